@@ -1,0 +1,56 @@
+"""Exports that are made once and kept: what the command line runs when it is given a checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import zoo
+from collections.abc import Callable
+from zoo.errors import MissingExtraError
+from zoo.hub import cache_folder
+from zoo.locate import files_of, locate
+from zoo.registry import get_spec
+
+
+def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | None = None) -> Path:
+    """A streaming wav2wav artifact of a model with these weights, exported on first use.
+
+    Once it is in the cache neither torch nor the network is needed.
+
+    Args:
+        name: registered model.
+        weights: tag or path of a checkpoint.
+        progress: called with a line for each step of an export.
+
+    Raises:
+        MissingExtraError: it is not in the cache and torch or onnx are not installed.
+    """
+    spec = get_spec(name)
+    located = locate(spec, weights)
+    key = hashlib.sha256(f"{zoo.__version__} {spec} {_versions()}".encode())
+    for file in files_of(located.path):
+        key.update(file.read_bytes())
+    path = cache_folder() / "exports" / f"{name}-{key.hexdigest()[:16]}.onnx"
+    if not path.is_file():
+        try:
+            from converters.onnx import export_onnx
+            from zoo.create import create_model
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"weights of {name} must be exported once, which needs {error.name}: "
+                f'pip install "speechzoo[onnx]"'
+            ) from error
+        export_onnx(create_model(name, weights), path, "wav2wav", progress=progress)
+    return path
+
+
+def _versions() -> str:
+    found = []
+    for package in ("torch", "onnx"):
+        try:
+            found.append(version(package))
+        except PackageNotFoundError:
+            return ""  # whatever made the file, it is what can be had here
+    return " ".join(found)

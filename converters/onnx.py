@@ -1,0 +1,270 @@
+"""Exports ONNX: streaming and offline graphs, from spectrum to spectrum and from waveform to waveform.
+
+One exporter for all models. The graph is the streaming form's, in standard operators, with its manifest
+and a golden recording in the file's own metadata; it only appears under its name once ONNX Runtime has
+computed with it what the training form computes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+import onnxruntime
+import onnxslim
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import zoo
+from converters.base import Progress, Reference, as_array, gate
+from zoo.artifact.manifest import METADATA_KEY, Form, Manifest
+from zoo.artifact.parity import ParityReport, compare
+from zoo.runtime.onnx import Graph, open_session
+from zoo.runtime.spectrum import Transforms
+from zoo.spec import FrontEnd, TensorSpec
+from zoo.streaming.conversion import to_streaming
+from zoo.streaming.state import StreamingModule
+
+OPSET = 18
+FORBIDDEN = frozenset({"STFT", "DFT", "ScatterND", "ScatterElements", "Scatter", "Loop", "If", "Scan", "NonZero"})
+GRAPH_CHECK_CALLS = 64
+
+
+def export_onnx(
+    model: StreamingModule,
+    out: str | os.PathLike[str],
+    form: Form = "spec2spec",
+    *,
+    streaming: bool = True,
+    streams: int | Literal["streams"] = 1,
+    hops: int = 1,
+    frames: int | None = None,
+    progress: Progress | None = None,
+) -> ParityReport:
+    """Export a model to one ONNX file.
+
+    Streaming: ``spec_in`` (B, F, K, 2) or ``wav_in`` (B, K x hop) and every state in; ``spec_out`` or
+    ``wav_out`` and every ``<state>.next`` out. Offline: ``spec_in`` (1, F, frames, 2) or ``wav_in``
+    (1, samples) and the same out, aligned.
+
+    Args:
+        model: training form, or a streaming form made from it.
+        out: the file to write; its folder is made.
+        form: ``spec2spec`` or ``wav2wav``.
+        streaming: with states, or a whole recording at once.
+        streams: B of a streaming graph; "streams" leaves it free.
+        hops: K of a streaming graph.
+        frames: fixes the length of an offline graph; None leaves it free.
+        progress: called with a line for each step.
+
+    Returns:
+        how close the file comes to the training form.
+
+    Raises:
+        ParityError: it does not compute what the training form computes; no file is left.
+        ValueError: arguments that contradict each other.
+    """
+    _check_arguments(streaming, streams, hops, frames)
+    say = progress or (lambda line: None)
+    training = model.converted_from[0] if model.converted_from else model
+    if model.form not in ("training", form):
+        raise ValueError(f"the streaming form given is {model.form}, not {form}; pass the training form")
+    say(f"{training.spec.name}: computing the reference")
+    reference = Reference(training, None if frames is None else _samples(frames, training.spec.front_end))
+    core = to_streaming(model, form) if model.form == "training" else model
+    reference.check_streaming(core)
+    with gate(Path(out)) as temporary:
+        say(f"{training.spec.name}: exporting {form}, {'streaming' if streaming else 'offline'}")
+        proto = _trace(core, form, streaming, streams, hops, frames)
+        manifest = _manifest(core, form, streaming, streams, hops, proto)
+        _save(proto, manifest, temporary)
+        say(f"{training.spec.name}: checking it in ONNX Runtime {onnxruntime.__version__}")
+        if streaming:
+            _check_graph(Graph(temporary), core, reference, streams, hops)
+        report = reference.check(open_session(temporary), f"{form} graph")
+        second = Reference(training, min(training.spec.front_end.sample_rate, reference.noisy.shape[1]))
+        _save(proto, replace(manifest, golden=second.recording()), temporary)
+    return report
+
+
+class _StreamingGraph(nn.Module):
+    """A streaming form whose state is a list of tensors, as a graph has them."""
+
+    def __init__(self, core: StreamingModule) -> None:
+        super().__init__()
+        self.core = core
+        self.names = list(core.state_shapes())
+
+    def forward(self, signal: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        signal, after = self.core(signal, dict(zip(self.names, states, strict=True)))
+        return signal, *(after[name] for name in self.names)
+
+
+class _OfflineGraph(nn.Module):
+    """A streaming form over a whole recording from zeros, its delay compensated."""
+
+    def __init__(self, core: StreamingModule) -> None:
+        super().__init__()
+        self.core = core
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """(1, F, T, 2) -> the same, or (1, N) -> (1, N)"""
+        if self.core.form == "spec2spec":
+            return self.core(signal)[0]
+        front_end, samples = self.core.spec.front_end, signal.shape[1]
+        padded = functional.pad(signal, (0, front_end.n_fft))
+        whole_hops = (samples + front_end.n_fft) // front_end.hop_length * front_end.hop_length
+        wave = self.core(padded[:, :whole_hops])[0]
+        return wave[:, front_end.delay : front_end.delay + samples]
+
+
+def _check_arguments(streaming: bool, streams: int | str, hops: int, frames: int | None) -> None:
+    if streaming and frames is not None:
+        raise ValueError("frames fixes the length of an offline graph; a streaming graph takes hops")
+    if not streaming and (streams != 1 or hops != 1):
+        raise ValueError("streams and hops are for streaming graphs; an offline graph takes frames")
+    if hops < 1 or (isinstance(streams, int) and streams < 1) or (frames is not None and frames < 1):
+        raise ValueError("streams, hops and frames must be at least 1")
+
+
+def _samples(frames: int, front_end: FrontEnd) -> int:
+    """Samples of a recording that takes so many frames, the window's delay included."""
+    return frames * front_end.hop_length - front_end.n_fft
+
+
+def _trace(
+    core: StreamingModule, form: Form, streaming: bool, streams: int | str, hops: int, frames: int | None
+) -> onnx.ModelProto:
+    front_end = core.spec.front_end
+    signal = "spec" if form == "spec2spec" else "wav"
+    batch = 3 if isinstance(streams, str) else streams  # a free dimension must be traced with more than 1
+    free_batch = {0: torch.export.Dim("streams")} if isinstance(streams, str) else None
+    count = hops if streaming else frames or 100
+    if form == "spec2spec":
+        example = torch.randn(batch, front_end.bins, count, 2)
+    else:
+        samples = count * front_end.hop_length if streaming else _samples(count, front_end)
+        example = torch.randn(batch, samples)
+    if streaming:
+        graph: nn.Module = _StreamingGraph(core)
+        states = core.initial_state(batch)
+        arguments = (example, *states.values())
+        shapes = (free_batch, (free_batch,) * len(states))
+        inputs = [f"{signal}_in", *states]
+        outputs = [f"{signal}_out", *(f"{name}.next" for name in states)]
+    else:
+        graph, arguments = _OfflineGraph(core), (example,)
+        name, axis = ("frames", 2) if form == "spec2spec" else ("samples", 1)
+        shapes = ({axis: torch.export.Dim(name, min=2)} if frames is None else None,)
+        inputs, outputs = [f"{signal}_in"], [f"{signal}_out"]
+    quiet = logging.getLogger("torch.onnx")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)  # it warns of operators of packages that are not in use
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                graph.eval(),
+                arguments,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=inputs,
+                output_names=outputs,
+                dynamic_shapes=shapes,
+                verbose=False,
+            )
+    finally:
+        quiet.setLevel(level)
+    proto = onnxslim.slim(program.model_proto)
+    _check_operators(proto)
+    return proto
+
+
+def _check_operators(proto: onnx.ModelProto) -> None:
+    foreign = sorted({node.domain for node in proto.graph.node} - {"", "ai.onnx"})
+    forbidden = sorted({node.op_type for node in proto.graph.node} & FORBIDDEN)
+    if foreign or forbidden:
+        raise ValueError(
+            f"the graph holds operators that other compilers cannot read: {', '.join(foreign + forbidden)}"
+        )
+
+
+def _manifest(
+    core: StreamingModule, form: Form, streaming: bool, streams: int | str, hops: int, proto: onnx.ModelProto
+) -> Manifest:
+    """The file's record, still without its recording."""
+    inputs, outputs = _tensor_specs(proto.graph.input), _tensor_specs(proto.graph.output)
+    return Manifest(
+        model=core.spec.name,
+        form=form,
+        streaming=streaming,
+        front_end=core.spec.front_end,
+        latency=core.spec.latency,
+        inputs=inputs[:1],
+        outputs=outputs[:1],
+        states=inputs[1:],
+        hops=hops if streaming else "frames",
+        streams=streams,
+        weights=core.provenance,
+        tolerance=core.spec.tolerance,
+        toolchain={
+            "speechzoo": zoo.__version__,
+            "torch": torch.__version__,
+            "onnx": onnx.__version__,
+            "onnxruntime": onnxruntime.__version__,
+            "opset": str(OPSET),
+        },
+    )
+
+
+def _tensor_specs(values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(v.name, tuple(d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim))
+        for v in values
+    )
+
+
+def _save(proto: onnx.ModelProto, manifest: Manifest, path: Path) -> None:
+    onnx.helper.set_model_props(proto, {METADATA_KEY: manifest.to_json()})
+    onnx.save(proto, path)
+
+
+@torch.inference_mode()
+def _check_graph(
+    graph: Graph, core: StreamingModule, reference: Reference, streams: int | str, hops: int
+) -> None:
+    """Run graph and streaming form side by side, every stream on another stretch of the speech."""
+    front_end = core.spec.front_end
+    batch = 2 if isinstance(streams, str) else streams
+    stretch = np.concatenate([np.roll(reference.noisy, -i * front_end.sample_rate // 2) for i in range(batch)])
+    signal = stretch[:, : GRAPH_CHECK_CALLS * hops * front_end.hop_length]
+    if core.form == "spec2spec":
+        transforms = Transforms(front_end)
+        past = transforms.initial_state()["stft.past"]
+        signal = np.concatenate([transforms.analyse(row[None], past)[0] for row in signal])
+    axis = 2 if core.form == "spec2spec" else 1
+    state = core.initial_state(batch)
+    memory = [as_array(value) for value in state.values()]
+    expected, computed = [], []
+    for call in np.split(signal, signal.shape[axis] // (signal.shape[axis] // GRAPH_CHECK_CALLS), axis=axis):
+        call = np.ascontiguousarray(call)
+        y, state = core(torch.from_numpy(call), state)
+        got, *memory = graph(call, *memory)
+        expected.append(as_array(y))
+        computed.append(got)
+    compare(
+        np.concatenate(expected, axis),
+        np.concatenate(computed, axis),
+        tensor=graph.outputs[0].name,
+        tolerance=core.spec.tolerance,
+        frame_length=1 if core.form == "spec2spec" else front_end.hop_length,
+        axis=axis,
+    )

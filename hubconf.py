@@ -1,0 +1,55 @@
+"""torch.hub entry points: one for every registered model, and ``enhancer``.
+
+    model = torch.hub.load("path/to/this/folder", "gtcrn", source="local", weights="path/to/checkpoint.tar")
+
+What the names mean, and what ``weights`` may be, is the zoo's own: see ``zoo.create_model``.
+"""
+
+import importlib as _importlib
+from collections.abc import Callable as _Callable
+from typing import Any as _Any
+
+# torch.hub lists every public callable of this file as an entry point, so nothing else here is public.
+import zoo as _zoo
+
+dependencies = ["numpy", "onnxruntime", "pooch", "safetensors", "soundfile", "torch", "tqdm", "yaml"]
+
+
+def _import_all() -> None:
+    """Import what a loaded model needs later: torch.hub takes this folder off sys.path after the call."""
+    for name in ("zoo.artifact", "zoo.enhancer", "zoo.runtime", "zoo.streaming"):
+        _importlib.import_module(name)
+
+
+def _entry_point(name: str) -> _Callable[..., _Any]:
+    spec = _zoo.get_spec(name)
+
+    def entry_point(weights: str | None = None, **options: _Any) -> _Any:
+        _import_all()
+        return _zoo.create_model(name, weights, **options)
+
+    tags = ", ".join(w.tag for w in spec.weights) or "none yet"
+    entry_point.__name__ = entry_point.__qualname__ = name
+    entry_point.__doc__ = f"""{spec.title} for {spec.task} at {spec.front_end.sample_rate} Hz, in eval mode.
+
+    {spec.paper}
+    {spec.url}
+
+    Args:
+        weights: a known tag ({tags}), or the path of a checkpoint; untrained if not given.
+    """
+    return entry_point
+
+
+globals().update({name: _entry_point(name) for name in _zoo.list_models()})
+
+
+def enhancer(model: str = "gtcrn", weights: str | None = None, **options: _Any) -> _Any:
+    """A model ready for waveforms: call it on one, or open a ``stream``; see ``zoo.Enhancer``.
+
+    Args:
+        model: a registered name.
+        weights: a known tag, or the path of a checkpoint.
+    """
+    _import_all()
+    return _zoo.Enhancer(model, weights=weights, **options)

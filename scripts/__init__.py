@@ -1,0 +1,1 @@
+"""Entry points for a clone of the repository: ``python -m scripts.<name>``; none is installed."""

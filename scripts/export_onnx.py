@@ -1,0 +1,77 @@
+"""Export a model to ONNX, checked against its training form: python -m scripts.export_onnx --help"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import zoo
+from converters.onnx import export_onnx
+from zoo.checkpoint import read_config
+from zoo.create import model_of_config
+from zoo.errors import CheckpointError, SpeechZooError
+
+EXAMPLES = """examples:
+  python -m scripts.export_onnx --model gtcrn --weights dns3 --form wav2wav --onnx-path gtcrn.onnx
+  python -m scripts.export_onnx --model dpcrn --checkpoint dpcrn.pt --offline --frames 563 --onnx-path d.onnx
+  python -m scripts.export_onnx -n fastenhancer_t --onnx-path fastenhancer_t.onnx   # from logs/fastenhancer_t
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.export_onnx",
+        description=__doc__.split(":")[0],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--weights", help="tag of trained weights, or the path of a checkpoint")
+    source.add_argument("--checkpoint", help="path of a checkpoint or training folder")
+    source.add_argument("-n", "--name", help="training folder logs/NAME; its config.yaml names the model")
+    parser.add_argument("--model", help="registered name; see speechzoo list")
+    parser.add_argument("--form", choices=("wav2wav", "spec2spec"), default="wav2wav")
+    parser.add_argument("--onnx-path", type=Path, required=True, help="the file to write")
+    parser.add_argument("--streams", type=int, help="streams of a call; 0 leaves the number free (default 1)")
+    parser.add_argument("--hops", type=int, default=1, help="frames of a call (default 1)")
+    parser.add_argument("--offline", action="store_true", help="whole recordings instead of states")
+    parser.add_argument("--frames", type=int, help="fixes the length of an offline graph")
+    arguments = parser.parse_args(argv)
+    try:
+        model = _model(arguments)
+        report = export_onnx(
+            model,
+            arguments.onnx_path,
+            arguments.form,
+            streaming=not arguments.offline,
+            streams={None: 1, 0: "streams"}.get(arguments.streams, arguments.streams),
+            hops=arguments.hops,
+            frames=arguments.frames,
+            progress=lambda line: print(line, file=sys.stderr),
+        )
+    except (SpeechZooError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    size = arguments.onnx_path.stat().st_size / 1e3
+    print(f"{arguments.onnx_path}: {size:.0f} kB, {report}")
+    return 0
+
+
+def _model(arguments: argparse.Namespace) -> zoo.streaming.state.StreamingModule:
+    if arguments.name is None:
+        if arguments.model is None:
+            raise ValueError("--model is needed, unless -n names a training folder")
+        weights = arguments.weights or arguments.checkpoint
+        if weights is None:
+            print("no weights given: the graph gets random ones", file=sys.stderr)
+        return zoo.create_model(arguments.model, weights)
+    folder = Path("logs") / arguments.name
+    config = read_config(folder) if folder.is_dir() else None
+    if config is None:
+        raise CheckpointError(f"{folder}: there is no training folder with a config.yaml")
+    return zoo.create_model(arguments.model or model_of_config(config, str(folder)), folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""speechzoo: deployable speech models, each with its streaming form, its graphs and their proof.
+
+``list_models``, ``get_spec``, ``Enhancer`` on finished artifacts and ``verify`` work without torch;
+``create_model`` and ``to_streaming`` need the extra ``[torch]``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from zoo.create import create_model
+    from zoo.enhancer import Enhancer
+    from zoo.registry import get_spec, list_models
+    from zoo.streaming.conversion import to_streaming
+    from zoo.runtime.verification import verify
+
+__all__ = ["Enhancer", "create_model", "get_spec", "list_models", "to_streaming", "verify"]
+
+_HOME = {
+    "Enhancer": "zoo.enhancer",
+    "create_model": "zoo.create",
+    "get_spec": "zoo.registry",
+    "list_models": "zoo.registry",
+    "to_streaming": "zoo.streaming.conversion",
+    "verify": "zoo.runtime.verification",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] == "torch":
+            from zoo.errors import MissingExtraError
+
+            raise MissingExtraError(f'zoo.{name} needs torch: pip install "speechzoo[torch]"') from error
+        raise
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,76 @@
+"""The speech that exports are judged by, and the recording that goes into an artifact."""
+
+from __future__ import annotations
+
+import base64
+import io
+from importlib import resources
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from zoo.artifact.manifest import Golden
+from zoo.errors import ArtifactError
+from zoo.runtime.resample import Resampler
+from zoo.spec import Tolerance
+
+Array = NDArray[np.float32]
+
+FULL_SCALE = 32767
+
+
+def parity_speech(sample_rate: int) -> Array:
+    """The package's own noisy utterance, some seconds of a synthetic voice: (N,) float32 on a 16-bit grid."""
+    recording = resources.files("zoo.artifact").joinpath("speech.flac").read_bytes()
+    speech, rate = soundfile.read(io.BytesIO(recording), dtype="float32")
+    if rate != sample_rate:
+        resampler = Resampler(rate, sample_rate)
+        speech = np.concatenate([resampler.push(speech[None]), resampler.flush()], axis=1)[0]
+    return (np.round(speech * FULL_SCALE) / FULL_SCALE).astype(np.float32)
+
+
+def pack(noisy: Array, enhanced: Array, sample_rate: int) -> Golden:
+    """Make the recording that an artifact carries.
+
+    Args:
+        noisy: (N,) input on a 16-bit grid, at most a second.
+        enhanced: (N,) the training form's output, aligned.
+        sample_rate: in Hz.
+    """
+    peak = float(np.abs(enhanced).max())
+    return Golden(_encode(noisy, sample_rate), _encode(enhanced / peak, sample_rate), peak)
+
+
+def unpack(golden: Golden, where: str) -> tuple[Array, Array]:
+    """Noisy input and expected output, each (N,) float32; ``where`` names the artifact in errors.
+
+    Raises:
+        ArtifactError: the recording is damaged.
+    """
+    try:
+        noisy, enhanced = _decode(golden.noisy), _decode(golden.enhanced) * np.float32(golden.peak)
+    except (ValueError, soundfile.LibsndfileError) as error:
+        raise ArtifactError(f"{where}: its golden recording is damaged ({error}); export it again") from error
+    if noisy.shape != enhanced.shape:
+        raise ArtifactError(f"{where}: its golden recording holds {noisy.shape} and {enhanced.shape} samples")
+    return noisy, enhanced
+
+
+def golden_tolerance(tolerance: Tolerance) -> Tolerance:
+    """What an artifact may differ from its recording: its own tolerance and half a 16-bit step."""
+    return Tolerance(
+        snr_db=min(tolerance.snr_db, 60.0), max_error=tolerance.max_error + 0.51 / FULL_SCALE
+    )
+
+
+def _encode(signal: Array, sample_rate: int) -> str:
+    buffer = io.BytesIO()
+    samples = np.round(signal * FULL_SCALE).astype(np.int16)
+    soundfile.write(buffer, samples, sample_rate, format="FLAC", subtype="PCM_16")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _decode(text: str) -> Array:
+    samples, _ = soundfile.read(io.BytesIO(base64.b64decode(text, validate=True)), dtype="int16")
+    return samples.astype(np.float32) / FULL_SCALE

@@ -1,0 +1,392 @@
+"""Audio files and pipes, in and out, block by block: libsndfile does the work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import struct
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from zoo.errors import AudioError
+
+Array = NDArray[np.float32]
+
+PIPE = "-"  # in place of a path: standard input or output
+
+_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_ALIASES = {"aif": "AIFF", "oga": "OGG", "opus": "OGG", "wave": "WAV"}
+_WAV_LIMIT = 2**32 - 2**16  # bytes: the header counts with 32 bits
+
+
+@dataclass(frozen=True)
+class AudioFormat:
+    """How samples are stored, in libsndfile's words.
+
+    Attributes:
+        sample_rate: in Hz.
+        channels: of a frame.
+        format: the container: ``WAV``, ``FLAC``, ``OGG``, ``MP3``, ``RAW``, ...
+        subtype: the encoding: ``PCM_16``, ``FLOAT``, ``VORBIS``, ...
+    """
+
+    sample_rate: int
+    channels: int
+    format: str
+    subtype: str
+
+
+def suffixes() -> set[str]:
+    """The file name endings, with their dot and in lower case, that are taken for audio."""
+    formats = {name.lower() for name in soundfile.available_formats()} - {"raw"}
+    return {f".{name}" for name in formats | set(_ALIASES)}
+
+
+def find_audio(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
+    """The audio files of a folder by their endings, sorted, hidden ones left out.
+
+    Raises:
+        AudioError: the folder cannot be read.
+    """
+    folder, known = Path(folder), suffixes()
+    try:
+        os.listdir(folder)
+    except OSError as error:
+        raise AudioError(f"the folder {folder} cannot be read: {error.strerror}") from error
+    found = folder.rglob("*") if recursive else folder.iterdir()
+    return sorted(
+        path
+        for path in found
+        if path.suffix.lower() in known
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+class _Sequential(soundfile.SoundFile):
+    """A file read or written from its start to its end.
+
+    soundfile seeks to the place where it already is after every block, which in Opus and MP3 is not exact.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class AudioReader:
+    """A file, or standard input, read in blocks. A context manager.
+
+    Attributes:
+        name: the path, or "standard input".
+        format: how it is stored.
+        frames: its length in samples a channel, None on a pipe.
+    """
+
+    def __init__(self, source: str | os.PathLike[str], raw: AudioFormat | None = None) -> None:
+        """Open ``source``; "-" is standard input, which holds a WAV file or, with ``raw``, bare samples.
+
+        Raises:
+            AudioError: no such file, a folder, not audio, or nothing in it.
+        """
+        pipe = os.fspath(source) == PIPE
+        self.name = "standard input" if pipe else os.fspath(source)
+        if not pipe:
+            self._check_path(Path(source))
+        options = {} if raw is None else {"endian": "LITTLE", **_options(raw)}
+        try:
+            self._file = _Sequential(0 if pipe else self.name, closefd=not pipe, **options)
+        except (RuntimeError, TypeError, ValueError, OSError) as error:
+            hint = (
+                "a WAV file is expected; for bare samples say their rate (--raw-rate)"
+                if pipe
+                else "pass one of the formats that `python -m soundfile` knows, such as wav, flac, ogg or mp3"
+            )
+            raise AudioError(f"{self.name}: not readable as audio ({_reason(error)}); {hint}") from error
+        self.format = AudioFormat(
+            self._file.samplerate, self._file.channels, self._file.format, self._file.subtype
+        )
+        self.frames = None if pipe else self._file.frames
+        if self.frames == 0:
+            self.close()
+            raise AudioError(f"{self.name}: it holds no samples; pass a recording with sound in it")
+
+    @staticmethod
+    def _check_path(path: Path) -> None:
+        try:
+            if path.is_dir():
+                raise AudioError(f"{path} is a folder where one file is expected; name a file in it")
+            with open(path, "rb") as file:
+                if not file.read(1):
+                    raise AudioError(f"{path}: it is empty (0 bytes); pass a recording with sound in it")
+        except FileNotFoundError as error:
+            raise AudioError(f"there is no file {path}; check the path") from error
+        except OSError as error:
+            raise AudioError(f"{path} cannot be read: {error.strerror}") from error
+
+    def blocks(self, frames: int) -> Iterator[Array]:
+        """All samples, in blocks of (channels, n) float32 with n at most ``frames``.
+
+        Raises:
+            AudioError: damaged data, or a sample that is NaN or infinite (its time in seconds is named),
+                or nothing at all on a pipe.
+        """
+        position = 0
+        while True:
+            try:
+                block: Array = self._file.read(frames, dtype="float32", always_2d=True).T
+            except (RuntimeError, AssertionError) as error:
+                raise AudioError(
+                    f"{self.name}: damaged after {position / self.format.sample_rate:.3f} s "
+                    f"({_reason(error)}); get it again, or cut it there"
+                ) from error
+            if not block.shape[1]:
+                break
+            bad = ~np.isfinite(block).all(0)
+            if bad.any():
+                at = int(bad.argmax())
+                value = next(v for v in block[:, at] if not np.isfinite(v))
+                second = (position + at) / self.format.sample_rate
+                raise AudioError(
+                    f"{self.name}: the sample at {second:.3f} s is {value}; "
+                    f"finite samples are expected, so repair the recording or cut it there"
+                )
+            position += block.shape[1]
+            yield block
+        if not position:
+            raise AudioError(f"{self.name}: it holds no samples; pass a recording with sound in it")
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> AudioReader:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def output_format(
+    source: AudioReader,
+    target: str | os.PathLike[str],
+    channels: int,
+    format: str | None = None,
+    subtype: str | None = None,
+) -> AudioFormat:
+    """The format to write to ``target``: the source's as far as the target's ending allows.
+
+    Args:
+        source: what is copied or enhanced.
+        target: path, or "-".
+        channels: of the output.
+        format: container to use whatever the ending; any case.
+        subtype: encoding to use; any case.
+
+    Raises:
+        AudioError: an unknown ending, format or encoding, or an encoding that the format does not have.
+    """
+    kept, suffix = source.format, Path(target).suffix.lower()
+    pipe = os.fspath(target) == PIPE
+    known = soundfile.available_formats()
+    if format is not None:
+        chosen = _ALIASES.get(format.lower(), format.upper())
+    elif pipe:
+        chosen = "RAW" if kept.format == "RAW" else "WAV"
+    elif suffix == Path(source.name).suffix.lower():
+        chosen = kept.format
+    else:
+        chosen = _ALIASES.get(suffix[1:], suffix[1:].upper())
+        known.pop("RAW", None)  # wanted by name only
+    if chosen not in known or (pipe and chosen not in ("WAV", "RAW")):
+        expected = "wav or raw on a pipe" if pipe else ", ".join(sorted(known)).lower()
+        raise AudioError(f"{target}: unknown output format {chosen.lower()!r}; expected one of: {expected}")
+    encodings = soundfile.available_subtypes(chosen)
+    if pipe:
+        encodings = {name: encodings[name] for name in ("PCM_16", "PCM_24", "PCM_32", "FLOAT")}
+    if subtype is not None:
+        if subtype.upper() not in encodings:
+            raise AudioError(
+                f"{target}: {chosen.lower()} has no encoding {subtype!r}; "
+                f"expected one of: {', '.join(sorted(encodings)).lower()}"
+            )
+        encoding = subtype.upper()
+    else:
+        deep = kept.subtype in ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+        wanted = [
+            kept.subtype,
+            "OPUS" if suffix == ".opus" else "",
+            "FLOAT" if kept.subtype == "DOUBLE" else "",
+            "PCM_24" if deep else "",
+            soundfile.default_subtype(chosen) or "PCM_16",
+        ]
+        encoding = next(name for name in wanted if name in encodings)
+    return AudioFormat(kept.sample_rate, channels, chosen, encoding)
+
+
+class AudioWriter:
+    """A file, or standard output, written in blocks. A context manager.
+
+    A file is written under a temporary name beside the target and moved there when the ``with`` block
+    ends; when it ends in an exception, nothing is left behind.
+
+    Attributes:
+        name: the path, or "standard output".
+        format: how it is stored.
+        frames: samples a channel written so far.
+        peak: largest magnitude so far, before clipping.
+        clipped: samples outside of what the encoding can hold, which became its largest or smallest value.
+    """
+
+    def __init__(self, target: str | os.PathLike[str], format: AudioFormat, *, force: bool = False) -> None:
+        """Open ``target``; "-" is standard output, as WAV of unknown length or bare samples.
+
+        Raises:
+            AudioError: the target exists and ``force`` is not set, is no regular file, its folder is missing
+                or cannot be written, or the format cannot hold the rate or the channels.
+        """
+        self.format, self.frames, self.peak, self.clipped = format, 0, 0.0, 0
+        self._file: _Sequential | None = None
+        if os.fspath(target) == PIPE:
+            self.name = "standard output"
+            if format.format == "WAV":
+                self._to_pipe(_wav_header(format))
+            return
+        self.name = os.fspath(target)
+        self._target = Path(os.path.realpath(target))
+        self._part = self._target.with_name(f".{self._target.name}.{secrets.token_hex(4)}.part")
+        try:
+            if os.path.lexists(self._target) and not self._target.is_file():
+                raise AudioError(f"{self.name} is not a regular file; name a file, or - for standard output")
+            if self._target.exists() and not force:
+                raise AudioError(f"{self.name} exists; pass another name, or --force to replace it")
+            open(self._part, "xb").close()
+            options = {"endian": "LITTLE"} if format.format == "RAW" else {}
+            self._file = _Sequential(os.fspath(self._part), "w", **_options(format), **options)
+        except FileNotFoundError as error:
+            raise AudioError(f"{self.name}: its folder does not exist; make the folder first") from error
+        except OSError as error:
+            raise AudioError(f"{self.name} cannot be written: {error.strerror}") from error
+        except (RuntimeError, TypeError) as error:
+            self._part.unlink(missing_ok=True)
+            raise AudioError(
+                f"{self.name}: {format.format.lower()} ({format.subtype.lower()}) cannot hold "
+                f"{format.channels} channel(s) at {format.sample_rate} Hz ({_reason(error)}); "
+                f"choose another output format"
+            ) from error
+
+    def write(self, block: Array) -> None:
+        """Append (channels, n) float32 samples; those beyond [-1, 1] are clipped unless stored as floats.
+
+        Raises:
+            AudioError: the device is full, or the format can hold no more.
+            BrokenPipeError: nobody reads standard output any more.
+        """
+        samples = np.ascontiguousarray(block.T)
+        if not samples.size:
+            return
+        self.peak = max(self.peak, float(np.abs(samples).max()))
+        self.frames += len(samples)
+        encoded: Array | NDArray[np.int32]
+        if self.format.subtype in _BITS:
+            encoded = self._quantise(samples, _BITS[self.format.subtype])
+        elif self.format.subtype in ("FLOAT", "DOUBLE"):
+            encoded = samples
+        else:
+            self.clipped += int((np.abs(samples) > 1).sum())
+            encoded = np.clip(samples, -1, 1)
+        if self._file is None:
+            self._to_pipe(self._bytes(encoded))
+            return
+        try:
+            self._file.write(encoded)
+        except (RuntimeError, AssertionError) as error:
+            raise self._failure(_reason(error)) from error
+        if self.format.format == "WAV" and self._part.stat().st_size > _WAV_LIMIT:
+            raise AudioError(f"{self.name}: a WAV file holds no more than 4 GiB; pass --format rf64 or flac")
+
+    def _quantise(self, samples: Array, bits: int) -> NDArray[np.int32]:
+        """Rounded to ``bits`` bits, in the upper bits of int32, where libsndfile expects them."""
+        full = 2.0 ** (bits - 1)
+        exact = np.rint(samples.astype(np.float64) * full)
+        limited = np.clip(exact, -full, full - 1)
+        self.clipped += int((limited != exact).sum())
+        return limited.astype(np.int32) << (32 - bits)
+
+    def _bytes(self, encoded: NDArray[np.int32] | Array) -> bytes:
+        """Little-endian samples of the encoding's width."""
+        words = encoded.astype(encoded.dtype.newbyteorder("<")).reshape(-1, 1).view(np.uint8)
+        return words[:, 4 - _BITS.get(self.format.subtype, 32) // 8 :].tobytes()
+
+    def _to_pipe(self, data: bytes) -> None:
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise self._failure(error.strerror) from error
+
+    def _failure(self, reason: str | None) -> AudioError:
+        second = self.frames / self.format.sample_rate
+        return AudioError(
+            f"{self.name}: writing failed at {second:.3f} s ({reason}); is the disk full? "
+            f"nothing was left behind"
+        )
+
+    def __enter__(self) -> AudioWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is None:
+            return
+        try:
+            if kind is not None:
+                with contextlib.suppress(RuntimeError):
+                    self._file.close()
+                return
+            try:
+                self._file.close()
+                if self.format.format != "RAW" and soundfile.info(os.fspath(self._part)).frames < self.frames:
+                    raise self._failure("the file came out too short")
+                os.replace(self._part, self._target)
+            except (RuntimeError, OSError) as failure:
+                raise self._failure(_reason(failure)) from failure
+        finally:
+            self._part.unlink(missing_ok=True)
+
+
+def _options(format: AudioFormat) -> dict[str, int | str]:
+    return {
+        "samplerate": format.sample_rate,
+        "channels": format.channels,
+        "format": format.format,
+        "subtype": format.subtype,
+    }
+
+
+def _reason(error: BaseException) -> str:
+    """What libsndfile or the system says, without libsndfile's own mention of the file."""
+    if isinstance(error, soundfile.LibsndfileError):
+        return str(error.error_string).strip().removeprefix("Error : ").rstrip(".")
+    return str(error) or type(error).__name__
+
+
+def _wav_header(format: AudioFormat) -> bytes:
+    """The header of a WAV file whose length is not known yet: every length is the largest there is."""
+    bits = _BITS.get(format.subtype, 32)
+    frame = format.channels * bits // 8
+    tag = 3 if format.subtype == "FLOAT" else 1
+    description = (16, tag, format.channels, format.sample_rate, format.sample_rate * frame, frame, bits)
+    unknown = 2**32 - 1
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", unknown, b"WAVE", b"fmt ", *description, b"data", unknown
+    )

@@ -1,0 +1,135 @@
+"""Reads checkpoints: ours and those of the public repositories, safely and strictly.
+
+Files are read by safetensors, or by ``torch.load`` restricted to tensors and plain containers; nothing in
+a checkpoint is ever executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import CheckpointError
+from zoo.locate import config_file, newest_checkpoint
+
+Params = dict[str, Tensor]
+
+_CONTAINERS = ("model", "state_dict", "model_state_dict", "generator")
+
+
+def read_parameters(path: Path) -> Params:
+    """Parameters from a file, or from the newest checkpoint of a training folder.
+
+    Args:
+        path: ``.safetensors``; anything that ``torch.save`` wrote (``.pt``, ``.pth``, ``.tar``), holding
+            the parameters themselves or a dict with them under ``model`` or ``state_dict``; or a folder.
+
+    Raises:
+        CheckpointError: nothing there, unreadable, or no parameters in it.
+    """
+    if path.is_dir():
+        path = newest_checkpoint(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such checkpoint")
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{path}: not a safetensors file ({error}); copy it again") from error
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
+        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path}: it cannot be read as a checkpoint of tensors ({reason}); it is damaged, or holds "
+            f"pickled objects, which are not loaded: save the state dict alone"
+        ) from error
+    return _parameters_in(content, path)
+
+
+def read_config(folder: Path) -> dict[str, Any] | None:
+    """The parsed configuration file of a training folder, or None if it has none."""
+    import yaml
+
+    file = config_file(folder)
+    if file is None:
+        return None
+    try:
+        config = yaml.safe_load(file.read_text())  # JSON is YAML as well
+    except yaml.YAMLError as error:
+        raise CheckpointError(f"{file}: not a YAML file ({error})") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{file}: expected a mapping of settings, got {type(config).__name__}")
+    return config
+
+
+def load_strictly(model: nn.Module, params: Params, *, where: str, name: str) -> None:
+    """Load parameters into a model; every one must be there, fit and be finite, and none be left over.
+
+    Args:
+        model: it is changed only if all is well.
+        params: by name; a leading ``module.`` of all names is dropped.
+        where, name: checkpoint and model, for errors.
+
+    Raises:
+        CheckpointError: lists missing and surplus names, wrong shapes and values that are not finite.
+    """
+    if params and all(key.startswith("module.") for key in params):
+        params = {key.removeprefix("module."): value for key, value in params.items()}
+    expected = model.state_dict()
+    problems = _list("missing", [key for key in expected if key not in params])
+    problems += _list("surplus", [key for key in params if key not in expected])
+    common = [key for key in expected if key in params]
+    problems += _list(
+        "of another shape",
+        [
+            f"{key} {tuple(params[key].shape)} instead of {tuple(expected[key].shape)}"
+            for key in common
+            if params[key].shape != expected[key].shape
+        ],
+    )
+    problems += _list("not finite", [key for key in common if not params[key].isfinite().all()])
+    if problems:
+        raise CheckpointError(
+            f"{where}: not a checkpoint of {name}: {'; '.join(problems)}. Is it one of another model or size?"
+        )
+    model.load_state_dict(params)
+
+
+def digest(params: Params) -> str:
+    """sha256 over names, shapes and values, whatever file they came in."""
+    sha = hashlib.sha256()
+    for name in sorted(params):
+        value = params[name].detach().cpu().contiguous()
+        sha.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        sha.update(value.numpy().tobytes())
+    return sha.hexdigest()
+
+
+def _parameters_in(content: object, path: Path) -> Params:
+    if isinstance(content, dict):
+        for key in _CONTAINERS:
+            if isinstance(content.get(key), dict):
+                content = content[key]
+                break
+        if content and all(isinstance(value, Tensor) for value in content.values()):
+            return dict(content)
+    kind = f"keys {', '.join(map(str, list(content)[:5]))}" if isinstance(content, dict) else type(content).__name__
+    raise CheckpointError(
+        f"{path}: expected a state dict, or a dict with one under {' or '.join(_CONTAINERS)}; found {kind}"
+    )
+
+
+def _list(kind: str, items: list[str]) -> list[str]:
+    if not items:
+        return []
+    shown = ", ".join(items[:8]) + (f" and {len(items) - 8} more" if len(items) > 8 else "")
+    return [f"{len(items)} {kind}: {shown}"]

@@ -1,0 +1,319 @@
+"""Remove the noise from recordings.
+
+The output has the input's sample rate, length and format, and is aligned with it to the sample.
+Without --output, speech.wav becomes speech.enhanced.wav beside it; standard input goes to standard
+output. Files are read and written in blocks, so their length does not matter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from zoo.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format
+from zoo.enhancer import Enhancer
+from zoo.errors import AudioError, SpeechZooError
+from zoo.plot import check_picture, plot_spectrograms
+from zoo.runtime.stream import Latency
+
+Array = NDArray[np.float32]
+
+ENHANCED = ".enhanced"  # between stem and ending
+_RAW_FORMATS = {"s16le": "PCM_16", "f32le": "FLOAT"}
+_PLOT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recording and the place of its output, each a path or "-"."""
+
+    source: str
+    target: str
+    into_folder: bool  # which is made if it does not exist
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("input", nargs="+", metavar="INPUT", help="audio files, folders of them, or - for standard input")
+    add("-o", "--output", metavar="OUT", help="file, or - for standard output; a folder if there are several")
+    add("--recursive", action="store_true", help="take the folders inside a folder too")
+    add("--force", action="store_true", help="replace files that exist")
+
+    model = parser.add_argument_group("model")
+    model.add_argument("--model", metavar="NAME", help="registered model, see `speechzoo list`")
+    model.add_argument("--weights", metavar="TAG|PATH", help="trained weights or a checkpoint for --model")
+    model.add_argument("--artifact", metavar="FILE", help="an exported .onnx artifact instead")
+    model.add_argument(
+        "--threads", type=_positive, default=1, metavar="N", help="of ONNX Runtime (default 1)"
+    )
+
+    audio = parser.add_argument_group("audio")
+    audio.add_argument("--mix-down", action="store_true", help="enhance the mean of all channels")
+    audio.add_argument("--format", metavar="NAME", help="container to write: wav, flac, ogg, mp3, raw, ...")
+    audio.add_argument("--subtype", metavar="NAME", help="encoding to write: pcm_16, pcm_24, float, ...")
+    audio.add_argument("--raw-rate", type=_positive, metavar="HZ", help="standard input is bare samples")
+    audio.add_argument(
+        "--raw-channels", type=_positive, default=1, metavar="N", help="interleaved (default 1)"
+    )
+    audio.add_argument("--raw-format", choices=_RAW_FORMATS, default="s16le", help="default s16le")
+
+    report = parser.add_argument_group("report")
+    report.add_argument("--json", action="store_true", help="print speed, latency and levels as JSON")
+    report.add_argument("--plot", metavar="PNG", help="draw the spectrograms before and after")
+
+
+def run(args: argparse.Namespace) -> int:
+    jobs = plan(args)
+    if args.plot and len(jobs) > 1:
+        raise SpeechZooError(f"--plot draws one recording, but there are {len(jobs)}; name one of them")
+    if args.plot:
+        check_picture(args.plot, args.force)
+    return enhance_all(_enhancer(args), jobs, args)
+
+
+def enhance_all(enhancer: Enhancer, jobs: Sequence[Job], args: argparse.Namespace) -> int:
+    """Enhance every recording; one that fails does not stop the others. Gives the exit status."""
+    done: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    for job in jobs:
+        try:
+            done.append(_enhance(enhancer, job, args))
+        except AudioError as error:
+            failed.append({"input": job.source, "error": str(error)})
+            print(f"speechzoo: {error}", file=sys.stderr)
+    if failed and len(jobs) > 1:
+        print(f"speechzoo: {len(failed)} of {len(jobs)} recordings failed:", file=sys.stderr)
+        for failure in failed:
+            print(f"  {failure['input']}", file=sys.stderr)
+    if args.json:
+        audio_on_stdout = any(job.target == PIPE for job in jobs)
+        report = {"files": done, "failed": failed}
+        print(json.dumps(report, indent=2), file=sys.stderr if audio_on_stdout else sys.stdout)
+    return 1 if failed else 0
+
+
+def _enhancer(args: argparse.Namespace) -> Enhancer:
+    """The model that the options name, in ONNX Runtime."""
+    if args.artifact:
+        if args.model or args.weights:
+            raise SpeechZooError(
+                "--artifact has its model and weights inside; leave --model and --weights out"
+            )
+        if not args.artifact.endswith(".onnx"):
+            raise SpeechZooError(
+                f"--artifact {args.artifact}: an .onnx file is expected; a checkpoint goes with --model NAME "
+                f"--weights {args.artifact}"
+            )
+        return Enhancer(args.artifact, threads=args.threads)
+    if not (args.model and args.weights):
+        missing = "--weights" if args.model else "--model" if args.weights else "--model or --artifact"
+        raise SpeechZooError(
+            f"{missing} is missing: no trained weights ship in the package yet. Pass --artifact FILE.onnx, "
+            f"or --model NAME --weights PATH with a checkpoint (see `speechzoo list` for the names)"
+        )
+    from converters.cache import cached_export
+
+    path = cached_export(args.model, args.weights, progress=lambda line: print(line, file=sys.stderr))
+    return Enhancer(path, threads=args.threads)
+
+
+def plan(args: argparse.Namespace) -> list[Job]:
+    """Every recording that the options name, with the place of its output.
+
+    Raises:
+        SpeechZooError: options that contradict each other, or two recordings with one output.
+        AudioError: a folder that cannot be read or holds no audio.
+    """
+    found: list[tuple[str, Path | None]] = []  # with the folder that was named, if one was
+    for name in args.input:
+        if name != PIPE and os.path.isdir(name):
+            found += [(os.fspath(path), Path(name)) for path in _recordings(name, args)]
+        else:
+            found.append((name, None))
+    several = len(found) > 1 or any(folder for _, folder in found)
+    if args.raw_rate and args.input != [PIPE]:
+        raise SpeechZooError("--raw-rate describes standard input; pass - as the only input with it")
+    if several and (args.output == PIPE or (args.output and os.path.isfile(args.output))):
+        raise SpeechZooError(f"--output {args.output}: a folder is expected for several recordings")
+
+    into_folder = bool(args.output) and args.output != PIPE and (several or _is_folder(args.output))
+    jobs: dict[str, str] = {}  # source by target
+    for source, folder in found:
+        path = Path("stdin.wav" if source == PIPE else source)
+        if into_folder:
+            target = Path(args.output) / (path.relative_to(folder) if folder else path.name)
+        elif args.output or source == PIPE:
+            target = Path(args.output or PIPE)
+        else:
+            target = path.with_stem(path.stem + ENHANCED)
+        if args.format and (into_folder or not args.output) and os.fspath(target) != PIPE:
+            target = target.with_suffix(f".{args.format.lower()}")
+        if os.fspath(target) in jobs:
+            raise SpeechZooError(
+                f"{jobs[os.fspath(target)]} and {source} would both become {target}; enhance them one by one"
+            )
+        jobs[os.fspath(target)] = source
+    return [Job(source, target, into_folder) for target, source in jobs.items()]
+
+
+def _recordings(folder: str, args: argparse.Namespace) -> list[Path]:
+    """The audio files of a folder, without those that this command wrote there before."""
+    written = None if args.output is None else Path(args.output).resolve()
+    inside = written is not None and written != Path(folder).resolve()
+    paths = [
+        path
+        for path in find_audio(folder, args.recursive)
+        if not path.stem.endswith(ENHANCED) and not (inside and written in path.resolve().parents)
+    ]
+    if not paths:
+        hint = "" if args.recursive else "; --recursive takes the folders inside it too"
+        raise AudioError(f"the folder {folder} holds no audio files{hint}")
+    return paths
+
+
+def _enhance(enhancer: Enhancer, job: Job, args: argparse.Namespace) -> dict[str, Any]:
+    """One recording, block by block; gives what is to be told about it."""
+    source, target, raw = job.source, job.target, None
+    if args.raw_rate:
+        raw = AudioFormat(args.raw_rate, args.raw_channels, "RAW", _RAW_FORMATS[args.raw_format])
+    with AudioReader(source, raw) as reader:
+        rate, channels = reader.format.sample_rate, 1 if args.mix_down else reader.format.channels
+        stored = output_format(reader, target, channels, args.format, args.subtype)
+        process = _Process(enhancer, rate, channels)
+        before, after = _Sketch(rate, bool(args.plot)), _Sketch(rate, bool(args.plot))
+        quiet = reader.frames is None or not sys.stderr.isatty()
+        if job.into_folder:
+            _make_folder(Path(target).parent)
+        with (
+            AudioWriter(target, stored, force=args.force) as writer,
+            tqdm(
+                total=(reader.frames or 0) / rate,
+                desc=Path(reader.name).name,
+                bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]",
+                leave=False,
+                disable=quiet,
+            ) as bar,
+        ):
+            # On a pipe the next process may be listening: what has come goes on at once.
+            frames = rate if reader.frames else max(1, rate // 100)
+            peak, count = 0.0, 0
+            for block in reader.blocks(frames):
+                if args.mix_down:
+                    block = block.mean(0, keepdims=True)
+                peak, count = max(peak, float(np.abs(block).max())), count + block.shape[1]
+                before.add(block)
+                for enhanced in process.push(block):
+                    writer.write(enhanced)
+                    after.add(enhanced)
+                bar.update(block.shape[1] / rate)
+            for enhanced in process.flush():
+                writer.write(enhanced)
+                after.add(enhanced)
+    seconds = count / rate
+    if args.plot:
+        if seconds > _PLOT_SECONDS:
+            print(f"{args.plot} shows the first {_PLOT_SECONDS} s of {seconds:.0f} s", file=sys.stderr)
+        signals = [("Before", before.signal()), ("After", after.signal())]
+        plot_spectrograms(args.plot, signals, rate, force=args.force)
+    if writer.clipped:
+        print(
+            f"{writer.name}: {writer.clipped} samples were clipped; --subtype float keeps them",
+            file=sys.stderr,
+        )
+    if not args.json and target != PIPE:
+        speed = seconds / max(process.seconds, 1e-9)
+        print(f"{reader.name} -> {writer.name} ({seconds:.1f} s, {speed:.0f} times faster than real time)")
+    return {
+        "input": source,
+        "output": target,
+        "model": enhancer.name,
+        "backend": enhancer.backend,
+        "sample_rate": rate,
+        "channels": channels,
+        "seconds": seconds,
+        "real_time_factor": process.seconds / seconds,
+        "latency": process.latency and _latency(process.latency),
+        "peak_in": peak,
+        "peak_out": writer.peak,
+        "clipped": writer.clipped,
+    }
+
+
+class _Process:
+    """All channels of a recording through an enhancer, and the time that it takes."""
+
+    def __init__(self, enhancer: Enhancer, rate: int, channels: int) -> None:
+        self._enhancer, self._rate = enhancer, rate
+        self._streams = [enhancer.stream(rate) for _ in range(channels)] if enhancer.streaming else []
+        self._kept: list[Array] = []  # an offline artifact needs the whole recording
+        self.latency = self._streams[0].latency if self._streams else None
+        self.seconds = 0.0
+
+    def push(self, block: Array) -> Iterator[Array]:
+        """(channels, n) -> (channels, m), if there is any yet."""
+        if not self._streams:
+            self._kept.append(block)
+            return
+        started = time.perf_counter()
+        output = np.stack([stream.push(row) for stream, row in zip(self._streams, block, strict=True)])
+        self.seconds += time.perf_counter() - started
+        yield output
+
+    def flush(self) -> Iterator[Array]:
+        """The rest, (channels, m)."""
+        started = time.perf_counter()
+        if self._streams:
+            output = np.stack([stream.flush() for stream in self._streams])
+        else:
+            output = self._enhancer(np.concatenate(self._kept, axis=1), self._rate)
+        self.seconds += time.perf_counter() - started
+        yield output
+
+
+class _Sketch:
+    """The beginning of a recording's first channel, for a picture."""
+
+    def __init__(self, rate: int, wanted: bool) -> None:
+        self._missing = _PLOT_SECONDS * rate if wanted else 0
+        self._pieces: list[Array] = []
+
+    def add(self, block: Array) -> None:
+        if self._missing:
+            self._pieces.append(block[0, : self._missing].copy())
+            self._missing -= len(self._pieces[-1])
+
+    def signal(self) -> Array:
+        return np.concatenate(self._pieces)
+
+
+def _latency(latency: Latency) -> dict[str, Any]:
+    return {"samples": latency.samples, "milliseconds": latency.milliseconds}
+
+
+def _is_folder(name: str) -> bool:
+    return os.path.isdir(name) or name.endswith(("/", os.sep))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AudioError(f"the folder {folder} cannot be made: {error.strerror}") from error
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"a number of at least 1 is expected, got {text}")
+    return number

@@ -1,0 +1,90 @@
+"""Builds training-form models, with or without trained weights."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from zoo import checkpoint
+from zoo.errors import CheckpointError
+from zoo.locate import locate
+from zoo.registry import get_spec, list_models
+from zoo.spec import ModelSpec
+from zoo.streaming.state import StreamingModule
+
+
+def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> StreamingModule:
+    """Build a model in its training form, in eval mode.
+
+    Args:
+        name: registered name, see ``zoo.list_models()``.
+        weights: a known tag (downloaded once, checked by sha256); the path of a checkpoint; or a public
+            training folder, whose configuration file then decides the sizes. None: random weights.
+
+    Returns:
+        module whose ``forward(spectrum, state=None)`` maps (B, F, T, 2) to the same and a state.
+
+    Raises:
+        UnknownModelError: no such model, or neither tag nor path.
+        CheckpointError: the checkpoint is not one of this model.
+    """
+    spec = get_spec(name)
+    if weights is None:
+        return build(spec).eval()
+    located = locate(spec, weights)
+    model = build(_configured(spec, located.path))
+    params = checkpoint.read_parameters(located.path)
+    checkpoint.load_strictly(model, params, where=str(located.path), name=spec.name)
+    model.provenance = {**located.provenance, "sha256": checkpoint.digest(model.state_dict())}
+    return model.eval()
+
+
+def build(spec: ModelSpec) -> StreamingModule:
+    """The training form that a record describes, with random weights."""
+    return load_attribute(spec.network)(spec, **spec.options)
+
+
+def model_of_config(config: dict[str, Any], where: str) -> str:
+    """The registered model that the configuration of a public training folder describes.
+
+    A model of the same front end and options if there is one; else one of that family at that rate, which
+    then takes its sizes from the folder.
+
+    Raises:
+        CheckpointError: no family reads such a configuration.
+    """
+    nearest, reasons = "", []
+    for name in list_models():
+        spec = get_spec(name)
+        if not spec.config_reader:
+            continue
+        try:
+            options, front_end = load_attribute(spec.config_reader)(config, where)
+        except CheckpointError as error:
+            reasons.append(str(error))
+            continue
+        if (options, front_end) == (dict(spec.options), spec.front_end):
+            return name
+        if front_end.sample_rate == spec.front_end.sample_rate:
+            nearest = nearest or name
+    if not nearest:
+        raise CheckpointError(f"{where}: no model of the zoo has this configuration; {'; '.join(sorted(set(reasons)))}")
+    return nearest
+
+
+def load_attribute(path: str) -> Any:
+    """Import ``module:name``."""
+    module, name = path.split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _configured(spec: ModelSpec, path: Path) -> ModelSpec:
+    """The record with the sizes of a training folder's configuration file."""
+    config = checkpoint.read_config(path) if path.is_dir() and spec.config_reader else None
+    if config is None:
+        return spec
+    options, front_end = load_attribute(spec.config_reader)(config, str(path))
+    return replace(spec, options=options, front_end=front_end)

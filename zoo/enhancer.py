@@ -1,0 +1,184 @@
+"""The shortest way from noisy audio to enhanced audio, whatever the model is stored as."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Union, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zoo.errors import ArtifactError, AudioError, CheckpointError, MissingExtraError, UnknownModelError
+from zoo.registry import get_spec, list_models
+from zoo.runtime.resample import Resampler, check_rate
+from zoo.runtime.session import Session
+from zoo.runtime.stream import Latency, Stream, check_samples
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Array = NDArray[np.float32]
+Source = Union[str, "os.PathLike[str]", Session, "nn.Module"]
+
+_SECONDS_AT_ONCE = 10  # of a channel, between two reports of progress
+
+
+class Enhancer:
+    """Removes noise from recordings and running streams.
+
+    Attributes:
+        session: what computes; shared by all streams.
+        name: the model or file.
+        sample_rate: the model's own, in Hz; other rates are converted to it and back.
+        backend: ``onnxruntime``, ``torch``, ...
+        streaming: whether ``stream`` works; an offline artifact takes whole recordings only.
+    """
+
+    def __init__(
+        self, source: Source, weights: str | os.PathLike[str] | None = None, *, threads: int = 1
+    ) -> None:
+        """
+        Args:
+            source: path of an artifact (``.onnx``); or the name of a registered model, with ``weights``;
+                or a network in its training or streaming form; or a session.
+            weights: tag or checkpoint path, for a model's name.
+            threads: of ONNX Runtime; PyTorch keeps its own setting.
+
+        Raises:
+            ArtifactError: an artifact that cannot be read, or was given weights besides.
+            UnknownModelError: no such model or tag, or nothing that can be enhanced with.
+            CheckpointError: a model's name without weights, or weights that do not fit.
+            MissingExtraError: PyTorch is needed and not installed.
+        """
+        self.session = _open(source, weights, threads)
+        self.name, self.backend = self.session.name, self.session.backend
+        self.sample_rate = self.session.front_end.sample_rate
+        self.streaming = self.session.streaming
+
+    def __call__(
+        self,
+        waveform: ArrayLike,
+        sample_rate: int | None = None,
+        progress: Callable[[float], object] | None = None,
+    ) -> Array:
+        """Enhance a recording, each channel on its own.
+
+        Args:
+            waveform: (N,) or (channels, N), float32 or float64 in [-1, 1].
+            sample_rate: of the waveform in Hz; default the model's.
+            progress: called with the part that is done, up to 1.
+
+        Returns:
+            float32 of the waveform's shape, aligned with it to the sample.
+
+        Raises:
+            AudioError: another shape or type, an impossible rate, or NaN or infinite samples.
+        """
+        array = np.asarray(waveform)
+        if array.ndim not in (1, 2) or (array.ndim == 2 and len(array) > 64 >= array.shape[1] > 0):
+            raise AudioError(
+                f"a waveform of shape (N,) or (channels, N) is expected, got {array.shape}; "
+                f"if its channels come last, pass waveform.T"
+            )
+        rate = self.sample_rate if sample_rate is None else check_rate(sample_rate)
+        rows = np.atleast_2d(array)
+        output = np.empty(rows.shape, np.float32)
+        for channel, row in enumerate(rows):
+            try:
+                done = 0
+                for part in self._parts(row, rate):
+                    output[channel, done : done + len(part)] = part
+                    done += len(part)
+                    if progress is not None:
+                        progress((channel + done / max(1, len(row))) / len(rows))
+            except AudioError as error:
+                raise AudioError(f"channel {channel}: {error}") from error
+        return output.reshape(array.shape)
+
+    def stream(self, sample_rate: int | None = None) -> Stream:
+        """A running stream of one channel; default at the model's rate.
+
+        Raises:
+            ArtifactError: the artifact takes whole recordings only.
+            AudioError: an impossible rate.
+        """
+        if not self.streaming:
+            raise ArtifactError(
+                f"{self.name} takes whole recordings and has no stream; call the enhancer on the waveform, "
+                f"or export the model with streaming=True"
+            )
+        return Stream(self.session, sample_rate)
+
+    def latency(self, sample_rate: int | None = None) -> Latency:
+        """How late a stream's output is.
+
+        Raises:
+            ArtifactError, AudioError: as ``stream``.
+        """
+        return self.stream(sample_rate).latency
+
+    def _parts(self, row: NDArray[Any], rate: int) -> Iterator[Array]:
+        """Enhanced pieces that make up one channel."""
+        if not self.streaming:
+            before, after = Resampler(rate, self.sample_rate), Resampler(self.sample_rate, rate)
+            samples = check_samples(row)
+            samples = np.concatenate([before.push(samples), before.flush()], axis=1)
+            enhanced = after.push(self.session.whole(samples))
+            yield np.concatenate([enhanced, after.flush(len(row))], axis=1)[0]
+            return
+        stream, step = self.stream(rate), _SECONDS_AT_ONCE * rate
+        for start in range(0, max(1, len(row)), step):
+            yield stream.push(row[start : start + step])
+        yield stream.flush()
+
+
+def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) -> Session:
+    """The session that the arguments of ``Enhancer`` name."""
+    if not isinstance(source, (str, os.PathLike)):
+        if weights is not None:
+            raise CheckpointError("weights go with a model's name; a network or session has its own")
+        if hasattr(source, "run") and hasattr(source, "front_end"):
+            return cast(Session, source)
+        return _torch_session(source)
+    name = os.fspath(source)
+    if name.endswith(".onnx"):
+        if weights is not None:
+            raise ArtifactError(f"{name}: an artifact has its own weights; leave weights={weights!r} out")
+        from zoo.runtime.onnx import open_session
+
+        return open_session(name, threads=threads)
+    if os.path.exists(name) and name not in list_models():
+        raise ArtifactError(
+            f"{name}: artifacts are .onnx files; for a checkpoint pass the model's name and weights={name!r}"
+        )
+    spec = get_spec(name)
+    if weights is None:
+        tags = f"one of {', '.join(w.tag for w in spec.weights)}" if spec.weights else "none is known yet"
+        raise CheckpointError(
+            f"{name} needs weights: no trained weights ship in the package yet. Pass weights= with a tag "
+            f"({tags}) or the path of a checkpoint, or an exported .onnx artifact in place of the name"
+        )
+    return _torch_session(name, weights)
+
+
+def _torch_session(source: Any, weights: str | os.PathLike[str] | None = None) -> Session:
+    """A session in PyTorch, of a network or of a model's name with weights."""
+    try:
+        from zoo.create import create_model
+        from zoo.streaming.session import TorchSession
+        from zoo.streaming.state import StreamingModule
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0].startswith("zoo"):
+            raise
+        raise MissingExtraError(
+            f"an enhancer from {source if isinstance(source, str) else 'a network'} needs {error.name}: "
+            f'pip install "speechzoo[torch]", or pass an exported .onnx artifact'
+        ) from error
+    model = create_model(source, weights) if isinstance(source, str) else source
+    if not isinstance(model, StreamingModule):
+        raise UnknownModelError(
+            f"an artifact's path, a model's name, a network or a session is expected, got "
+            f"{type(source).__name__}; see zoo.list_models()"
+        )
+    return TorchSession(model)

@@ -1,0 +1,38 @@
+"""The errors that speechzoo raises on purpose.
+
+Each message names the item, says what was expected and what came, and ends with the way out.
+"""
+
+
+class SpeechZooError(Exception):
+    """Base of every error raised on purpose; the command line prints it without a traceback."""
+
+
+class UnknownModelError(SpeechZooError, KeyError):
+    """A model name, weight tag or option that the registry does not hold."""
+
+    __str__ = Exception.__str__  # KeyError would print the message in quotes
+
+
+class MissingExtraError(SpeechZooError, ImportError):
+    """A feature needs a package that an extra of the installation brings."""
+
+
+class CheckpointError(SpeechZooError):
+    """A checkpoint cannot be read, or does not fit the model."""
+
+
+class ArtifactError(SpeechZooError):
+    """A finished artifact is damaged, incomplete, or not of the kind that was asked for."""
+
+
+class ParityError(SpeechZooError):
+    """Two forms of one model do not compute the same."""
+
+
+class AudioError(SpeechZooError, ValueError):
+    """Audio that cannot be read, written or processed."""
+
+
+class StateError(SpeechZooError, ValueError):
+    """A streaming state that does not belong to the model it was passed to."""

@@ -1,0 +1,323 @@
+"""Causal convolutions over (B, C, T, F) and convolutions over frequency, with their streaming twins."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.streaming.state import State, Stateful
+
+Params = dict[str, Tensor]
+
+
+class CausalConv2d(nn.Conv2d, Stateful):
+    """Convolution over time and frequency that sees the past and the present frame.
+
+    Parameters as in ``nn.Conv2d``. Its twin is itself.
+
+    Args:
+        in_channels, out_channels, groups, bias: as in ``nn.Conv2d``.
+        kernel_size: (time, frequency).
+        bins: frequencies of the input, which the size of the memory depends on.
+        stride: over frequency.
+        dilation: over time.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: tuple[int, int],
+        *,
+        bins: int,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=(1, stride),
+            padding=(0, kernel_size[1] // 2),
+            dilation=(dilation, 1),
+            groups=groups,
+            bias=bias,
+        )
+        self.bins = bins
+        self.context = (kernel_size[0] - 1) * dilation
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"past": (self.in_channels, self.context, self.bins)} if self.context else {}
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # type: ignore[override]
+        """(B, C, T, F) -> (B, C', T, F'); keeps the last (kernel - 1) x dilation frames."""
+        x, state = with_past(self, x, state)
+        return super().forward(x), state
+
+
+class CausalConvTranspose2d(nn.ConvTranspose2d, Stateful):
+    """Transposed convolution: causal over time, upsampling over frequency.
+
+    y[t] is the sum of W[k] x[t - k dilation]: over time the kernel runs backwards compared with
+    ``CausalConv2d``. Parameters as in ``nn.ConvTranspose2d``; the twin is a convolution.
+
+    Args:
+        in_channels, out_channels, groups, bias: as in ``nn.ConvTranspose2d``.
+        kernel_size: (time, frequency).
+        bins: frequencies of the input.
+        stride: over frequency.
+        dilation: over time.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: tuple[int, int],
+        *,
+        bins: int,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        context = (kernel_size[0] - 1) * dilation
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=(1, stride),
+            padding=(context, kernel_size[1] // 2),
+            dilation=(dilation, 1),
+            groups=groups,
+            bias=bias,
+        )
+        self.bins = bins
+        self.context = context
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"past": (self.in_channels, self.context, self.bins)} if self.context else {}
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # type: ignore[override]
+        """(B, C, T, F) -> (B, C', T, F'); keeps the last (kernel - 1) x dilation frames."""
+        x, state = with_past(self, x, state)
+        return super().forward(x), state
+
+    def streaming_twin(self) -> UpsamplingConv2d:
+        return UpsamplingConv2d(self)
+
+    def streaming_parameters(self, own: Params) -> Params:
+        weight = interleaved_weight(own["weight"], self.groups, self.stride[1], self.padding[1])
+        return _with_bias(weight.flip(2), own, self.stride[1])
+
+
+class UpsamplingConv2d(CausalConv2d):
+    """Twin of ``CausalConvTranspose2d``: a convolution whose channels are interleaved along frequency."""
+
+    def __init__(self, layer: CausalConvTranspose2d) -> None:
+        stride, kernel, padding = layer.stride[1], layer.kernel_size[1], layer.padding[1]
+        super().__init__(
+            layer.in_channels,
+            layer.out_channels * stride,
+            (layer.kernel_size[0], 2 * interleaved_reach(kernel, stride, padding) + 1),
+            bins=layer.bins,
+            dilation=layer.dilation[0],
+            groups=layer.groups,
+            bias=layer.bias is not None,
+        )
+        self.upsampling = stride
+        self.out_bins = (layer.bins - 1) * stride - 2 * padding + kernel
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # type: ignore[override]
+        """(B, C, T, F) -> (B, C', T, F')"""
+        y, state = super().forward(x, state)
+        return interleave(y, self.upsampling, self.out_bins), state
+
+
+class SubbandConv2d(nn.Conv2d):
+    """Pointwise convolution over each frequency together with its two neighbours.
+
+    The neighbours are unfolded into channels (input channel outermost), as the public GTCRN does; the
+    parameters are those of the pointwise convolution. Its twin is a convolution of width 3.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels * 3, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, F) -> (B, C', T, F)"""
+        return super().forward(unfold_neighbours(x))
+
+    def streaming_twin(self) -> nn.Conv2d:
+        return nn.Conv2d(self.in_channels // 3, self.out_channels, (1, 3), padding=(0, 1))
+
+    def streaming_parameters(self, own: Params) -> Params:
+        return {**own, "weight": own["weight"].reshape(self.out_channels, -1, 1, 3)}
+
+
+class SubbandConvTranspose2d(nn.ConvTranspose2d):
+    """``SubbandConv2d`` with the parameters of a pointwise transposed convolution."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels * 3, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """(B, C, T, F) -> (B, C', T, F)"""
+        return super().forward(unfold_neighbours(x))
+
+    def streaming_twin(self) -> nn.Conv2d:
+        return nn.Conv2d(self.in_channels // 3, self.out_channels, (1, 3), padding=(0, 1))
+
+    def streaming_parameters(self, own: Params) -> Params:
+        return {**own, "weight": own["weight"].transpose(0, 1).reshape(self.out_channels, -1, 1, 3)}
+
+
+class PointwiseConvTranspose2d(nn.ConvTranspose2d):
+    """Transposed convolution of width 1; its twin is the convolution with transposed weights."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 1)
+
+    def streaming_twin(self) -> nn.Conv2d:
+        return nn.Conv2d(self.in_channels, self.out_channels, 1)
+
+    def streaming_parameters(self, own: Params) -> Params:
+        return {**own, "weight": own["weight"].transpose(0, 1)}
+
+
+class StridedConv1d(nn.Conv1d):
+    """Strided convolution whose weight is stored as (out, stride x in, kernel / stride).
+
+    Index (k % stride) x in + channel, as the public FastEnhancer stores it: the input is cut into
+    ``stride`` interleaved signals. Its twin is the plain strided convolution.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, padding: int) -> None:
+        super().__init__(in_channels * stride, out_channels, kernel_size // stride, bias=False)
+        self.cut = stride
+        self.edge = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, F) -> (B, C', F / stride)"""
+        x = functional.pad(x, (self.edge, self.edge))
+        x = x.unflatten(2, (-1, self.cut)).permute(0, 3, 1, 2).flatten(1, 2)  # (B, stride x C, F / stride)
+        return super().forward(x)
+
+    def streaming_twin(self) -> nn.Conv1d:
+        kernel = self.kernel_size[0] * self.cut
+        channels = self.in_channels // self.cut
+        return nn.Conv1d(
+            channels, self.out_channels, kernel, self.cut, self.edge, bias=self.bias is not None
+        )
+
+    def streaming_parameters(self, own: Params) -> Params:
+        weight = own["weight"].unflatten(1, (self.cut, -1))  # (out, stride, in, kernel / stride)
+        return {**own, "weight": weight.permute(0, 2, 3, 1).flatten(2)}
+
+
+class NormalizedConvTranspose1d(nn.ConvTranspose1d):
+    """Transposed convolution over frequency whose weight has norm 1 as a whole, times a trained scale.
+
+    Its twin is a convolution with interleaved channels.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, bins: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, (kernel_size - stride) // 2)
+        self.scale = nn.Parameter(torch.ones(1))
+        self.bins = bins
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """(B, C, F) -> (B, C', F x stride)"""
+        weight = functional.normalize(self.weight, dim=(0, 1, 2)) * self.scale  # type: ignore[arg-type]
+        return functional.conv_transpose1d(x, weight, self.bias, self.stride, self.padding)
+
+    def streaming_twin(self) -> UpsamplingConv1d:
+        return UpsamplingConv1d(self)
+
+    def streaming_parameters(self, own: Params) -> Params:
+        weight = own["weight"] / own["weight"].norm() * own["scale"]
+        weight = interleaved_weight(weight, self.groups, self.stride[0], self.padding[0])
+        return _with_bias(weight, own, self.stride[0])
+
+
+class UpsamplingConv1d(nn.Conv1d):
+    """Twin of ``NormalizedConvTranspose1d``: a convolution whose channels are interleaved along frequency."""
+
+    def __init__(self, layer: NormalizedConvTranspose1d) -> None:
+        stride, kernel, padding = layer.stride[0], layer.kernel_size[0], layer.padding[0]
+        reach = interleaved_reach(kernel, stride, padding)
+        super().__init__(layer.in_channels, layer.out_channels * stride, 2 * reach + 1, padding=reach)
+        self.upsampling = stride
+        self.out_bins = (layer.bins - 1) * stride - 2 * padding + kernel
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, F) -> (B, C', F x stride)"""
+        return interleave(super().forward(x), self.upsampling, self.out_bins)
+
+
+def with_past(layer: CausalConv2d | CausalConvTranspose2d, x: Tensor, state: State) -> tuple[Tensor, State]:
+    """Put the remembered frames before x (B, C, T, F), and remember its last ones."""
+    if not layer.context:
+        return x, state
+    name = layer.state_name("past")
+    x = torch.cat([state[name], x], dim=2)  # (B, C, context + T, F)
+    return x, {**state, name: x[:, :, -layer.context :]}
+
+
+def unfold_neighbours(x: Tensor) -> Tensor:
+    """Each frequency with its neighbours as channels: (B, C, T, F) -> (B, C x 3, T, F)."""
+    padded = functional.pad(x, (1, 1))
+    bins = x.shape[3]
+    return torch.stack([padded[..., k : k + bins] for k in range(3)], dim=2).flatten(1, 2)
+
+
+def interleaved_reach(kernel: int, stride: int, padding: int) -> int:
+    """Neighbours on either side that a transposed convolution's output depends on.
+
+    Output stride x j + p takes tap k = stride x m + p + padding of input j - m, for the m that keep k
+    inside the kernel.
+    """
+    return max((kernel - 1 - padding) // stride, (padding + stride - 1) // stride)
+
+
+def interleaved_weight(weight: Tensor, groups: int, stride: int, padding: int) -> Tensor:
+    """Weight of the convolution whose interleaved channels equal a transposed convolution.
+
+    Args:
+        weight: (in, out / groups, ..., kernel), the last axis being upsampled.
+        groups: of the transposed convolution.
+        stride, padding: over the last axis.
+
+    Returns:
+        (out x stride, in / groups, ..., 2 x reach + 1), with output channel o x stride + phase.
+    """
+    kernel = weight.shape[-1]
+    reach = interleaved_reach(kernel, stride, padding)
+    grouped = weight.unflatten(0, (groups, -1)).transpose(1, 2)  # (groups, out / groups, in / groups, ...)
+    taps = grouped.new_zeros(*grouped.shape[:2], stride, *grouped.shape[2:-1], 2 * reach + 1)
+    for phase in range(stride):
+        for m in range(-reach, reach + 1):
+            k = stride * m + phase + padding
+            if 0 <= k < kernel:
+                taps[:, :, phase, ..., reach - m] = grouped[..., k]
+    return taps.flatten(0, 2)
+
+
+def interleave(x: Tensor, stride: int, bins: int) -> Tensor:
+    """Channels o x stride + phase become frequencies j x stride + phase.
+
+    (B, C x stride, ..., F) -> (B, C, ..., bins), what lies beyond ``bins`` cut off.
+    """
+    if stride > 1:
+        x = x.unflatten(1, (-1, stride)).movedim(2, -1).flatten(-2)
+    return x[..., :bins] if x.shape[-1] != bins else x
+
+
+def _with_bias(weight: Tensor, own: Params, stride: int) -> Params:
+    converted = {"weight": weight}
+    if "bias" in own:
+        converted["bias"] = own["bias"].repeat_interleave(stride)
+    return converted

@@ -1,0 +1,237 @@
+"""Recurrent layers over time and over frequency, with their streaming twins."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from zoo.streaming.state import State, Stateful
+
+Params = dict[str, Tensor]
+
+
+class TimeGRU(nn.GRU, Stateful):
+    """GRU over time, shared by all rows (frequencies). Parameters as in ``nn.GRU``.
+
+    Args:
+        input_size, hidden_size: channels in and out.
+        rows: how many sequences a stream has.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, rows: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.rows = rows
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"hidden": (self.rows, self.hidden_size)}
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # type: ignore[override]
+        """(T, B, R, C) -> (T, B, R, H)"""
+        frames, batch = x.shape[:2]
+        name = self.state_name("hidden")
+        hidden = state[name].reshape(1, -1, self.hidden_size)  # (1, B x R, H)
+        y, (hidden,) = run_recurrent(self, x.reshape(frames, -1, self.input_size), hidden)
+        y = y.view(frames, batch, self.rows, self.hidden_size)
+        return y, {**state, name: hidden.view(batch, self.rows, self.hidden_size)}
+
+    def streaming_twin(self) -> TimeGRU:
+        return TimeGRU(self.input_size, self.hidden_size, rows=self.rows)
+
+    def streaming_parameters(self, own: Params) -> Params:
+        return own
+
+
+class TimeLSTM(nn.LSTM, Stateful):
+    """LSTM over time, shared by all rows (frequencies). Parameters as in ``nn.LSTM``.
+
+    Args:
+        input_size, hidden_size: channels in and out.
+        rows: how many sequences a stream has.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, rows: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.rows = rows
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"hidden": (self.rows, self.hidden_size), "cell": (self.rows, self.hidden_size)}
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # type: ignore[override]
+        """(T, B, R, C) -> (T, B, R, H)"""
+        frames, batch = x.shape[:2]
+        names = [self.state_name(key) for key in ("hidden", "cell")]
+        before = (state[name].reshape(1, -1, self.hidden_size) for name in names)
+        y, after = run_recurrent(self, x.reshape(frames, -1, self.input_size), *before)
+        y = y.view(frames, batch, self.rows, self.hidden_size)
+        shape = (batch, self.rows, self.hidden_size)
+        return y, {**state, names[0]: after[0].view(shape), names[1]: after[1].view(shape)}
+
+
+class SequenceLSTM(nn.LSTM):
+    """LSTM over sequences without memory beyond the call. Parameters as in ``nn.LSTM``.
+
+    Args:
+        input_size: channels in.
+        hidden_size: channels out of each direction.
+        bidirectional: runs over the sequence in both directions.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, bidirectional: bool = False) -> None:
+        super().__init__(input_size, hidden_size, bidirectional=bidirectional)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """(L, B, C) -> (L, B, H x directions)"""
+        return run_recurrent(self, x)[0]
+
+
+class GroupedGRU(nn.Module):
+    """Two GRUs, each over its half of the channels: the sequences have no memory beyond the call.
+
+    Parameters ``rnn1.*`` and ``rnn2.*`` as in ``nn.GRU``. The twin is one GRU with block-diagonal weights.
+
+    Args:
+        input_size, hidden_size: channels in and out, of both halves and both directions together.
+        bidirectional: each half runs over the sequence in both directions.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, bidirectional: bool = False) -> None:
+        super().__init__()
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.directions = 2 if bidirectional else 1
+        half = hidden_size // 2 // self.directions
+        self.rnn1 = nn.GRU(input_size // 2, half, bidirectional=bidirectional)
+        self.rnn2 = nn.GRU(input_size // 2, half, bidirectional=bidirectional)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(L, B, C) -> (L, B, H)"""
+        first, second = x.chunk(2, dim=-1)
+        return torch.cat([self.rnn1(first)[0], self.rnn2(second)[0]], dim=-1)
+
+    def streaming_twin(self) -> MergedGRU:
+        return MergedGRU(self.input_size, self.hidden_size, self.directions)
+
+    def streaming_parameters(self, own: Params) -> Params:
+        return {f"rnn.{name}": value for name, value in block_diagonal_gru(own).items()}
+
+
+class MergedGRU(nn.Module):
+    """Twin of ``GroupedGRU``: one GRU whose weights are zero between the halves."""
+
+    order: Tensor
+
+    def __init__(self, input_size: int, hidden_size: int, directions: int) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(input_size, hidden_size // directions, bidirectional=directions == 2)
+        # the directions come out one after the other; the halves are wanted one after the other
+        order = torch.arange(hidden_size).view(directions, 2, -1).transpose(0, 1).flatten()
+        self.register_buffer("order", order, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(L, B, C) -> (L, B, H)"""
+        y, _ = run_recurrent(self.rnn, x)
+        return y.index_select(-1, self.order) if self.rnn.bidirectional else y
+
+
+class GroupedTimeGRU(nn.Module, Stateful):
+    """Two GRUs over time, each over its half of the channels, shared by all rows (frequencies).
+
+    Parameters ``rnn1.*`` and ``rnn2.*`` as in ``nn.GRU``. The twin is one ``TimeGRU`` with
+    block-diagonal weights.
+
+    Args:
+        input_size, hidden_size: channels in and out, of both halves together.
+        rows: how many sequences a stream has.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, rows: int) -> None:
+        super().__init__()
+        self.input_size, self.hidden_size, self.rows = input_size, hidden_size, rows
+        self.rnn1 = nn.GRU(input_size // 2, hidden_size // 2)
+        self.rnn2 = nn.GRU(input_size // 2, hidden_size // 2)
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"hidden": (self.rows, self.hidden_size)}
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(T, B, R, C) -> (T, B, R, H)"""
+        frames, batch = x.shape[:2]
+        name = self.state_name("hidden")
+        hidden = state[name].reshape(1, -1, self.hidden_size)  # (1, B x R, H)
+        inputs = x.reshape(frames, -1, self.input_size).chunk(2, dim=-1)
+        before = [half.contiguous() for half in hidden.chunk(2, dim=-1)]
+        first, first_after = self.rnn1(inputs[0], before[0])
+        second, second_after = self.rnn2(inputs[1], before[1])
+        y = torch.cat([first, second], dim=-1).view(frames, batch, self.rows, self.hidden_size)
+        after = torch.cat([first_after, second_after], dim=-1)
+        return y, {**state, name: after.view(batch, self.rows, self.hidden_size)}
+
+    def streaming_twin(self) -> TimeGRU:
+        return TimeGRU(self.input_size, self.hidden_size, rows=self.rows)
+
+    def streaming_parameters(self, own: Params) -> Params:
+        return block_diagonal_gru(own)
+
+
+def run_recurrent(rnn: nn.GRU | nn.LSTM, x: Tensor, *states: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """One layer of recurrence; while an ONNX file is made, exactly one operator.
+
+    Args:
+        rnn: one layer, one or two directions.
+        x: (L, B, C)
+        states: (D, B, H): hidden state of a GRU, hidden and cell state of an LSTM; zeros if not given.
+
+    Returns:
+        (L, B, D x H), and the states after the last step.
+    """
+    if torch.onnx.is_in_onnx_export():
+        return _onnx_operator(rnn, x, states)
+    if isinstance(rnn, nn.LSTM):
+        return nn.LSTM.forward(rnn, x, states or None)
+    y, hidden = nn.GRU.forward(rnn, x, *states)
+    return y, (hidden,)
+
+
+def _onnx_operator(
+    rnn: nn.GRU | nn.LSTM, x: Tensor, states: tuple[Tensor, ...]
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """``GRU`` or ``LSTM`` of ai.onnx, whose gates come in another order than PyTorch's."""
+    lstm = isinstance(rnn, nn.LSTM)
+    order = (0, 3, 1, 2) if lstm else (1, 0, 2)
+    suffixes = ("l0", "l0_reverse") if rnn.bidirectional else ("l0",)
+
+    def reordered(name: str) -> Tensor:
+        weights = [getattr(rnn, f"{name}_{suffix}") for suffix in suffixes]
+        size = rnn.hidden_size
+        return torch.stack([torch.cat([w[i * size : (i + 1) * size] for i in order]) for w in weights])
+
+    bias = torch.cat([reordered("bias_ih"), reordered("bias_hh")], dim=1)
+    attributes: dict[str, int | str] = {"hidden_size": rnn.hidden_size}
+    if rnn.bidirectional:
+        attributes["direction"] = "bidirectional"
+    if not lstm:
+        attributes["linear_before_reset"] = 1
+    length, batch, directions = x.shape[0], x.shape[1], len(suffixes)
+    shapes = [(length, directions, batch, rnn.hidden_size)]
+    shapes += [(directions, batch, rnn.hidden_size)] * (2 if lstm else 1)
+    y, *after = torch.onnx.ops.symbolic_multi_out(
+        "LSTM" if lstm else "GRU",
+        (x, reordered("weight_ih"), reordered("weight_hh"), bias, None, *states),
+        attrs=attributes,
+        dtypes=[x.dtype] * len(shapes),
+        shapes=shapes,
+    )
+    y = y.transpose(1, 2) if rnn.bidirectional else y
+    return y.reshape(length, batch, directions * rnn.hidden_size), tuple(after)
+
+
+def block_diagonal_gru(own: Params) -> Params:
+    """Parameters ``rnn1.*`` and ``rnn2.*`` of two GRUs as those of one over both inputs.
+
+    The gates (reset, update, new) stay outermost in the rows, so each gate's block is joined by itself.
+    """
+    merged = {}
+    for name in (key.removeprefix("rnn1.") for key in own if key.startswith("rnn1.")):
+        gates = zip(own[f"rnn1.{name}"].chunk(3), own[f"rnn2.{name}"].chunk(3), strict=True)
+        join = torch.block_diag if name.startswith("weight") else lambda *halves: torch.cat(halves)
+        merged[name] = torch.cat([join(first, second) for first, second in gates])
+    return merged

@@ -1,0 +1,70 @@
+"""Finds the files behind ``weights=``: a tag, a checkpoint or a training folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo import hub
+from zoo.errors import CheckpointError
+from zoo.registry import find_weights
+from zoo.spec import ModelSpec
+
+_CONFIG_NAMES = ("config.yaml", "config.yml", "config.json")
+
+
+@dataclass(frozen=True)
+class Located:
+    """A checkpoint file or training folder, and what is known of it."""
+
+    path: Path
+    provenance: dict[str, str]
+
+
+def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
+    """The local path of some weights of a model; a tag is downloaded on first use.
+
+    Raises:
+        UnknownModelError: neither a path nor one of the model's tags.
+        CheckpointError: a tag cannot be downloaded.
+    """
+    path = Path(weights)
+    if path.exists():
+        return Located(path, {"source": path.name})
+    known = find_weights(spec, str(weights))
+    provenance = {"source": known.tag, "licence": known.licence, "training_data": known.training_data}
+    return Located(hub.download(known), provenance)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that decide a model: the checkpoint, and a training folder's configuration."""
+    if not path.is_dir():
+        return [path]
+    config = config_file(path)
+    return [newest_checkpoint(path), *([config] if config else [])]
+
+
+def config_file(folder: Path) -> Path | None:
+    """The configuration file of a training folder, or None if it has none."""
+    return next((folder / name for name in _CONFIG_NAMES if (folder / name).is_file()), None)
+
+
+def newest_checkpoint(folder: Path) -> Path:
+    """The checkpoint with the highest number among ``NNNNN.pth``, else the only one in the folder.
+
+    Raises:
+        CheckpointError: no checkpoint, or several without numbers.
+    """
+    numbered = [(int(match[1]), f) for f in folder.iterdir() if (match := re.fullmatch(r"(\d+)\.pth", f.name))]
+    if numbered:
+        return max(numbered)[1]
+    files = sorted(f for f in folder.iterdir() if f.suffix in (".pth", ".pt", ".tar", ".safetensors"))
+    if len(files) == 1:
+        return files[0]
+    found = ", ".join(f.name for f in files) or "none"
+    raise CheckpointError(
+        f"{folder}: expected a training folder with checkpoints named 00001.pth and so on, or a single "
+        f"checkpoint; found {found}"
+    )

@@ -1,0 +1,241 @@
+"""GTCRN: grouped temporal convolutions and grouped dual-path recurrence on ERB bands.
+
+X. Rong, T. Sun, X. Zhang, Y. Hu, C. Zhu, J. Lu: GTCRN: A Speech Enhancement Model Requiring Ultralow
+Computational Resources, ICASSP 2024. Parameter names are those of the public checkpoints.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.layers.conv import (
+    CausalConv2d,
+    CausalConvTranspose2d,
+    PointwiseConvTranspose2d,
+    SubbandConv2d,
+    SubbandConvTranspose2d,
+    unfold_neighbours,
+)
+from zoo.layers.recurrent import GroupedGRU, GroupedTimeGRU, TimeGRU
+from zoo.layers.spectrum import complex_product
+from zoo.spec import ModelSpec
+from zoo.streaming.state import State, StreamingModule
+
+CHANNELS = 16
+LOW_BINS = 65  # kept as they are; those above are merged into bands
+BANDS = 64
+WIDTH = 33  # frequencies after two halvings of LOW_BINS + BANDS
+
+
+class GTCRN(StreamingModule):
+    """Complex ratio mask from 16 kHz spectra of 257 bins."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.erb = ERBBands(spec.front_end.n_fft, spec.front_end.sample_rate)
+        self.encoder = Encoder()
+        self.dpgrnn1 = DualPathGRNN()
+        self.dpgrnn2 = DualPathGRNN()
+        self.decoder = Decoder()
+        self.name_states()
+
+    def process(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, 257, T, 2) -> (B, 257, T, 2)"""
+        parts = x.permute(0, 3, 2, 1)  # (B, 2, T, F)
+        magnitude = ((parts * parts).sum(1, keepdim=True) + 1e-12).sqrt()
+        y = self.erb.merge(torch.cat([magnitude, parts], dim=1))  # (B, 3, T, 129)
+        y, skips, state = self.encoder(unfold_neighbours(y), state)  # (B, 16, T, 33)
+        y = y.permute(2, 0, 3, 1)  # (T, B, 33, 16)
+        y, state = self.dpgrnn1(y, state)
+        y, state = self.dpgrnn2(y, state)
+        y = y.permute(1, 3, 0, 2)  # (B, 16, T, 33)
+        y, state = self.decoder(y, skips, state)  # (B, 2, T, 129)
+        mask = self.erb.split(y).transpose(1, 2)  # (B, T, 2, F)
+        return complex_product(parts.transpose(1, 2), mask).permute(0, 3, 1, 2), state
+
+
+class ERBBands(nn.Module):
+    """Merges high frequencies into bands equally wide on the ERB scale, and spreads them again.
+
+    The filters are fixed, yet saved with the weights, as the public checkpoints do.
+    """
+
+    def __init__(self, n_fft: int, sample_rate: int) -> None:
+        super().__init__()
+        filters = torch.from_numpy(erb_filters(n_fft, sample_rate))  # (BANDS, bins - LOW_BINS)
+        self.erb_fc = nn.Linear(filters.shape[1], BANDS, bias=False)
+        self.ierb_fc = nn.Linear(BANDS, filters.shape[1], bias=False)
+        self.erb_fc.weight = nn.Parameter(filters, requires_grad=False)
+        self.ierb_fc.weight = nn.Parameter(filters.T.contiguous(), requires_grad=False)
+
+    def merge(self, x: Tensor) -> Tensor:
+        """(B, C, T, 257) -> (B, C, T, 129)"""
+        return torch.cat([x[..., :LOW_BINS], self.erb_fc(x[..., LOW_BINS:])], dim=-1)
+
+    def split(self, x: Tensor) -> Tensor:
+        """(B, C, T, 129) -> (B, C, T, 257)"""
+        return torch.cat([x[..., :LOW_BINS], self.ierb_fc(x[..., LOW_BINS:])], dim=-1)
+
+
+class ConvBlock(nn.Module):
+    """Convolution over frequency with stride 2, batch norm, activation."""
+
+    folded_norms = (("bn", "conv"),)
+
+    def __init__(self, conv: nn.Module, out_channels: int, act: nn.Module) -> None:
+        super().__init__()
+        self.conv = conv
+        self.bn = nn.BatchNorm2d(out_channels)
+        self.act = act
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, C, T, F) -> (B, C', T, F')"""
+        x, state = self.conv(x, state)
+        return self.act(self.bn(x)), state
+
+
+class TemporalBlock(nn.Module):
+    """Half of the channels through a dilated depthwise convolution, then both halves shuffled."""
+
+    folded_norms = (
+        ("point_bn1", "point_conv1"),
+        ("depth_bn", "depth_conv"),
+        ("point_bn2", "point_conv2"),
+    )
+
+    def __init__(self, dilation: int, *, transposed: bool) -> None:
+        super().__init__()
+        half = CHANNELS // 2
+        subband = SubbandConvTranspose2d if transposed else SubbandConv2d
+        causal = CausalConvTranspose2d if transposed else CausalConv2d
+        pointwise = PointwiseConvTranspose2d if transposed else nn.Conv2d
+        self.point_conv1 = subband(half, CHANNELS)
+        self.point_bn1 = nn.BatchNorm2d(CHANNELS)
+        self.point_act = nn.PReLU()
+        self.depth_conv = causal(
+            CHANNELS, CHANNELS, (3, 3), bins=WIDTH, dilation=dilation, groups=CHANNELS
+        )
+        self.depth_bn = nn.BatchNorm2d(CHANNELS)
+        self.depth_act = nn.PReLU()
+        self.point_conv2 = pointwise(CHANNELS, half, 1) if pointwise is nn.Conv2d else pointwise(CHANNELS, half)
+        self.point_bn2 = nn.BatchNorm2d(half)
+        self.tra = TemporalAttention(half)
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, C, T, F) -> (B, C, T, F)"""
+        changed, kept = x.chunk(2, dim=1)
+        changed = self.point_act(self.point_bn1(self.point_conv1(changed)))
+        changed, state = self.depth_conv(changed, state)
+        changed = self.depth_act(self.depth_bn(changed))
+        changed = self.point_bn2(self.point_conv2(changed))
+        changed, state = self.tra(changed, state)
+        return torch.stack([changed, kept], dim=2).flatten(1, 2), state
+
+
+class TemporalAttention(nn.Module):
+    """A gain a channel and frame, from a GRU over the channels' energies."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.att_gru = TimeGRU(channels, channels * 2, rows=1)
+        self.att_fc = nn.Linear(channels * 2, channels)
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, C, T, F) -> (B, C, T, F)"""
+        energy = (x * x).mean(-1, keepdim=True)  # (B, C, T, 1)
+        gain, state = self.att_gru(energy.permute(2, 0, 3, 1), state)  # (T, B, 1, 2 C)
+        gain = self.att_fc(gain).sigmoid()
+        return x * gain.permute(1, 3, 0, 2), state
+
+
+class DualPathGRNN(nn.Module):
+    """Grouped recurrence over frequency in both directions, then over time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.intra_rnn = GroupedGRU(CHANNELS, CHANNELS, bidirectional=True)
+        self.intra_fc = nn.Linear(CHANNELS, CHANNELS)
+        self.intra_ln = nn.LayerNorm((WIDTH, CHANNELS), eps=1e-8)
+        self.inter_rnn = GroupedTimeGRU(CHANNELS, CHANNELS, rows=WIDTH)
+        self.inter_fc = nn.Linear(CHANNELS, CHANNELS)
+        self.inter_ln = nn.LayerNorm((WIDTH, CHANNELS), eps=1e-8)
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(T, B, F, C) -> (T, B, F, C)"""
+        intra = self.intra_rnn(x.flatten(0, 1).transpose(0, 1))  # (F, T x B, C)
+        intra = self.intra_fc(intra).transpose(0, 1).reshape(x.shape)
+        x = x + self.intra_ln(intra)
+        inter, state = self.inter_rnn(x, state)
+        return x + self.inter_ln(self.inter_fc(inter)), state
+
+
+class Encoder(nn.Module):
+    """Halves the frequencies twice, then three temporal blocks of growing dilation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        bands = LOW_BINS + BANDS
+        first = CausalConv2d(9, CHANNELS, (1, 5), bins=bands, stride=2)
+        second = CausalConv2d(CHANNELS, CHANNELS, (1, 5), bins=(bands + 1) // 2, stride=2, groups=2)
+        self.en_convs = nn.ModuleList(
+            [
+                ConvBlock(first, CHANNELS, nn.PReLU()),
+                ConvBlock(second, CHANNELS, nn.PReLU()),
+                *(TemporalBlock(dilation, transposed=False) for dilation in (1, 2, 5)),
+            ]
+        )
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
+        """(B, 9, T, 129) -> (B, 16, T, 33), the outputs of all blocks, state"""
+        skips = []
+        for block in self.en_convs:
+            x, state = block(x, state)
+            skips.append(x)
+        return x, skips, state
+
+
+class Decoder(nn.Module):
+    """The encoder backwards, each block adding the output of its counterpart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        first = CausalConvTranspose2d(CHANNELS, CHANNELS, (1, 5), bins=WIDTH, stride=2, groups=2)
+        second = CausalConvTranspose2d(CHANNELS, 2, (1, 5), bins=2 * WIDTH - 1, stride=2)
+        self.de_convs = nn.ModuleList(
+            [
+                *(TemporalBlock(dilation, transposed=True) for dilation in (5, 2, 1)),
+                ConvBlock(first, CHANNELS, nn.PReLU()),
+                ConvBlock(second, 2, nn.Tanh()),
+            ]
+        )
+
+    def forward(self, x: Tensor, skips: list[Tensor], state: State) -> tuple[Tensor, State]:
+        """(B, 16, T, 33) -> (B, 2, T, 129)"""
+        for block, skip in zip(self.de_convs, reversed(skips), strict=True):
+            x, state = block(x + skip, state)
+        return x, state
+
+
+def erb_filters(n_fft: int, sample_rate: int) -> np.ndarray:
+    """Triangular filters between points equally far apart on the ERB scale, float32 (BANDS, bins - LOW_BINS).
+
+    The scale is 21.4 log10(1 + 0.00437 f) (Glasberg and Moore, 1990).
+    """
+
+    def erb(hertz: float) -> float:
+        return 21.4 * np.log10(0.00437 * hertz + 1)
+
+    points = np.linspace(erb(LOW_BINS / n_fft * sample_rate), erb(sample_rate / 2), BANDS)
+    edges = np.round((10 ** (points / 21.4) - 1) / 0.00437 / sample_rate * n_fft).astype(int)
+    filters = np.zeros((BANDS, n_fft // 2 + 1))
+    for band in range(1, BANDS):
+        low, high = edges[band - 1], edges[band]
+        rise = (np.arange(low, high) - low) / (high - low)
+        filters[band, low:high] = rise
+        filters[band - 1, low:high] = 1 - rise
+    filters[-1, edges[-1]] = 1
+    return filters[:, LOW_BINS:].astype(np.float32)

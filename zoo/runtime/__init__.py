@@ -1,0 +1,1 @@
+"""Runs finished artifacts; nothing in it imports torch or the networks."""

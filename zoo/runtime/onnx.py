@@ -1,0 +1,342 @@
+"""Sessions over ONNX files by ONNX Runtime: our own artifacts, and the public repositories' graphs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from zoo.artifact.manifest import METADATA_KEY, Form, Manifest
+from zoo.errors import ArtifactError
+from zoo.runtime.session import State
+from zoo.runtime.spectrum import Transforms
+from zoo.spec import FrontEnd, TensorSpec
+
+Array = NDArray[np.float32]
+
+
+class Graph:
+    """An ONNX file loaded by ONNX Runtime, with what it says of itself.
+
+    Args:
+        path: the file.
+        threads: of one call.
+
+    Attributes:
+        inputs, outputs: tensors as the graph declares them.
+        manifest: ours, or None for a file made by others.
+
+    Raises:
+        ArtifactError: no such file, or not an ONNX graph that ONNX Runtime can load.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise ArtifactError(f"{self.path}: there is no such file; expected an ONNX artifact")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._inference = onnxruntime.InferenceSession(
+                str(self.path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's own classes share no other base
+            reason = str(error).splitlines()[0][:200]
+            raise ArtifactError(
+                f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}); it is "
+                f"damaged, truncated or not ONNX: export or download it again"
+            ) from error
+        self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
+        self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
+        text = self._inference.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        self.manifest = None if text is None else Manifest.from_json(text, str(self.path))
+        if self.manifest is not None:
+            self._check_against(self.manifest)
+
+    def __call__(self, *values: Array) -> list[Array]:
+        """Run once with values in the order of ``inputs``; the outputs are new arrays."""
+        feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
+        return self._inference.run(None, feed)
+
+    def _check_against(self, manifest: Manifest) -> None:
+        state_out = [replace(state, name=f"{state.name}.next") for state in manifest.states]
+        for kind, found, expected in (
+            ("inputs", self.inputs, (*manifest.inputs, *manifest.states)),
+            ("outputs", self.outputs, (*manifest.outputs, *state_out)),
+        ):
+            wrong = [
+                f"{e.name if e else 'nothing'} {e.shape if e else ''} became {f.name if f else 'nothing'} "
+                f"{f.shape if f else ''}"
+                for e, f in _pairs(expected, found)
+                if e is None or f is None or e.name != f.name or not _same_shape(e.shape, f.shape)
+            ]
+            if wrong:
+                raise ArtifactError(
+                    f"{self.path}: its {kind} are not those of its manifest ({'; '.join(wrong)}); "
+                    f"export or download it again"
+                )
+
+
+class StreamingSession:
+    """Hops through a graph with states in and out.
+
+    Args:
+        graph: its first input and output are the signal, the others are states.
+        form: what the signal is.
+        front_end: the spectrum's geometry.
+        latency: samples from an input sample to the same instant's output sample.
+        hops: frames of a call.
+        next_states: for every state input its index among the outputs.
+    """
+
+    backend = "onnxruntime"
+    streaming = True
+
+    def __init__(
+        self,
+        graph: Graph,
+        form: Form,
+        front_end: FrontEnd,
+        *,
+        latency: int,
+        hops: int,
+        next_states: Sequence[int],
+    ) -> None:
+        self.name = graph.path.name
+        self.front_end = front_end
+        self.latency = latency
+        self.block_length = hops * front_end.hop_length
+        self._graph = graph
+        self._next_states = next_states
+        self._transforms = Transforms(front_end) if form == "spec2spec" else None
+        streams = graph.inputs[0].shape[0]
+        self._copies = 1 if isinstance(streams, str) else streams  # a graph for many streams gets copies
+        # a public graph may want the window's past with every hop
+        self._history = 0 if self._transforms else int(graph.inputs[0].shape[1]) - self.block_length
+
+    def initial_state(self) -> State:
+        state: dict[str, Any] = {
+            spec.name: np.zeros([1 if isinstance(n, str) else n for n in spec.shape], np.float32)
+            for spec in self._graph.inputs[1:]
+        }
+        if self._transforms:
+            state.update(self._transforms.initial_state())
+        if self._history:
+            state["history"] = np.zeros((1, self._history), np.float32)
+        return state
+
+    def run(self, hops: Array, state: State) -> tuple[Array, State]:
+        """(1, K x block_length) -> (1, K x block_length); see ``Session``."""
+        memory = dict(state)
+        enhanced = [
+            self._block(hops[:, start : start + self.block_length], memory)
+            for start in range(0, hops.shape[1], self.block_length)
+        ]
+        return np.concatenate(enhanced, axis=1), memory
+
+    def whole(self, waveform: Array) -> Array:
+        """(1, N) -> (1, N), aligned."""
+        length = waveform.shape[1]
+        padding = -(length + self.latency) % self.block_length + self.latency
+        enhanced, _ = self.run(np.pad(waveform, ((0, 0), (0, padding))), self.initial_state())
+        return enhanced[:, self.latency : self.latency + length]
+
+    def _block(self, block: Array, memory: dict[str, Array]) -> Array:
+        signal = block
+        if self._transforms:
+            signal, memory["stft.past"] = self._transforms.analyse(block, memory["stft.past"])
+        elif self._history:
+            signal = np.concatenate([memory["history"], block], axis=1)
+            memory["history"] = signal[:, signal.shape[1] - self._history :]
+        states = self._graph.inputs[1:]
+        if self._copies > 1:
+            signal = np.repeat(signal, self._copies, axis=0)
+        outputs = self._graph(np.ascontiguousarray(signal), *(memory[spec.name] for spec in states))
+        for spec, index in zip(states, self._next_states, strict=True):
+            memory[spec.name] = outputs[index]
+        if self._transforms:
+            wave, memory["istft.overlap"] = self._transforms.synthesise(outputs[0][:1], memory["istft.overlap"])
+            return wave
+        return outputs[0][:1]
+
+
+class OfflineSession:
+    """Whole recordings through a graph without states.
+
+    A graph of fixed length gets short recordings padded with zeros and long ones cut into pieces.
+
+    Args:
+        graph: one input, one output.
+        manifest: its record.
+    """
+
+    backend = "onnxruntime"
+    streaming = False
+
+    def __init__(self, graph: Graph, manifest: Manifest) -> None:
+        self.name = graph.path.name
+        self.front_end = manifest.front_end
+        self.latency = manifest.latency
+        self.block_length = manifest.front_end.hop_length
+        self._graph = graph
+        self._form = manifest.form
+        axis = 2 if manifest.form == "spec2spec" else 1
+        length = manifest.inputs[0].shape[axis]
+        self._axis, self._length = axis, None if isinstance(length, str) else length
+
+    def initial_state(self) -> State:
+        raise ArtifactError(f"{self.name} takes whole recordings and has no stream; {_STREAMING_ADVICE}")
+
+    def run(self, hops: Array, state: State) -> tuple[Array, State]:
+        raise ArtifactError(f"{self.name} takes whole recordings and has no stream; {_STREAMING_ADVICE}")
+
+    def whole(self, waveform: Array) -> Array:
+        """(1, N) -> (1, N), aligned."""
+        if self._form == "wav2wav":
+            return self._pieces(waveform)
+        delay, hop = self.front_end.delay, self.front_end.hop_length
+        length = waveform.shape[1]
+        padding = -(length + delay) % hop + delay
+        transforms = Transforms(self.front_end)
+        state = transforms.initial_state()
+        spectrum, _ = transforms.analyse(np.pad(waveform, ((0, 0), (0, padding))), state["stft.past"])
+        enhanced, _ = transforms.synthesise(self._pieces(spectrum), state["istft.overlap"])
+        return enhanced[:, delay : delay + length]
+
+    def _pieces(self, signal: Array) -> Array:
+        total = signal.shape[self._axis]
+        length = self._length or max(total, 1)
+        padding = [(0, 0)] * signal.ndim
+        padding[self._axis] = (0, -total % length)
+        pieces = np.split(np.pad(signal, padding), -(-total // length), axis=self._axis)
+        enhanced = [self._graph(np.ascontiguousarray(piece))[0] for piece in pieces]
+        return np.take(np.concatenate(enhanced, axis=self._axis), np.arange(total), axis=self._axis)
+
+
+_STREAMING_ADVICE = "export it with streaming=True for streams, or call the enhancer on the whole waveform"
+
+
+def open_session(path: str | os.PathLike[str], *, threads: int = 1) -> StreamingSession | OfflineSession:
+    """Load one of our artifacts.
+
+    Args:
+        path: ONNX file with our manifest.
+        threads: of one call.
+
+    Raises:
+        ArtifactError: damaged, or without our manifest.
+    """
+    graph = Graph(path, threads=threads)
+    manifest = graph.manifest
+    if manifest is None:
+        raise ArtifactError(
+            f"{graph.path}: it has no speechzoo manifest, so its sample rate and window are unknown; export "
+            f"it with speechzoo, or run it with scripts.test_onnx and --sample-rate, --hop-size, --win-type"
+        )
+    if not manifest.streaming:
+        return OfflineSession(graph, manifest)
+    return StreamingSession(
+        graph,
+        manifest.form,
+        manifest.front_end,
+        latency=manifest.latency,
+        hops=int(manifest.hops),
+        next_states=range(1, len(graph.outputs)),
+    )
+
+
+def open_foreign_session(
+    path: str | os.PathLike[str],
+    *,
+    sample_rate: int = 16000,
+    hop_length: int | None = None,
+    window: str = "hann",
+    threads: int = 1,
+) -> StreamingSession:
+    """Load a streaming graph that has no manifest of ours, as the public repositories export them.
+
+    The first input is the signal, a spectrum (1, F, 1, 2) or a waveform (1, N); the others are states,
+    which start from zeros and come back as the outputs that bear their name (``cache_in_0`` as
+    ``cache_out_0``, ``h`` as ``h_out``), or in the same order.
+
+    Args:
+        path: ONNX file.
+        sample_rate: in Hz.
+        hop_length: samples; by default what the waveform output holds, or half the window.
+        window: ``hann``, ``sqrt_hann`` or ``sine``.
+        threads: of one call.
+
+    Raises:
+        ArtifactError: the signal has neither of those shapes, or a state does not come back.
+    """
+    graph = Graph(path, threads=threads)
+    signal = graph.inputs[0]
+    if len(signal.shape) == 4 and signal.shape[2:] == (1, 2) and isinstance(signal.shape[1], int):
+        form: Form = "spec2spec"
+        n_fft = 2 * (signal.shape[1] - 1)
+        hop = hop_length or n_fft // 2
+    elif len(signal.shape) == 2 and isinstance(signal.shape[1], int):
+        form = "wav2wav"
+        hop = int(graph.outputs[0].shape[1])
+        if hop_length not in (None, hop):
+            raise ArtifactError(f"{graph.path}: its output holds {hop} samples a call, not {hop_length}")
+        n_fft = _wave_window(graph, hop)
+    else:
+        raise ArtifactError(
+            f"{graph.path}: its first input {signal.name} has shape {signal.shape}; expected a spectrum "
+            f"(1, F, 1, 2) or a waveform (1, N)"
+        )
+    front_end = FrontEnd(sample_rate, n_fft, hop, window)
+    return StreamingSession(
+        graph,
+        form,
+        front_end,
+        latency=front_end.delay,
+        hops=1,
+        next_states=[_next_state(graph, i) for i in range(1, len(graph.inputs))],
+    )
+
+
+def _wave_window(graph: Graph, hop: int) -> int:
+    """Window of a public waveform graph: its input if that is longer than a hop, else its memories tell."""
+    samples = int(graph.inputs[0].shape[1])
+    if samples > hop:
+        return samples
+    memories = [int(s.shape[1]) for s in graph.inputs[1:] if len(s.shape) == 2 and isinstance(s.shape[1], int)]
+    return hop + memories[0] if memories else 2 * hop
+
+
+def _next_state(graph: Graph, index: int) -> int:
+    state = graph.inputs[index]
+    names = {state.name.replace("_in_", "_out_"), f"{state.name}_out", f"{state.name}.next"}
+    for i, output in enumerate(graph.outputs):
+        if output.name in names and _same_shape(output.shape, state.shape):
+            return i
+    if index < len(graph.outputs) and _same_shape(graph.outputs[index].shape, state.shape):
+        return index
+    raise ArtifactError(
+        f"{graph.path}: no output continues the state {state.name} {state.shape}; the outputs are "
+        f"{', '.join(f'{o.name} {o.shape}' for o in graph.outputs)}"
+    )
+
+
+def _tensor_spec(value: Any) -> TensorSpec:
+    dtype = value.type.removeprefix("tensor(").removesuffix(")")
+    return TensorSpec(value.name, tuple(value.shape), {"float": "float32"}.get(dtype, dtype))
+
+
+def _same_shape(a: tuple[int | str, ...], b: tuple[int | str, ...]) -> bool:
+    return len(a) == len(b) and all(isinstance(m, str) or isinstance(n, str) or m == n for m, n in zip(a, b, strict=True))
+
+
+def _pairs(a: Sequence[TensorSpec], b: Sequence[TensorSpec]) -> list[tuple[TensorSpec | None, TensorSpec | None]]:
+    longest = max(len(a), len(b))
+    return [(a[i] if i < len(a) else None, b[i] if i < len(b) else None) for i in range(longest)]

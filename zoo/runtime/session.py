@@ -1,0 +1,57 @@
+"""What can process a waveform: the interface between a backend and its callers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.spec import FrontEnd
+
+Array = NDArray[np.float32]
+State = Mapping[str, Any]
+
+
+class Session(Protocol):
+    """A loaded model that turns hops of noisy waveform into hops of enhanced waveform.
+
+    A session holds no stream's state: that goes in and out of ``run``, so that any number of streams
+    may share a session.
+
+    Attributes:
+        name: the model or file, for messages.
+        backend: what computes, for reports: ``onnxruntime``, ``torch``, ...
+        front_end: sample rate, window and hop.
+        latency: samples by which the output of ``run`` lags its input.
+        block_length: samples that ``run`` takes at once, a multiple of the hop.
+        streaming: False if the model only takes whole recordings.
+    """
+
+    name: str
+    backend: str
+    front_end: FrontEnd
+    latency: int
+    block_length: int
+    streaming: bool
+
+    def initial_state(self) -> State:
+        """The state of one stream before its first sample."""
+        ...
+
+    def run(self, hops: Array, state: State) -> tuple[Array, State]:
+        """Process whole blocks of one stream.
+
+        Args:
+            hops: (1, K x block_length) float32 in [-1, 1], K at least 1.
+            state: of the call before, or ``initial_state()``; not changed.
+
+        Returns:
+            (1, K x block_length) float32, and the state for the next call; both are the caller's own.
+        """
+        ...
+
+    def whole(self, waveform: Array) -> Array:
+        """Process a whole recording, aligned: (1, N) -> (1, N) float32."""
+        ...

@@ -1,0 +1,204 @@
+"""A running signal through a session: any block size, any sample rate, and an exact account of the delay."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zoo.errors import AudioError
+from zoo.runtime.resample import Resampler, check_rate
+from zoo.runtime.session import Session
+
+Array = NDArray[np.float32]
+
+SAMPLES_AT_ONCE = 1 << 16  # about the most that one call of a session gets, so that memory stays bounded
+
+
+@dataclass(frozen=True)
+class Latency:
+    """By how much the output of a stream comes after its input, in samples at the stream's rate.
+
+    Attributes:
+        sample_rate: the stream's, in Hz.
+        window: the part of the analysis window that overlaps the next frames.
+        look_ahead: the future that the network reads.
+        resampling: both filters together, with the rounding of the other parts to whole samples.
+        buffering: the wait until a block of the session is full, at worst.
+    """
+
+    sample_rate: int
+    window: int
+    look_ahead: int
+    resampling: int
+    buffering: int
+
+    @property
+    def total(self) -> int:
+        """Output sample i has come at the latest when input sample i + total has been pushed."""
+        return self.window + self.look_ahead + self.resampling + self.buffering
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """The parts and the total by name."""
+        return {
+            "window": self.window,
+            "look_ahead": self.look_ahead,
+            "resampling": self.resampling,
+            "buffering": self.buffering,
+            "total": self.total,
+        }
+
+    @property
+    def milliseconds(self) -> dict[str, float]:
+        """The parts and the total by name."""
+        return {name: 1000 * count / self.sample_rate for name, count in self.samples.items()}
+
+
+class Stream:
+    """One channel of noisy audio in, the same channel enhanced out.
+
+    The outputs of all pushes and of the flush, joined, are as long as the input and aligned with it to
+    the sample, however the input was cut. Streams may share a session: each has its own state.
+
+    Attributes:
+        session: what enhances.
+        sample_rate: of input and output, in Hz.
+        latency: how late the output is.
+    """
+
+    def __init__(self, session: Session, sample_rate: int | None = None) -> None:
+        """Begin a stream; without ``sample_rate`` at the model's own.
+
+        Raises:
+            AudioError: a rate that is not a whole number from 1000 to 768000.
+        """
+        self.session = session
+        model_rate = session.front_end.sample_rate
+        self.sample_rate = model_rate if sample_rate is None else check_rate(sample_rate)
+        self._block_length = session.block_length
+        self._before = Resampler(self.sample_rate, model_rate)
+        self._after = Resampler(model_rate, self.sample_rate)
+        self.latency = self._account()
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to before the first sample, as a fresh stream."""
+        self._before.reset()
+        self._after.reset()
+        self._state = self.session.initial_state()
+        self._waiting = np.zeros((1, 0), np.float32)  # less than a block, at the model's rate
+        self._received = 0  # samples pushed
+        self._enhanced = -self.session.latency  # aligned samples at the model's rate
+        self._ended = False
+
+    def push(self, block: ArrayLike) -> Array:
+        """Take the next samples and give all output that they complete.
+
+        Args:
+            block: (N,) float32 or float64 in [-1, 1]; N of 0 or more.
+
+        Returns:
+            (M,) float32, M of 0 or more.
+
+        Raises:
+            AudioError: another shape or type, a sample that is NaN or infinite (the stream is as it was
+                before the call, and can go on), or a push after ``flush`` without ``reset``.
+        """
+        if self._ended:
+            raise AudioError("this stream was flushed; call reset() before the next recording")
+        samples = check_samples(block, self._received)
+        self._received += samples.shape[1]
+        return self._after.push(self._enhance(self._before.push(samples)))[0]
+
+    def flush(self) -> Array:
+        """End the stream: give the rest of its output. ``reset`` begins another recording.
+
+        Returns:
+            (M,) float32; nothing when called again.
+        """
+        if self._ended:
+            return np.zeros(0, np.float32)
+        rest = self._enhance(self._before.flush())
+        length = self._before.output_length(self._received)
+        missing, waiting = length - max(0, self._enhanced), self._waiting.shape[1]
+        padded = -((self._enhanced - length) // self._block_length) * self._block_length
+        zeros = np.zeros((1, padded - waiting), np.float32)
+        tail = self._enhance(zeros)[:, :missing]
+        self._ended = True
+        output = self._after.push(np.concatenate([rest, tail], axis=1))
+        return np.concatenate([output, self._after.flush(self._received)], axis=1)[0]
+
+    def _enhance(self, samples: Array) -> Array:
+        """(1, n) at the model's rate through the session in whole blocks; gives the aligned output."""
+        samples = np.concatenate([self._waiting, samples], axis=1)
+        whole = samples.shape[1] // self._block_length * self._block_length
+        self._waiting = samples[:, whole:].copy()
+        outputs = [np.zeros((1, 0), np.float32)]
+        step = max(1, SAMPLES_AT_ONCE // self._block_length) * self._block_length
+        for start in range(0, whole, step):
+            blocks = np.ascontiguousarray(samples[:, start : min(whole, start + step)])
+            output, self._state = self.session.run(blocks, self._state)
+            outputs.append(output[:, max(0, -self._enhanced) :])
+            self._enhanced += output.shape[1]
+        return np.concatenate(outputs, axis=1)
+
+    def _account(self) -> Latency:
+        """The exact delay, from the one output sample a block that waits longest."""
+        source, model = self.sample_rate, self.session.front_end.sample_rate
+        common = math.gcd(source, model)
+        up, down = source // common, model // common
+        delay = self.session.latency + self._after.latency
+        # Blocks after which the positions of blocks and samples repeat, beginning where output exists.
+        length = self._block_length
+        blocks = np.arange(down // math.gcd(length, down)) + -(-delay // length)
+        first = -(-(blocks * length - delay) * up // down)  # the first output that needs this block
+        last = ((blocks + 1) * length - 1) * up // down + self._before.latency  # the input it waits for
+        total = int((last - first).max())
+
+        def at_source(samples: int) -> int:
+            return round(samples * up / down)
+
+        window = at_source(self.session.front_end.delay)
+        look_ahead = at_source(self.session.latency - self.session.front_end.delay)
+        buffering = at_source(length - 1)
+        return Latency(source, window, look_ahead, total - window - look_ahead - buffering, buffering)
+
+
+def check_samples(block: ArrayLike, position: int = 0) -> Array:
+    """A block of one channel as (1, N) float32.
+
+    Args:
+        block: (N,) float32 or float64.
+        position: samples before it, for messages.
+
+    Raises:
+        AudioError: another shape or type, or a sample that is NaN or infinite.
+    """
+    try:
+        array = np.asarray(block)
+    except ValueError as error:
+        raise AudioError(f"a block must be an array of numbers of shape (N,): {error}") from error
+    if array.dtype not in (np.float32, np.float64):
+        scale = f" / {-np.iinfo(array.dtype).min}" if array.dtype.kind == "i" else ""
+        raise AudioError(
+            f"a block of float32 or float64 samples in [-1, 1] is expected, got {array.dtype}; "
+            f"pass (block{scale}).astype(np.float32) instead"
+        )
+    if array.ndim != 1:
+        raise AudioError(
+            f"a block of shape (N,) is expected, got {array.shape}; one stream is one channel, so open "
+            f"a stream a channel and push each its row"
+        )
+    with np.errstate(over="ignore"):
+        samples = array.astype(np.float32)
+    bad = ~np.isfinite(samples)
+    if bad.any():
+        first = int(bad.argmax())
+        raise AudioError(
+            f"sample {position + first} is {array[first]}; finite samples in "
+            f"[-1, 1] are expected, so repair it first"
+        )
+    return samples[None]

@@ -1,0 +1,131 @@
+"""Frozen records that describe models: what the registry holds and what manifests repeat.
+
+Nothing here imports torch, so that listing models and running artifacts works without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """How a waveform becomes the spectrum that a network reads, and how it is put together again.
+
+    Attributes:
+        sample_rate: in Hz.
+        n_fft: length of the transform in samples.
+        hop_length: samples between two frames.
+        window: ``hann`` (periodic), ``sqrt_hann`` (square root of a periodic Hann window), or
+            ``sine`` (sin(pi (n + 1/2) / n_fft)); as long as the transform.
+    """
+
+    sample_rate: int
+    n_fft: int
+    hop_length: int
+    window: str = "hann"
+
+    @property
+    def bins(self) -> int:
+        """Frequencies of a frame, from 0 Hz to half the sample rate."""
+        return self.n_fft // 2 + 1
+
+    @property
+    def delay(self) -> int:
+        """Samples by which a streamed output lags its input: the part of the window that overlaps."""
+        return self.n_fft - self.hop_length
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far two forms of a model may differ.
+
+    Attributes:
+        snr_db: least ratio of the reference to the difference, in dB, over the whole signal.
+        max_error: largest difference allowed, relative to the reference's largest magnitude.
+    """
+
+    snr_db: float = 110.0
+    max_error: float = 1e-5
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A named tensor of a graph. A dimension is a number, or the name of a free one."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where trained weights come from and on what terms; a descriptor without a hash does not exist.
+
+    Attributes:
+        tag: the name used in ``create_model(name, weights=tag)``.
+        url: https address of the file.
+        sha256: hex digest of the file.
+        size: bytes.
+        licence: SPDX identifier.
+        training_data: what the weights were trained on.
+        metrics: published or measured figures, each with the test set in its name.
+    """
+
+    tag: str
+    url: str
+    sha256: str
+    size: int
+    licence: str
+    training_data: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All that is known of a model without building it.
+
+    Attributes:
+        name: registered name.
+        family: folder under ``zoo/models``.
+        title: what it is called in its paper.
+        paper: citation in one line.
+        url: address of the paper or project.
+        licence: SPDX identifier of the public implementation that its checkpoints come from.
+        front_end: the spectrum's geometry.
+        network: ``module:Class`` of the training form.
+        options: keyword arguments of that class.
+        parameters: elements of the training form's parameters and buffers that are saved by its
+            public implementation as parameters.
+        macs_per_second: multiply-accumulate operations of the streaming form for a second of audio,
+            transforms excluded.
+        look_ahead: frames of the future that an output frame needs.
+        weights: trained weights by tag.
+        config_reader: ``module:function`` that turns the parsed configuration file of a public
+            training folder into (options, front end); empty where the family has no such folders.
+        tolerance: what its exports are held to.
+    """
+
+    name: str
+    family: str
+    title: str
+    paper: str
+    url: str
+    licence: str
+    front_end: FrontEnd
+    network: str
+    options: Mapping[str, Any]
+    parameters: int
+    macs_per_second: int
+    look_ahead: int = 0
+    weights: tuple[Weights, ...] = ()
+    config_reader: str = ""
+    tolerance: Tolerance = Tolerance()
+    task: str = "enhancement"
+
+    @property
+    def latency(self) -> int:
+        """Samples from an input sample to the output sample of the same instant, apart from buffering."""
+        return self.front_end.delay + self.look_ahead * self.front_end.hop_length

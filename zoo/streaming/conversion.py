@@ -1,0 +1,134 @@
+"""Makes the streaming form from the training form by converting its parameter dict.
+
+Three steps, each on the dict alone: weight norm is undone, batch norms are folded into the layer
+before them, and every layer that has a twin gets its parameters turned by the twin's rule. The result
+is loaded strictly into a tree of the same shape in which twins stand in the layers' places.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from zoo.streaming.state import StreamingModule
+from zoo.streaming.waveform import WaveformModel
+
+Params = dict[str, Tensor]
+
+def to_streaming(
+    model: StreamingModule, form: Literal["spec2spec", "wav2wav"] = "spec2spec"
+) -> StreamingModule:
+    """The streaming form of a training-form model: everything that can be folded is folded, exactly.
+
+    Args:
+        model: training form; it is not changed.
+        form: ``spec2spec`` maps spectra (B, F, T, 2) and leaves the transforms to the caller;
+            ``wav2wav`` maps waveforms (B, K x hop).
+
+    Returns:
+        a module in eval mode with ``initial_state(batch)`` and ``forward(frames, state)``.
+
+    Raises:
+        ValueError: an unknown form, or a model that is a streaming form already.
+    """
+    if model.form != "training":
+        raise ValueError(f"this {model.spec.name} is a {model.form} streaming form already; pass the training form")
+    if form not in ("spec2spec", "wav2wav"):
+        raise ValueError(f"form {form!r} is neither spec2spec nor wav2wav")
+    source = WaveformModel(copy.deepcopy(model)) if form == "wav2wav" else model
+    with torch.no_grad():
+        streaming = _streaming_tree(source)
+        streaming.load_state_dict(convert_parameters(source), strict=True)
+    streaming.name_states()
+    streaming.form, streaming.converted_from = form, (model,)
+    return streaming.eval().requires_grad_(False)
+
+
+def convert_parameters(source: nn.Module) -> Params:
+    """The streaming form's parameter dict, made from that of the training form."""
+    params = undo_weight_norm(source.state_dict())
+    for norm, layer in norms_to_fold(source):
+        fold_batch_norm(params, norm, source.get_submodule(norm), layer, source.get_submodule(layer))
+    for path, layer_module in _layers_with_twin(source):
+        own = {name.removeprefix(f"{path}."): params.pop(name) for name in _names_below(params, path)}
+        turned = layer_module.streaming_parameters(own)
+        params.update({f"{path}.{name}": value.contiguous() for name, value in turned.items()})
+    return params
+
+
+def undo_weight_norm(params: Params) -> Params:
+    """Replace magnitude and direction, as ``parametrizations.weight_norm`` saves them, by the weight."""
+    plain = {}
+    for name, value in params.items():
+        if not name.endswith(".original1") or ".parametrizations." not in name:
+            if not name.endswith(".original0"):
+                plain[name] = value
+            continue
+        magnitude = params[name.removesuffix("1") + "0"].double()
+        length = value.double().flatten(1).norm(dim=1).view_as(magnitude)
+        weight = (value.double() * (magnitude / length)).to(value)
+        plain[name.replace(".parametrizations.", ".").removesuffix(".original1")] = weight
+    return plain
+
+
+def norms_to_fold(root: nn.Module) -> list[tuple[str, str]]:
+    """Paths of every batch norm and of the layer before it, whose output it normalises.
+
+    In an ``nn.Sequential`` that is the layer in front; any other module names its pairs in
+    ``folded_norms``, a list of (norm, layer) with paths relative to itself.
+    """
+    pairs = []
+    for path, module in root.named_modules():
+        own: list[tuple[str, str]] = list(getattr(module, "folded_norms", []))
+        if isinstance(module, nn.Sequential):
+            names = list(module._modules)
+            own += [
+                (norm, layer)
+                for layer, norm in zip(names, names[1:], strict=False)
+                if isinstance(module._modules[norm], _BatchNorm)
+            ]
+        prefix = f"{path}." if path else ""
+        pairs += [(prefix + norm, prefix + layer) for norm, layer in own]
+    left = {p for p, m in root.named_modules() if isinstance(m, _BatchNorm)} - {norm for norm, _ in pairs}
+    if left:
+        raise TypeError(f"batch norms without a layer to fold into: {sorted(left)}; name them in folded_norms")
+    return pairs
+
+
+def fold_batch_norm(params: Params, norm: str, norm_module: nn.Module, layer: str, module: nn.Module) -> None:
+    """Put a batch norm's scale and offset into weight and bias of the layer before it."""
+    own = {name.removeprefix(f"{norm}."): params.pop(name).double() for name in _names_below(params, norm)}
+    scale = own.get("weight", 1.0) / (own["running_var"] + norm_module.eps).sqrt()
+    weight = params[f"{layer}.weight"]
+    if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d)):  # (in, out / groups, ...)
+        grouped = weight.double().unflatten(0, (module.groups, -1))
+        per_output = scale.view(module.groups, 1, -1, *[1] * (weight.ndim - 2))
+        scaled = (grouped * per_output).flatten(0, 1)
+    else:  # (out, ...)
+        scaled = weight.double() * scale.view(-1, *[1] * (weight.ndim - 1))
+    bias = params[f"{layer}.bias"].double() if f"{layer}.bias" in params else 0.0
+    offset = (bias - own["running_mean"]) * scale + own.get("bias", 0.0)
+    params[f"{layer}.weight"], params[f"{layer}.bias"] = scaled.to(weight), offset.to(weight)
+
+
+def _streaming_tree(source: StreamingModule) -> StreamingModule:
+    """The modules of the streaming form, their parameters still to be loaded."""
+    tree = copy.deepcopy(source)
+    for norm, layer in norms_to_fold(source):
+        tree.get_submodule(layer).bias = nn.Parameter(torch.empty(source.get_submodule(norm).num_features))
+        tree.set_submodule(norm, nn.Identity())
+    for path, layer_module in _layers_with_twin(tree):
+        tree.set_submodule(path, layer_module.streaming_twin())
+    return tree
+
+
+def _layers_with_twin(root: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [(path, module) for path, module in root.named_modules() if hasattr(module, "streaming_twin")]
+
+
+def _names_below(params: Params, path: str) -> list[str]:
+    return [name for name in params if name.startswith(f"{path}.")]

@@ -1,0 +1,30 @@
+"""A network between its transforms: waveform in, waveform out."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from zoo.layers.stft import ISTFT, STFT
+from zoo.streaming.state import State, StreamingModule
+
+
+class WaveformModel(StreamingModule):
+    """STFT, network, inverse STFT, over the next hops of a waveform.
+
+    Args:
+        core: a network from spectrum to spectrum.
+    """
+
+    def __init__(self, core: StreamingModule) -> None:
+        super().__init__()
+        self.spec = core.spec
+        self.stft = STFT(core.spec.front_end)
+        self.core = core
+        self.istft = ISTFT(core.spec.front_end)
+        self.name_states()
+
+    def process(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, K x hop) -> (B, K x hop), ``spec.latency`` samples late."""
+        spectrum, state = self.stft(x, state)
+        spectrum, state = self.core.process(spectrum, state)
+        return self.istft(spectrum, state)
