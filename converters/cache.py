@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import zoo
-from collections.abc import Callable
 from zoo.errors import MissingExtraError
 from zoo.hub import cache_folder
 from zoo.locate import files_of, locate

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -34,7 +35,9 @@ from zoo.streaming.conversion import to_streaming
 from zoo.streaming.state import StreamingModule
 
 OPSET = 18
-FORBIDDEN = frozenset({"STFT", "DFT", "ScatterND", "ScatterElements", "Scatter", "Loop", "If", "Scan", "NonZero"})
+FORBIDDEN = frozenset(
+    {"STFT", "DFT", "ScatterND", "ScatterElements", "Scatter", "Loop", "If", "Scan", "NonZero"}
+)
 GRAPH_CHECK_CALLS = 64
 
 
@@ -143,49 +146,61 @@ def _samples(frames: int, front_end: FrontEnd) -> int:
 def _trace(
     core: StreamingModule, form: Form, streaming: bool, streams: int | str, hops: int, frames: int | None
 ) -> onnx.ModelProto:
-    front_end = core.spec.front_end
+    """The graph in standard operators, its constants folded."""
     signal = "spec" if form == "spec2spec" else "wav"
-    batch = 3 if isinstance(streams, str) else streams  # a free dimension must be traced with more than 1
-    free_batch = {0: torch.export.Dim("streams")} if isinstance(streams, str) else None
-    count = hops if streaming else frames or 100
-    if form == "spec2spec":
-        example = torch.randn(batch, front_end.bins, count, 2)
-    else:
-        samples = count * front_end.hop_length if streaming else _samples(count, front_end)
-        example = torch.randn(batch, samples)
+    graph: nn.Module
+    shapes: tuple[Any, ...]
     if streaming:
-        graph: nn.Module = _StreamingGraph(core)
+        free = isinstance(streams, str)
+        batch = 3 if isinstance(streams, str) else streams  # a free dimension is traced with more than one
         states = core.initial_state(batch)
-        arguments = (example, *states.values())
-        shapes = (free_batch, (free_batch,) * len(states))
-        inputs = [f"{signal}_in", *states]
-        outputs = [f"{signal}_out", *(f"{name}.next" for name in states)]
+        graph, names = _StreamingGraph(core), list(states)
+        arguments = (_example(core, form, batch, hops), *states.values())
+        axes = {0: torch.export.Dim("streams")} if free else None
+        shapes = (axes, (axes,) * len(states))
     else:
-        graph, arguments = _OfflineGraph(core), (example,)
+        graph, names = _OfflineGraph(core), []
+        arguments = (_example(core, form, 1, frames or 100, streaming=False),)
         name, axis = ("frames", 2) if form == "spec2spec" else ("samples", 1)
         shapes = ({axis: torch.export.Dim(name, min=2)} if frames is None else None,)
-        inputs, outputs = [f"{signal}_in"], [f"{signal}_out"]
-    quiet = logging.getLogger("torch.onnx")
-    level = quiet.level
-    quiet.setLevel(logging.ERROR)  # it warns of operators of packages that are not in use
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                graph.eval(),
-                arguments,
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=inputs,
-                output_names=outputs,
-                dynamic_shapes=shapes,
-                verbose=False,
-            )
-    finally:
-        quiet.setLevel(level)
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            graph.eval(),
+            arguments,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[f"{signal}_in", *names],
+            output_names=[f"{signal}_out", *(f"{name}.next" for name in names)],
+            dynamic_shapes=shapes,
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program")
     proto = onnxslim.slim(program.model_proto)
     _check_operators(proto)
     return proto
+
+
+def _example(core: StreamingModule, form: Form, batch: int, frames: int, *, streaming: bool = True) -> Tensor:
+    """A signal of the graph's shape."""
+    front_end = core.spec.front_end
+    if form == "spec2spec":
+        return torch.randn(batch, front_end.bins, frames, 2)
+    return torch.randn(batch, frames * front_end.hop_length if streaming else _samples(frames, front_end))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what the exporter says of operators and packages that are not in use."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _check_operators(proto: onnx.ModelProto) -> None:
@@ -213,7 +228,7 @@ def _manifest(
         states=inputs[1:],
         hops=hops if streaming else "frames",
         streams=streams,
-        weights=core.provenance,
+        weights=dict(core.provenance),
         tolerance=core.spec.tolerance,
         toolchain={
             "speechzoo": zoo.__version__,
@@ -244,7 +259,9 @@ def _check_graph(
     """Run graph and streaming form side by side, every stream on another stretch of the speech."""
     front_end = core.spec.front_end
     batch = 2 if isinstance(streams, str) else streams
-    stretch = np.concatenate([np.roll(reference.noisy, -i * front_end.sample_rate // 2) for i in range(batch)])
+    stretch = np.concatenate(
+        [np.roll(reference.noisy, -i * front_end.sample_rate // 2) for i in range(batch)]
+    )
     signal = stretch[:, : GRAPH_CHECK_CALLS * hops * front_end.hop_length]
     if core.form == "spec2spec":
         transforms = Transforms(front_end)

@@ -30,7 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--audio-path", type=Path, default=EXAMPLE, help="default: examples/noisy.wav")
     parser.add_argument("--save-output", type=Path, help="write the enhanced audio (first channel) here")
     parser.add_argument("--threads", type=int, default=1, help="of ONNX Runtime (default 1)")
-    parser.add_argument("--runs", type=int, default=1000, help="timed runs of an offline graph (default 1000)")
+    parser.add_argument(
+        "--runs", type=int, default=1000, help="timed runs of an offline graph (default 1000)"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     foreign = parser.add_argument_group("for files without a speechzoo manifest")
     foreign.add_argument("--sample-rate", type=int, default=16000, help="in Hz (default 16000)")

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from zoo.create import create_model
     from zoo.enhancer import Enhancer
     from zoo.registry import get_spec, list_models
-    from zoo.streaming.conversion import to_streaming
     from zoo.runtime.verification import verify
+    from zoo.streaming.conversion import to_streaming
 
 __all__ = ["Enhancer", "create_model", "get_spec", "list_models", "to_streaming", "verify"]
 

@@ -114,7 +114,7 @@ def digest(params: Params) -> str:
     return sha.hexdigest()
 
 
-def _parameters_in(content: object, path: Path) -> Params:
+def _parameters_in(content: Any, path: Path) -> Params:
     if isinstance(content, dict):
         for key in _CONTAINERS:
             if isinstance(content.get(key), dict):
@@ -122,7 +122,11 @@ def _parameters_in(content: object, path: Path) -> Params:
                 break
         if content and all(isinstance(value, Tensor) for value in content.values()):
             return dict(content)
-    kind = f"keys {', '.join(map(str, list(content)[:5]))}" if isinstance(content, dict) else type(content).__name__
+    kind = (
+        f"keys {', '.join(map(str, list(content)[:5]))}"
+        if isinstance(content, dict)
+        else type(content).__name__
+    )
     raise CheckpointError(
         f"{path}: expected a state dict, or a dict with one under {' or '.join(_CONTAINERS)}; found {kind}"
     )

@@ -71,7 +71,9 @@ def model_of_config(config: dict[str, Any], where: str) -> str:
         if front_end.sample_rate == spec.front_end.sample_rate:
             nearest = nearest or name
     if not nearest:
-        raise CheckpointError(f"{where}: no model of the zoo has this configuration; {'; '.join(sorted(set(reasons)))}")
+        raise CheckpointError(
+            f"{where}: no model of the zoo has this configuration; {'; '.join(sorted(set(reasons)))}"
+        )
     return nearest
 
 

@@ -57,7 +57,9 @@ def newest_checkpoint(folder: Path) -> Path:
     Raises:
         CheckpointError: no checkpoint, or several without numbers.
     """
-    numbered = [(int(match[1]), f) for f in folder.iterdir() if (match := re.fullmatch(r"(\d+)\.pth", f.name))]
+    numbered = [
+        (int(match[1]), f) for f in folder.iterdir() if (match := re.fullmatch(r"(\d+)\.pth", f.name))
+    ]
     if numbered:
         return max(numbered)[1]
     files = sorted(f for f in folder.iterdir() if f.suffix in (".pth", ".pt", ".tar", ".safetensors"))

@@ -99,8 +99,8 @@ class ModelSpec:
         options: keyword arguments of that class.
         parameters: elements of the training form's parameters and buffers that are saved by its
             public implementation as parameters.
-        macs_per_second: multiply-accumulate operations of the streaming form for a second of audio,
-            transforms excluded.
+        macs_per_second: multiply-accumulate operations of convolutions, recurrent and linear layers and
+            attention in the training form for a second of audio, transforms excluded, three digits.
         look_ahead: frames of the future that an output frame needs.
         weights: trained weights by tag.
         config_reader: ``module:function`` that turns the parsed configuration file of a public

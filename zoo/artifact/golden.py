@@ -59,9 +59,7 @@ def unpack(golden: Golden, where: str) -> tuple[Array, Array]:
 
 def golden_tolerance(tolerance: Tolerance) -> Tolerance:
     """What an artifact may differ from its recording: its own tolerance and half a 16-bit step."""
-    return Tolerance(
-        snr_db=min(tolerance.snr_db, 60.0), max_error=tolerance.max_error + 0.51 / FULL_SCALE
-    )
+    return Tolerance(snr_db=min(tolerance.snr_db, 60.0), max_error=tolerance.max_error + 0.51 / FULL_SCALE)
 
 
 def _encode(signal: Array, sample_rate: int) -> str:

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ _PLOT_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Job:
+class _Job:
     """A recording and the place of its output, each a path or "-"."""
 
     source: str
@@ -74,24 +74,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    jobs = plan(args)
+    jobs = _jobs(args)
     if args.plot and len(jobs) > 1:
         raise SpeechZooError(f"--plot draws one recording, but there are {len(jobs)}; name one of them")
     if args.plot:
         check_picture(args.plot, args.force)
-    return enhance_all(_enhancer(args), jobs, args)
-
-
-def enhance_all(enhancer: Enhancer, jobs: Sequence[Job], args: argparse.Namespace) -> int:
-    """Enhance every recording; one that fails does not stop the others. Gives the exit status."""
+    enhancer = _enhancer(args)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     for job in jobs:
         try:
             done.append(_enhance(enhancer, job, args))
         except AudioError as error:
-            failed.append({"input": job.source, "error": str(error)})
-            print(f"speechzoo: {error}", file=sys.stderr)
+            message = str(error) if job.source in str(error) else f"{job.source}: {error}"
+            failed.append({"input": job.source, "error": message})
+            print(f"speechzoo: {message}", file=sys.stderr)
     if failed and len(jobs) > 1:
         print(f"speechzoo: {len(failed)} of {len(jobs)} recordings failed:", file=sys.stderr)
         for failure in failed:
@@ -128,7 +125,7 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
     return Enhancer(path, threads=args.threads)
 
 
-def plan(args: argparse.Namespace) -> list[Job]:
+def _jobs(args: argparse.Namespace) -> list[_Job]:
     """Every recording that the options name, with the place of its output.
 
     Raises:
@@ -164,7 +161,7 @@ def plan(args: argparse.Namespace) -> list[Job]:
                 f"{jobs[os.fspath(target)]} and {source} would both become {target}; enhance them one by one"
             )
         jobs[os.fspath(target)] = source
-    return [Job(source, target, into_folder) for target, source in jobs.items()]
+    return [_Job(source, target, into_folder) for target, source in jobs.items()]
 
 
 def _recordings(folder: str, args: argparse.Namespace) -> list[Path]:
@@ -182,7 +179,7 @@ def _recordings(folder: str, args: argparse.Namespace) -> list[Path]:
     return paths
 
 
-def _enhance(enhancer: Enhancer, job: Job, args: argparse.Namespace) -> dict[str, Any]:
+def _enhance(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[str, Any]:
     """One recording, block by block; gives what is to be told about it."""
     source, target, raw = job.source, job.target, None
     if args.raw_rate:
@@ -228,8 +225,7 @@ def _enhance(enhancer: Enhancer, job: Job, args: argparse.Namespace) -> dict[str
         plot_spectrograms(args.plot, signals, rate, force=args.force)
     if writer.clipped:
         print(
-            f"{writer.name}: {writer.clipped} samples were clipped; --subtype float keeps them",
-            file=sys.stderr,
+            f"{writer.name}: clipped samples: {writer.clipped} (--subtype float keeps them)", file=sys.stderr
         )
     if not args.json and target != PIPE:
         speed = seconds / max(process.seconds, 1e-9)

@@ -55,6 +55,6 @@ class GroupedSelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, C) -> (B, L, C)"""
         qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))  # (B, L, 3, H, C / H)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4).chunk(3)  # (1, B, H, L, C / H)
-        y = (query @ key.transpose(3, 4)).softmax(-1) @ value
-        return y.transpose(2, 3).reshape(x.shape)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (B, H, L, C / H)
+        y = (query @ key.transpose(2, 3)).softmax(-1) @ value
+        return y.transpose(1, 2).reshape(x.shape)

@@ -84,19 +84,18 @@ class CausalConvTranspose2d(nn.ConvTranspose2d, Stateful):
         groups: int = 1,
         bias: bool = True,
     ) -> None:
-        context = (kernel_size[0] - 1) * dilation
+        context, trim = (kernel_size[0] - 1) * dilation, kernel_size[1] // 2
         super().__init__(
             in_channels,
             out_channels,
             kernel_size,
             stride=(1, stride),
-            padding=(context, kernel_size[1] // 2),
+            padding=(context, trim),
             dilation=(dilation, 1),
             groups=groups,
             bias=bias,
         )
-        self.bins = bins
-        self.context = context
+        self.bins, self.context, self.trim = bins, context, trim
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"past": (self.in_channels, self.context, self.bins)} if self.context else {}
@@ -110,7 +109,7 @@ class CausalConvTranspose2d(nn.ConvTranspose2d, Stateful):
         return UpsamplingConv2d(self)
 
     def streaming_parameters(self, own: Params) -> Params:
-        weight = interleaved_weight(own["weight"], self.groups, self.stride[1], self.padding[1])
+        weight = interleaved_weight(own["weight"], self.groups, self.stride[1], self.trim)
         return _with_bias(weight.flip(2), own, self.stride[1])
 
 
@@ -118,18 +117,18 @@ class UpsamplingConv2d(CausalConv2d):
     """Twin of ``CausalConvTranspose2d``: a convolution whose channels are interleaved along frequency."""
 
     def __init__(self, layer: CausalConvTranspose2d) -> None:
-        stride, kernel, padding = layer.stride[1], layer.kernel_size[1], layer.padding[1]
+        stride, kernel, trim = layer.stride[1], layer.kernel_size[1], layer.trim
         super().__init__(
             layer.in_channels,
             layer.out_channels * stride,
-            (layer.kernel_size[0], 2 * interleaved_reach(kernel, stride, padding) + 1),
+            (layer.kernel_size[0], 2 * interleaved_reach(kernel, stride, trim) + 1),
             bins=layer.bins,
             dilation=layer.dilation[0],
             groups=layer.groups,
             bias=layer.bias is not None,
         )
         self.upsampling = stride
-        self.out_bins = (layer.bins - 1) * stride - 2 * padding + kernel
+        self.out_bins = (layer.bins - 1) * stride - 2 * trim + kernel
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # type: ignore[override]
         """(B, C, T, F) -> (B, C', T, F')"""
@@ -175,6 +174,13 @@ class SubbandConvTranspose2d(nn.ConvTranspose2d):
         return {**own, "weight": own["weight"].transpose(0, 1).reshape(self.out_channels, -1, 1, 3)}
 
 
+class PointwiseConv2d(nn.Conv2d):
+    """Convolution of width 1. Its twin is itself."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 1)
+
+
 class PointwiseConvTranspose2d(nn.ConvTranspose2d):
     """Transposed convolution of width 1; its twin is the convolution with transposed weights."""
 
@@ -195,7 +201,9 @@ class StridedConv1d(nn.Conv1d):
     ``stride`` interleaved signals. Its twin is the plain strided convolution.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, padding: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, padding: int
+    ) -> None:
         super().__init__(in_channels * stride, out_channels, kernel_size // stride, bias=False)
         self.cut = stride
         self.edge = padding
@@ -209,9 +217,7 @@ class StridedConv1d(nn.Conv1d):
     def streaming_twin(self) -> nn.Conv1d:
         kernel = self.kernel_size[0] * self.cut
         channels = self.in_channels // self.cut
-        return nn.Conv1d(
-            channels, self.out_channels, kernel, self.cut, self.edge, bias=self.bias is not None
-        )
+        return nn.Conv1d(channels, self.out_channels, kernel, self.cut, self.edge, bias=self.bias is not None)
 
     def streaming_parameters(self, own: Params) -> Params:
         weight = own["weight"].unflatten(1, (self.cut, -1))  # (out, stride, in, kernel / stride)
@@ -225,21 +231,22 @@ class NormalizedConvTranspose1d(nn.ConvTranspose1d):
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, bins: int) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, (kernel_size - stride) // 2)
+        trim = (kernel_size - stride) // 2
+        super().__init__(in_channels, out_channels, kernel_size, stride, trim)
         self.scale = nn.Parameter(torch.ones(1))
-        self.bins = bins
+        self.bins, self.trim = bins, trim
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         """(B, C, F) -> (B, C', F x stride)"""
         weight = functional.normalize(self.weight, dim=(0, 1, 2)) * self.scale  # type: ignore[arg-type]
-        return functional.conv_transpose1d(x, weight, self.bias, self.stride, self.padding)
+        return functional.conv_transpose1d(x, weight, self.bias, self.stride, self.trim)
 
     def streaming_twin(self) -> UpsamplingConv1d:
         return UpsamplingConv1d(self)
 
     def streaming_parameters(self, own: Params) -> Params:
         weight = own["weight"] / own["weight"].norm() * own["scale"]
-        weight = interleaved_weight(weight, self.groups, self.stride[0], self.padding[0])
+        weight = interleaved_weight(weight, self.groups, self.stride[0], self.trim)
         return _with_bias(weight, own, self.stride[0])
 
 
@@ -247,11 +254,11 @@ class UpsamplingConv1d(nn.Conv1d):
     """Twin of ``NormalizedConvTranspose1d``: a convolution whose channels are interleaved along frequency."""
 
     def __init__(self, layer: NormalizedConvTranspose1d) -> None:
-        stride, kernel, padding = layer.stride[0], layer.kernel_size[0], layer.padding[0]
-        reach = interleaved_reach(kernel, stride, padding)
+        stride, kernel, trim = layer.stride[0], layer.kernel_size[0], layer.trim
+        reach = interleaved_reach(kernel, stride, trim)
         super().__init__(layer.in_channels, layer.out_channels * stride, 2 * reach + 1, padding=reach)
         self.upsampling = stride
-        self.out_bins = (layer.bins - 1) * stride - 2 * padding + kernel
+        self.out_bins = (layer.bins - 1) * stride - 2 * trim + kernel
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, F) -> (B, C', F x stride)"""

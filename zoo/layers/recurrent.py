@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -186,7 +188,7 @@ def run_recurrent(rnn: nn.GRU | nn.LSTM, x: Tensor, *states: Tensor) -> tuple[Te
     if torch.onnx.is_in_onnx_export():
         return _onnx_operator(rnn, x, states)
     if isinstance(rnn, nn.LSTM):
-        return nn.LSTM.forward(rnn, x, states or None)
+        return nn.LSTM.forward(rnn, x, (states[0], states[1]) if states else None)
     y, hidden = nn.GRU.forward(rnn, x, *states)
     return y, (hidden,)
 
@@ -205,13 +207,13 @@ def _onnx_operator(
         return torch.stack([torch.cat([w[i * size : (i + 1) * size] for i in order]) for w in weights])
 
     bias = torch.cat([reordered("bias_ih"), reordered("bias_hh")], dim=1)
-    attributes: dict[str, int | str] = {"hidden_size": rnn.hidden_size}
+    attributes: dict[str, Any] = {"hidden_size": rnn.hidden_size}
     if rnn.bidirectional:
         attributes["direction"] = "bidirectional"
     if not lstm:
         attributes["linear_before_reset"] = 1
     length, batch, directions = x.shape[0], x.shape[1], len(suffixes)
-    shapes = [(length, directions, batch, rnn.hidden_size)]
+    shapes: list[tuple[int, ...]] = [(length, directions, batch, rnn.hidden_size)]
     shapes += [(directions, batch, rnn.hidden_size)] * (2 if lstm else 1)
     y, *after = torch.onnx.ops.symbolic_multi_out(
         "LSTM" if lstm else "GRU",

@@ -28,7 +28,10 @@ def decompress(spectrum: Tensor, exponent: float) -> Tensor:
 
 
 def complex_product(a: Tensor, b: Tensor) -> Tensor:
-    """Product of two complex tensors, real part before imaginary part: (..., 2, F), (..., 2, F) -> (..., 2, F)."""
+    """Product of two complex tensors, real part before imaginary part.
+
+    (..., 2, F), (..., 2, F) -> (..., 2, F)
+    """
     a_real, a_imag = a.chunk(2, dim=-2)
     b_real, b_imag = b.chunk(2, dim=-2)
     return torch.cat([a_real * b_real - a_imag * b_imag, a_real * b_imag + a_imag * b_real], dim=-2)

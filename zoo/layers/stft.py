@@ -199,7 +199,9 @@ def inverse_dft_matrices(front_end: FrontEnd) -> Params:
     symmetry = np.full((front_end.bins, 1), 2 / front_end.n_fft)
     symmetry[[0, -1] if front_end.n_fft % 2 == 0 else [0]] /= 2
     outer = np.exp(2j * np.pi * k2[:, None] * n2 / second)
-    inner = np.exp(2j * np.pi * (k1[:, None] * n1 / first + n2[:, None, None] * k1[:, None] / front_end.n_fft))
+    inner = np.exp(
+        2j * np.pi * (k1[:, None] * n1 / first + n2[:, None, None] * k1[:, None] / front_end.n_fft)
+    )
     inner *= synthesis_window(front_end).reshape(first, second).T[:, None, :]
     return {
         "symmetry": _tensor(symmetry),

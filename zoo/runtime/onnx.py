@@ -163,7 +163,9 @@ class StreamingSession:
         for spec, index in zip(states, self._next_states, strict=True):
             memory[spec.name] = outputs[index]
         if self._transforms:
-            wave, memory["istft.overlap"] = self._transforms.synthesise(outputs[0][:1], memory["istft.overlap"])
+            wave, memory["istft.overlap"] = self._transforms.synthesise(
+                outputs[0][:1], memory["istft.overlap"]
+            )
             return wave
         return outputs[0][:1]
 
@@ -310,7 +312,9 @@ def _wave_window(graph: Graph, hop: int) -> int:
     samples = int(graph.inputs[0].shape[1])
     if samples > hop:
         return samples
-    memories = [int(s.shape[1]) for s in graph.inputs[1:] if len(s.shape) == 2 and isinstance(s.shape[1], int)]
+    memories = [
+        int(s.shape[1]) for s in graph.inputs[1:] if len(s.shape) == 2 and isinstance(s.shape[1], int)
+    ]
     return hop + memories[0] if memories else 2 * hop
 
 
@@ -334,9 +338,13 @@ def _tensor_spec(value: Any) -> TensorSpec:
 
 
 def _same_shape(a: tuple[int | str, ...], b: tuple[int | str, ...]) -> bool:
-    return len(a) == len(b) and all(isinstance(m, str) or isinstance(n, str) or m == n for m, n in zip(a, b, strict=True))
+    return len(a) == len(b) and all(
+        isinstance(m, str) or isinstance(n, str) or m == n for m, n in zip(a, b, strict=True)
+    )
 
 
-def _pairs(a: Sequence[TensorSpec], b: Sequence[TensorSpec]) -> list[tuple[TensorSpec | None, TensorSpec | None]]:
+def _pairs(
+    a: Sequence[TensorSpec], b: Sequence[TensorSpec]
+) -> list[tuple[TensorSpec | None, TensorSpec | None]]:
     longest = max(len(a), len(b))
     return [(a[i] if i < len(a) else None, b[i] if i < len(b) else None) for i in range(longest)]

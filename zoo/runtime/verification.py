@@ -25,7 +25,9 @@ def verify(path: str | os.PathLike[str]) -> ParityReport:
     session = open_session(path)
     manifest = Graph(path).manifest
     if manifest is None or manifest.golden is None:
-        raise ArtifactError(f"{path}: it carries no golden recording, so it cannot be verified; export it again")
+        raise ArtifactError(
+            f"{path}: it carries no golden recording, so it cannot be verified; export it again"
+        )
     noisy, expected = unpack(manifest.golden, str(path))
     return compare(
         expected,

@@ -8,7 +8,8 @@ is loaded strictly into a tree of the same shape in which twins stand in the lay
 from __future__ import annotations
 
 import copy
-from typing import Literal
+import itertools
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,18 @@ from zoo.streaming.state import StreamingModule
 from zoo.streaming.waveform import WaveformModel
 
 Params = dict[str, Tensor]
+
+
+@runtime_checkable
+class Twinned(Protocol):
+    """A layer whose place another one takes in the streaming form."""
+
+    def streaming_twin(self) -> nn.Module:
+        """The twin, its parameters still to be loaded."""
+
+    def streaming_parameters(self, own: Params) -> Params:
+        """The twin's parameters, from this layer's."""
+
 
 def to_streaming(
     model: StreamingModule, form: Literal["spec2spec", "wav2wav"] = "spec2spec"
@@ -36,7 +49,9 @@ def to_streaming(
         ValueError: an unknown form, or a model that is a streaming form already.
     """
     if model.form != "training":
-        raise ValueError(f"this {model.spec.name} is a {model.form} streaming form already; pass the training form")
+        raise ValueError(
+            f"this {model.spec.name} is a {model.form} streaming form already; pass the training form"
+        )
     if form not in ("spec2spec", "wav2wav"):
         raise ValueError(f"form {form!r} is neither spec2spec nor wav2wav")
     source = WaveformModel(copy.deepcopy(model)) if form == "wav2wav" else model
@@ -52,10 +67,10 @@ def convert_parameters(source: nn.Module) -> Params:
     """The streaming form's parameter dict, made from that of the training form."""
     params = undo_weight_norm(source.state_dict())
     for norm, layer in norms_to_fold(source):
-        fold_batch_norm(params, norm, source.get_submodule(norm), layer, source.get_submodule(layer))
-    for path, layer_module in _layers_with_twin(source):
+        fold_batch_norm(params, source, norm, layer)
+    for path, twinned in _layers_with_twin(source):
         own = {name.removeprefix(f"{path}."): params.pop(name) for name in _names_below(params, path)}
-        turned = layer_module.streaming_parameters(own)
+        turned = twinned.streaming_parameters(own)
         params.update({f"{path}.{name}": value.contiguous() for name, value in turned.items()})
     return params
 
@@ -88,21 +103,30 @@ def norms_to_fold(root: nn.Module) -> list[tuple[str, str]]:
             names = list(module._modules)
             own += [
                 (norm, layer)
-                for layer, norm in zip(names, names[1:], strict=False)
+                for layer, norm in itertools.pairwise(names)
                 if isinstance(module._modules[norm], _BatchNorm)
             ]
         prefix = f"{path}." if path else ""
         pairs += [(prefix + norm, prefix + layer) for norm, layer in own]
     left = {p for p, m in root.named_modules() if isinstance(m, _BatchNorm)} - {norm for norm, _ in pairs}
     if left:
-        raise TypeError(f"batch norms without a layer to fold into: {sorted(left)}; name them in folded_norms")
+        raise TypeError(
+            f"batch norms without a layer to fold into: {sorted(left)}; name them in folded_norms"
+        )
     return pairs
 
 
-def fold_batch_norm(params: Params, norm: str, norm_module: nn.Module, layer: str, module: nn.Module) -> None:
-    """Put a batch norm's scale and offset into weight and bias of the layer before it."""
+def fold_batch_norm(params: Params, root: nn.Module, norm: str, layer: str) -> None:
+    """Put a batch norm's scale and offset into weight and bias of the layer before it, in the dict.
+
+    Args:
+        params: by name; the norm's are taken out.
+        root: the module tree.
+        norm, layer: paths in it.
+    """
+    module = root.get_submodule(layer)
     own = {name.removeprefix(f"{norm}."): params.pop(name).double() for name in _names_below(params, norm)}
-    scale = own.get("weight", 1.0) / (own["running_var"] + norm_module.eps).sqrt()
+    scale = own.get("weight", 1.0) / (own["running_var"] + _batch_norm(root, norm).eps).sqrt()
     weight = params[f"{layer}.weight"]
     if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d)):  # (in, out / groups, ...)
         grouped = weight.double().unflatten(0, (module.groups, -1))
@@ -110,7 +134,7 @@ def fold_batch_norm(params: Params, norm: str, norm_module: nn.Module, layer: st
         scaled = (grouped * per_output).flatten(0, 1)
     else:  # (out, ...)
         scaled = weight.double() * scale.view(-1, *[1] * (weight.ndim - 1))
-    bias = params[f"{layer}.bias"].double() if f"{layer}.bias" in params else 0.0
+    bias = params[f"{layer}.bias"].double() if f"{layer}.bias" in params else torch.zeros_like(scale)
     offset = (bias - own["running_mean"]) * scale + own.get("bias", 0.0)
     params[f"{layer}.weight"], params[f"{layer}.bias"] = scaled.to(weight), offset.to(weight)
 
@@ -119,15 +143,23 @@ def _streaming_tree(source: StreamingModule) -> StreamingModule:
     """The modules of the streaming form, their parameters still to be loaded."""
     tree = copy.deepcopy(source)
     for norm, layer in norms_to_fold(source):
-        tree.get_submodule(layer).bias = nn.Parameter(torch.empty(source.get_submodule(norm).num_features))
+        bias = torch.empty(_batch_norm(source, norm).num_features)
+        tree.get_submodule(layer).register_parameter("bias", nn.Parameter(bias))
         tree.set_submodule(norm, nn.Identity())
-    for path, layer_module in _layers_with_twin(tree):
-        tree.set_submodule(path, layer_module.streaming_twin())
+    for path, twinned in _layers_with_twin(tree):
+        tree.set_submodule(path, twinned.streaming_twin())
     return tree
 
 
-def _layers_with_twin(root: nn.Module) -> list[tuple[str, nn.Module]]:
-    return [(path, module) for path, module in root.named_modules() if hasattr(module, "streaming_twin")]
+def _batch_norm(root: nn.Module, path: str) -> _BatchNorm:
+    module = root.get_submodule(path)
+    if not isinstance(module, _BatchNorm):
+        raise TypeError(f"folded_norms names {path} as a batch norm, but it is a {type(module).__name__}")
+    return module
+
+
+def _layers_with_twin(root: nn.Module) -> list[tuple[str, Twinned]]:
+    return [(path, module) for path, module in root.named_modules() if isinstance(module, Twinned)]
 
 
 def _names_below(params: Params, path: str) -> list[str]:

@@ -7,6 +7,8 @@ the whole dict and returns the whole dict with its own entries replaced, so a ne
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -40,7 +42,9 @@ class StreamingModule(nn.Module):
     """
 
     spec: ModelSpec
-    provenance: dict[str, str] = {}  # of trained weights: source, sha256, licence where known
+    provenance: Mapping[str, str] = MappingProxyType(
+        {}
+    )  # of trained weights: source, sha256, licence where known
     form: Literal["training", "spec2spec", "wav2wav"] = "training"
     converted_from: tuple[StreamingModule, ...] = ()  # a streaming form's training form, not a submodule
 

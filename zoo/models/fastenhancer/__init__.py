@@ -12,16 +12,16 @@ _SIZES = {
     "l": (128, 4, 5, 96, 64, 96, 100),
 }
 _COUNTS = {  # name: parameters, multiply-adds a second
-    "fastenhancer_t": (22_451, 60_000_000),
+    "fastenhancer_t": (22_451, 59_800_000),
     "fastenhancer_b": (93_087, 262_000_000),
     "fastenhancer_s": (196_819, 664_000_000),
-    "fastenhancer_m": (495_987, 2_900_000_000),
+    "fastenhancer_m": (495_987, 2_910_000_000),
     "fastenhancer_l": (1_111_907, 12_000_000_000),
-    "fastenhancer_48k_t": (28_755, 0),
-    "fastenhancer_48k_b": (102_735, 0),
-    "fastenhancer_48k_s": (209_683, 0),
-    "fastenhancer_48k_m": (516_147, 0),
-    "fastenhancer_48k_l": (1_139_555, 0),
+    "fastenhancer_48k_t": (28_755, 177_000_000),
+    "fastenhancer_48k_b": (102_735, 750_000_000),
+    "fastenhancer_48k_s": (209_683, 1_820_000_000),
+    "fastenhancer_48k_m": (516_147, 8_010_000_000),
+    "fastenhancer_48k_l": (1_139_555, 32_400_000_000),
 }
 
 

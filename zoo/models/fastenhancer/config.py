@@ -17,7 +17,13 @@ _FIXED = {
     "stft_normalized": False,
     "window": "hann",
 }
-_FIXED_BLOCK = {"positional_embedding": "train", "attn_bias": False, "post_act": False, "pre_norm": False, "eps": 1e-5}
+_FIXED_BLOCK = {
+    "positional_embedding": "train",
+    "attn_bias": False,
+    "post_act": False,
+    "pre_norm": False,
+    "eps": 1e-5,
+}
 
 
 def read_config(config: dict[str, Any], where: str) -> tuple[dict[str, Any], FrontEnd]:
@@ -32,12 +38,16 @@ def read_config(config: dict[str, Any], where: str) -> tuple[dict[str, Any], Fro
     """
     try:
         if config["model"] != "fastenhancer.default":
-            raise CheckpointError(f"{where}: its config says model {config['model']}, not fastenhancer.default")
+            raise CheckpointError(
+                f"{where}: its config says model {config['model']}, not fastenhancer.default"
+            )
         model, block = config["model_kwargs"], config["model_kwargs"]["rnnformer_kwargs"]
         _require(model, _FIXED, where)
         _require(block, _FIXED_BLOCK, where)
         if model["win_size"] != model["n_fft"]:
-            raise CheckpointError(f"{where}: win_size {model['win_size']} differs from n_fft {model['n_fft']}")
+            raise CheckpointError(
+                f"{where}: win_size {model['win_size']} differs from n_fft {model['n_fft']}"
+            )
         options = {
             "channels": int(model["channels"]),
             "kernel_sizes": tuple(model["kernel_size"]),

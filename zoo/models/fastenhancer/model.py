@@ -75,7 +75,9 @@ class FastEnhancer(StreamingModule):
         )
         self.decoder = nn.ModuleList(
             [
-                nn.Sequential(*conv_norm_act(2 * channels, channels, 1), *conv_norm_act(channels, channels, k))
+                nn.Sequential(
+                    *conv_norm_act(2 * channels, channels, 1), *conv_norm_act(channels, channels, k)
+                )
                 for k in reversed(others)
             ]
         )

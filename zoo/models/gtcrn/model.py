@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from zoo.layers.conv import (
     CausalConv2d,
     CausalConvTranspose2d,
+    PointwiseConv2d,
     PointwiseConvTranspose2d,
     SubbandConv2d,
     SubbandConvTranspose2d,
@@ -112,16 +112,14 @@ class TemporalBlock(nn.Module):
         half = CHANNELS // 2
         subband = SubbandConvTranspose2d if transposed else SubbandConv2d
         causal = CausalConvTranspose2d if transposed else CausalConv2d
-        pointwise = PointwiseConvTranspose2d if transposed else nn.Conv2d
+        pointwise = PointwiseConvTranspose2d if transposed else PointwiseConv2d
         self.point_conv1 = subband(half, CHANNELS)
         self.point_bn1 = nn.BatchNorm2d(CHANNELS)
         self.point_act = nn.PReLU()
-        self.depth_conv = causal(
-            CHANNELS, CHANNELS, (3, 3), bins=WIDTH, dilation=dilation, groups=CHANNELS
-        )
+        self.depth_conv = causal(CHANNELS, CHANNELS, (3, 3), bins=WIDTH, dilation=dilation, groups=CHANNELS)
         self.depth_bn = nn.BatchNorm2d(CHANNELS)
         self.depth_act = nn.PReLU()
-        self.point_conv2 = pointwise(CHANNELS, half, 1) if pointwise is nn.Conv2d else pointwise(CHANNELS, half)
+        self.point_conv2 = pointwise(CHANNELS, half)
         self.point_bn2 = nn.BatchNorm2d(half)
         self.tra = TemporalAttention(half)
 

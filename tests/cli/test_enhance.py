@@ -1,0 +1,381 @@
+"""`speechzoo enhance`: which files become which, and what happens when something is wrong with them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from zoo.artifact.manifest import METADATA_KEY, Manifest
+from zoo.cli import main
+from zoo.spec import FrontEnd, TensorSpec
+
+onnx = pytest.importorskip("onnx")
+FLOAT = onnx.TensorProto.FLOAT
+
+
+def save_artifact(path: Path, streaming: bool) -> None:
+    """A graph that halves its input: a hop late and with a state, or whole recordings at once."""
+    helper, samples = onnx.helper, 256 if streaming else "samples"
+    nodes = [helper.make_node("Mul", ["past" if streaming else "wav_in", "half"], ["wav_out"])]
+    names = ["wav_in"], ["wav_out"]
+    if streaming:
+        nodes.append(helper.make_node("Identity", ["wav_in"], ["past.next"]))
+        names = ["wav_in", "past"], ["wav_out", "past.next"]
+    values = [[helper.make_tensor_value_info(name, FLOAT, (1, samples)) for name in group] for group in names]
+    half = helper.make_tensor("half", FLOAT, [], [0.5])
+    graph = helper.make_graph(nodes, "halve", *values, [half])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    manifest = Manifest(
+        model="halve",
+        form="wav2wav",
+        streaming=streaming,
+        front_end=FrontEnd(16000, 512, 256),
+        latency=256,
+        inputs=(TensorSpec("wav_in", (1, samples)),),
+        outputs=(TensorSpec("wav_out", (1, samples)),),
+        states=(TensorSpec("past", (1, 256)),) if streaming else (),
+        hops=1 if streaming else "frames",
+        streams=1,
+    )
+    helper.set_model_props(model, {METADATA_KEY: manifest.to_json()})
+    onnx.save(model, path)
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("artifacts")
+    save_artifact(folder / "stream.onnx", True)
+    save_artifact(folder / "whole.onnx", False)
+    return folder
+
+
+@pytest.fixture
+def run(artifacts: Path) -> Callable[..., int]:
+    """The command with a streaming artifact."""
+
+    def command(*words: object, artifact: str = "stream") -> int:
+        return main(["enhance", *map(str, words), "--artifact", str(artifacts / f"{artifact}.onnx")])
+
+    return command
+
+
+def recording(
+    path: Path, rate: int = 16000, channels: int = 1, seconds: float = 1, subtype: str | None = None
+) -> np.ndarray:
+    """Write a smooth tone that differs from channel to channel; gives (N, channels)."""
+    time = np.arange(int(seconds * rate))[:, None] / rate
+    signal = 0.8 * np.sin(2 * np.pi * 500 * time) * np.sin(np.pi * time / seconds) ** 4
+    signal = signal / np.arange(1, channels + 1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, signal, rate, subtype)
+    return signal
+
+
+@pytest.mark.parametrize("artifact", ["stream", "whole"])
+@pytest.mark.parametrize(
+    ("name", "rate", "channels", "subtype"),
+    [
+        ("x.wav", 16000, 1, "PCM_16"),
+        ("x.wav", 44100, 2, "PCM_24"),
+        ("x.wav", 8000, 1, "FLOAT"),
+        ("x.flac", 48000, 3, "PCM_16"),
+        ("x.ogg", 22050, 2, "VORBIS"),
+        ("x.mp3", 44100, 2, "MPEG_LAYER_III"),
+    ],
+)
+def test_one_file_keeps_rate_length_and_format(
+    run: Callable[..., int], tmp_path: Path, name: str, rate: int, channels: int, subtype: str, artifact: str
+) -> None:
+    source, target = tmp_path / name, tmp_path / f"y{Path(name).suffix}"
+    signal = recording(source, rate, channels, subtype=subtype)
+    assert run(source, "-o", target, artifact=artifact) == 0
+    before, after = soundfile.info(source), soundfile.info(target)
+    for item in ("samplerate", "channels", "frames", "format", "subtype"):
+        assert getattr(after, item) == getattr(before, item)
+    lossy = subtype in ("VORBIS", "MPEG_LAYER_III")
+    result = soundfile.read(target, always_2d=True)[0]
+    np.testing.assert_allclose(result, signal / 2, atol=0.06 if lossy else 1e-4)
+    assert sorted(os.listdir(tmp_path)) == sorted([name, target.name])
+
+
+def test_default_name(run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording(tmp_path / "a.b.wav")
+    assert run(tmp_path / "a.b.wav") == 0
+    assert sorted(os.listdir(tmp_path)) == ["a.b.enhanced.wav", "a.b.wav"]
+    output = capsys.readouterr()
+    assert "a.b.enhanced.wav (1.0 s, " in output.out and output.err == ""
+
+
+def test_other_format(run: Callable[..., int], tmp_path: Path) -> None:
+    recording(tmp_path / "a.wav", subtype="FLOAT")
+    assert run(tmp_path / "a.wav", "--format", "flac", "--subtype", "pcm_16") == 0
+    assert soundfile.info(tmp_path / "a.enhanced.flac").subtype == "PCM_16"
+    assert run(tmp_path / "a.wav", "-o", tmp_path / "b.ogg") == 0
+    assert soundfile.info(tmp_path / "b.ogg").format == "OGG"
+
+
+def test_mix_down(run: Callable[..., int], tmp_path: Path) -> None:
+    signal = recording(tmp_path / "a.wav", channels=2)
+    assert run(tmp_path / "a.wav", "-o", tmp_path / "b.wav", "--mix-down") == 0
+    result = soundfile.read(tmp_path / "b.wav", always_2d=True)[0]
+    np.testing.assert_allclose(result, signal.mean(1, keepdims=True) / 2, atol=1e-4)
+
+
+def test_folder(run: Callable[..., int], tmp_path: Path) -> None:
+    for name in ("in/a.wav", "in/b/a.wav", "in/b/c.flac"):
+        recording(tmp_path / name, seconds=0.1)
+    (tmp_path / "in" / "notes.txt").touch()
+    assert run(tmp_path / "in", "-o", tmp_path / "out") == 0
+    assert [p.name for p in (tmp_path / "out").rglob("*.*")] == ["a.wav"]
+    assert run(tmp_path / "in", "-o", tmp_path / "all", "--recursive") == 0
+    found = sorted(str(p.relative_to(tmp_path / "all")) for p in (tmp_path / "all").rglob("*.*"))
+    assert found == ["a.wav", "b/a.wav", "b/c.flac"]
+
+
+def test_a_folder_twice_takes_no_output_for_input(run: Callable[..., int], tmp_path: Path) -> None:
+    recording(tmp_path / "a.wav", seconds=0.1)
+    for options in ([], [], ["-o", tmp_path / "out"], ["-o", tmp_path / "out"]):
+        assert run(tmp_path, "--recursive", "--force", *options) == 0
+    found = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*"))
+    assert found == ["a.enhanced.wav", "a.wav", "out/a.wav"]
+
+
+def test_several_files_go_into_a_folder(run: Callable[..., int], tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        recording(tmp_path / name, seconds=0.1)
+    assert run(tmp_path / "a.wav", tmp_path / "b.wav", "-o", tmp_path / "out") == 0
+    assert sorted(os.listdir(tmp_path / "out")) == ["a.wav", "b.wav"]
+    assert run(tmp_path / "a.wav", "-o", f"{tmp_path / 'new'}/") == 0
+    assert os.listdir(tmp_path / "new") == ["a.wav"]
+
+
+def test_a_batch_goes_on(run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording(tmp_path / "a.wav", seconds=0.1)
+    (tmp_path / "b.wav").write_text("not audio")
+    recording(tmp_path / "c.wav", seconds=0.1)
+    files = [tmp_path / name for name in ("a.wav", "b.wav", "missing.wav", "c.wav")]
+    assert run(*files, "-o", tmp_path / "out", "--json") == 1
+    assert sorted(os.listdir(tmp_path / "out")) == ["a.wav", "c.wav"]
+    output = capsys.readouterr()
+    assert output.err.splitlines()[2:] == [
+        "speechzoo: 2 of 4 recordings failed:", f"  {files[1]}", f"  {files[2]}"
+    ]  # fmt: skip
+    report = json.loads(output.out)
+    assert [Path(f["input"]).name for f in report["files"]] == ["a.wav", "c.wav"]
+    assert [Path(f["input"]).name for f in report["failed"]] == ["b.wav", "missing.wav"]
+
+
+def test_json(run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording(tmp_path / "a.wav", 48000, 2)
+    assert run(tmp_path / "a.wav", "--json") == 0
+    (told,) = json.loads(capsys.readouterr().out)["files"]
+    assert (told["model"], told["backend"], told["clipped"]) == ("stream.onnx", "onnxruntime", 0)
+    assert (told["sample_rate"], told["channels"], told["seconds"]) == (48000, 2, 1.0)
+    assert told["output"].endswith("a.enhanced.wav") and 0 < told["real_time_factor"] < 1
+    assert told["peak_in"] == pytest.approx(0.8, abs=0.01) and told["peak_out"] == pytest.approx(
+        0.4, abs=0.01
+    )
+    for unit in told["latency"].values():
+        parts = unit["window"] + unit["look_ahead"] + unit["resampling"] + unit["buffering"]
+        assert unit["total"] == pytest.approx(parts)
+    assert told["latency"]["milliseconds"]["window"] == 16
+    assert run(tmp_path / "a.wav", "--json", "--force", artifact="whole") == 0
+    assert json.loads(capsys.readouterr().out)["files"][0]["latency"] is None
+
+
+def test_plot(run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    recording(tmp_path / "a.wav", 8000, seconds=61)
+    assert run(tmp_path / "a.wav", "--plot", tmp_path / "a.png") == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert "shows the first 60 s of 61 s" in capsys.readouterr().err
+
+
+def test_nothing_is_overwritten(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signal = recording(tmp_path / "a.wav")
+    (tmp_path / "b.wav").write_text("precious")
+    assert run(tmp_path / "a.wav", "-o", tmp_path / "b.wav") == 1
+    assert "b.wav exists; pass another name, or --force" in capsys.readouterr().err
+    assert (tmp_path / "b.wav").read_text() == "precious"
+    assert run(tmp_path / "a.wav", "-o", tmp_path / "a.wav", "--force") == 0  # even onto itself
+    np.testing.assert_allclose(soundfile.read(tmp_path / "a.wav")[0], signal[:, 0] / 2, atol=1e-4)
+
+
+def test_long_recordings_need_little_memory(run: Callable[..., int], tmp_path: Path) -> None:
+    with soundfile.SoundFile(tmp_path / "a.wav", "w", 16000, 1, "PCM_U8") as file:
+        for _ in range(600):
+            file.write(np.zeros(16000, np.float32))
+    tracemalloc.start()
+    assert run(tmp_path / "a.wav", "-o", tmp_path / "b.wav") == 0
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert soundfile.info(tmp_path / "b.wav").frames == 600 * 16000
+    assert peak < 3e6  # the samples alone are 38 MB
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no file"),
+        (b"", "it is empty"),
+        (b"text" * 99, "not readable as audio"),
+        (np.zeros(0), "it holds no samples"),
+        (np.r_[np.zeros(16000), np.nan], "the sample at 1.000 s is nan"),
+        (np.r_[np.zeros(8000), np.inf], "the sample at 0.500 s is inf"),
+    ],
+)
+def test_bad_input_leaves_nothing(
+    run: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: bytes | np.ndarray | None,
+    message: str,
+) -> None:
+    source = tmp_path / "x.wav"
+    if isinstance(content, bytes):
+        source.write_bytes(content)
+    elif content is not None:
+        soundfile.write(source, content, 16000, "FLOAT")
+    assert run(source, "-o", tmp_path / "y.wav") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("speechzoo: ") and message in error and len(error.splitlines()) == 1
+    assert set(os.listdir(tmp_path)) <= {"x.wav"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.wav", "b.wav", "-o", "a.wav"], "a folder is expected for several recordings"),
+        (["a.wav", "b.wav", "-o", "-"], "a folder is expected for several recordings"),
+        (["a.wav", "sub/a.wav", "-o", "out"], "would both become out/a.wav"),
+        (["a.wav", "--raw-rate", "8000"], "--raw-rate describes standard input"),
+        (["empty"], "the folder empty holds no audio files; --recursive takes"),
+    ],
+)
+def test_options_that_do_not_fit(
+    run: Callable[..., int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    for name in ("a.wav", "b.wav", "sub/a.wav"):
+        recording(tmp_path / name, seconds=0.1)
+    assert run(*words) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "no trained weights ship in the package yet. Pass --artifact FILE.onnx, or --model"),
+        (["--model", "gtcrn"], "--weights is missing"),
+        (["--weights", "x.tar"], "--model is missing"),
+        (["--model", "gtcm", "--weights", "x.tar"], "there is no model 'gtcm'; did you mean gtcrn"),
+        (["--artifact", "missing.onnx"], "missing.onnx: there is no such file"),
+        (["--artifact", "x.tar"], "an .onnx file is expected; a checkpoint goes with --model"),
+        (["--artifact", "x.onnx", "--model", "gtcrn"], "leave --model and --weights out"),
+    ],
+)
+def test_which_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    recording(tmp_path / "a.wav")
+    assert main(["enhance", str(tmp_path / "a.wav"), *words]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("speechzoo: ") and message in error
+    assert os.listdir(tmp_path) == ["a.wav"]
+
+
+def test_damaged_artifact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"\x08\x09\x12" + bytes(50))
+    recording(tmp_path / "a.wav")
+    assert main(["enhance", str(tmp_path / "a.wav"), "--artifact", str(tmp_path / "x.onnx")]) == 1
+    assert "it is damaged, truncated or not ONNX" in capsys.readouterr().err
+
+
+def start(artifacts: Path, *words: str) -> list[str]:
+    """The command as a process of its own, which reads standard input."""
+    return [sys.executable, "-m", "zoo.cli", "enhance", "-", "--artifact", f"{artifacts}/stream.onnx", *words]
+
+
+def test_wav_through_a_pipe(artifacts: Path, tmp_path: Path) -> None:
+    signal = recording(tmp_path / "a.wav", 44100, 2)
+    data = (tmp_path / "a.wav").read_bytes()
+    result = subprocess.run(start(artifacts, "--json"), input=data, capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr
+    (tmp_path / "b.wav").write_bytes(result.stdout)
+    output, rate = soundfile.read(tmp_path / "b.wav")
+    assert rate == 44100
+    np.testing.assert_allclose(output, signal / 2, atol=1e-4)
+    assert json.loads(result.stderr)["files"][0]["output"] == "-"  # stdout is taken, and no progress bar
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("s16le", "<i2"), ("f32le", "<f4")])
+def test_raw_through_a_pipe(artifacts: Path, name: str, dtype: str) -> None:
+    samples = (3000 * np.sin(np.arange(4000) / 9)).astype(dtype)
+    command = start(artifacts, "--raw-rate", "16000", "--raw-format", name)
+    result = subprocess.run(command, input=samples.tobytes(), capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (0, b"")
+    np.testing.assert_allclose(np.frombuffer(result.stdout, dtype), samples / 2, atol=0.51)
+
+
+def test_progress_on_a_terminal(artifacts: Path, tmp_path: Path) -> None:
+    recording(tmp_path / "a.wav", seconds=3)
+    command = start(artifacts, "-o", str(tmp_path / "b.wav"))
+    command[command.index("-")] = str(tmp_path / "a.wav")
+    terminal, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=child, check=True)
+    os.close(child)
+    shown = os.read(terminal, 10000).decode()
+    os.close(terminal)
+    assert "a.wav:   0% |" in shown and "/3 s" in shown
+
+
+def test_a_live_pipe_answers_at_once(artifacts: Path) -> None:
+    command = start(artifacts, "--raw-rate", "16000")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        process.stdin.write(bytes(2 * 1600))  # a tenth of a second, and the input stays open
+        process.stdin.flush()
+        assert len(process.stdout.read(2 * 1280)) == 2 * 1280  # six hops, one of them late
+        process.stdin.close()
+        assert len(process.stdout.read()) == 2 * 320
+    assert process.returncode == 0
+
+
+def test_a_pipe_that_nobody_reads_any_more(artifacts: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = start(artifacts, "--raw-rate", "16000")
+    result = subprocess.run(command, input=bytes(32000), stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (result.returncode, result.stderr) == (1, b"")
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, expected in ((["--version"], "speechzoo "), (["--help"], "enhance")):
+        with pytest.raises(SystemExit, match="0"):
+            main(words)
+        assert expected in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        main(["enhance"])

@@ -1,0 +1,132 @@
+"""Reference data, speech, and weights and exports that several tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+pytest.register_assert_rewrite("tests.contract")
+
+Array = NDArray[np.float32]
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+REFERENCE_WEIGHTS = {
+    "gtcrn": "data/checkpoints/gtcrn_dns3_stream.tar",
+    "dpcrn": "oracles/enhancement/dpcrn.pt",
+    "fastenhancer_t": "oracles/enhancement/fastenhancer_16k_t.pt",
+    "fastenhancer_m": "oracles/enhancement/fastenhancer_16k_m.pt",
+    "fastenhancer_48k_t": "data/checkpoints/fastenhancer_48k_t.safetensors",
+    "fastenhancer_48k_b": "data/checkpoints/fastenhancer_48k_b.safetensors",
+    "fastenhancer_48k_s": "data/checkpoints/fastenhancer_48k_s.safetensors",
+}
+
+
+def pytest_configure() -> None:
+    """One thread a test process: the processes share the machine."""
+    if find_spec("torch"):
+        import torch
+
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference data beside the project."""
+    if not SHARED.is_dir():
+        pytest.skip("needs ../shared: reference data beside the project's folder")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def speech_16k() -> Array:
+    """Noisy speech, (N,) at 16 kHz: a real recording where there is one, else the project's own."""
+    import soundfile
+
+    real = SHARED / "data/real/gtcrn_mix_16k.wav"
+    speech, rate = soundfile.read(real if real.is_file() else ROOT / "examples/noisy.wav", dtype="float32")
+    assert rate == 16000 and speech.ndim == 1
+    return speech
+
+
+@pytest.fixture(scope="session")
+def speech(speech_16k: Array) -> Callable[[int, float, float], Array]:
+    """``speech(rate, begin, seconds)``: that stretch of the noisy speech, (seconds x rate,)."""
+    from zoo.runtime.resample import Resampler
+
+    def stretch(rate: int, begin: float, seconds: float) -> Array:
+        part = speech_16k[int(begin * 16000) :][: int(np.ceil((seconds + 0.1) * 16000))]
+        if rate != 16000:
+            resampler = Resampler(16000, rate)
+            part = np.concatenate([resampler.push(part[None]), resampler.flush()], axis=1)[0]
+        part = part[: round(seconds * rate)]
+        assert len(part) == round(seconds * rate) and np.abs(part).max() > 0.05, "no speech there"
+        return part.astype(np.float32)
+
+    return stretch
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test run that pytest-xdist's processes share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared-cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def weights_for(cache_folder: Path) -> Callable[[str], Path]:
+    """``weights_for(name)``: a checkpoint of a model, real or a reference's where there is one.
+
+    Otherwise random weights from a fixed seed, with batch-norm statistics that are not the initial ones.
+    """
+
+    def find(name: str) -> Path:
+        reference = SHARED / REFERENCE_WEIGHTS.get(name, "none")
+        if reference.is_file():
+            return reference
+        import torch
+        from filelock import FileLock
+
+        from tests.contract import perturb
+        from zoo import create_model
+
+        path = cache_folder / f"{name}.pt"
+        with FileLock(f"{path}.lock"):
+            if not path.is_file():
+                torch.manual_seed(0)
+                torch.save(perturb(create_model(name)).state_dict(), path)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def exported(cache_folder: Path, weights_for: Callable[[str], Path]) -> Callable[..., Path]:
+    """``exported(name, form, **options)``: a model's ONNX file with ``weights_for(name)``, made once a run.
+
+    Options are those of ``converters.onnx.export_onnx``. The file is for all tests: copy it to change it.
+    """
+
+    def export(name: str, form: str = "wav2wav", **options: object) -> Path:
+        from filelock import FileLock
+
+        from converters.onnx import export_onnx
+        from zoo import create_model
+
+        key = "-".join([name, form, *(f"{option}={options[option]}" for option in sorted(options))])
+        path = cache_folder / f"{key}.onnx"
+        with FileLock(f"{path}.lock"):
+            if not path.is_file():
+                export_onnx(create_model(name, weights_for(name)), path, form, **options)
+                path.chmod(0o444)
+        return path
+
+    return export

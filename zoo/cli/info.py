@@ -1,0 +1,65 @@
+"""Show all that is known of a model."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from typing import Any
+
+from zoo.cli.list import count, summary
+from zoo.registry import get_spec
+from zoo.spec import ModelSpec
+
+_FORMS = ("training", "streaming spec2spec", "streaming wav2wav", "ONNX streaming and offline, in both forms")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="registered model, see `speechzoo list`")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    spec = get_spec(args.name)
+    if args.json:
+        print(json.dumps(_record(spec), indent=2))
+        return 0
+    front_end = spec.front_end
+    lines = {
+        "model": f"{spec.title} ({spec.name}), {spec.task}",
+        "paper": spec.paper,
+        "project": f"{spec.url} ({spec.licence})",
+        "sample rate": f"{front_end.sample_rate} Hz",
+        "window, hop": f"{front_end.n_fft}, {front_end.hop_length} samples ({front_end.window})",
+        "parameters": f"{spec.parameters:,}",
+        "multiply-adds": f"{count(spec.macs_per_second)} a second of audio",
+        "latency": f"{summary(spec)['latency_ms']} ms in a stream at this rate: "
+        f"{front_end.delay} samples of window, {spec.look_ahead} frames of look-ahead, "
+        f"up to {front_end.hop_length - 1} samples until a hop is full",
+        "forms": ", ".join(_FORMS),
+    }
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        print(f"{name:<{width}}  {value}")
+    for weights in spec.weights:
+        print(f"\nweights {weights.tag}: {weights.licence}, trained on {weights.training_data}")
+        print(f"  {weights.url}\n  {weights.size:,} bytes, sha256 {weights.sha256}")
+        for metric, figure in weights.metrics.items():
+            print(f"  {metric}: {figure:g}")
+    if not spec.weights:
+        print("\nweights: none known by tag; pass the path of a checkpoint")
+    return 0
+
+
+def _record(spec: ModelSpec) -> dict[str, Any]:
+    return {
+        **summary(spec),
+        "title": spec.title,
+        "paper": spec.paper,
+        "url": spec.url,
+        "licence": spec.licence,
+        "window": spec.front_end.window,
+        "look_ahead_frames": spec.look_ahead,
+        "forms": _FORMS,
+        "weights": [dataclasses.asdict(weights) for weights in spec.weights],
+    }

@@ -1,0 +1,37 @@
+"""Check finished artifacts against the recordings inside them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from zoo.errors import SpeechZooError
+from zoo.runtime.verification import verify
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("artifact", nargs="+", metavar="FILE", help="exported .onnx artifacts")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    results, failed = [], 0
+    for path in args.artifact:
+        try:
+            report = verify(path)
+        except SpeechZooError as error:
+            failed += 1
+            results.append({"artifact": path, "passed": False, "error": str(error)})
+            print(
+                f"speechzoo: {error}" if path in str(error) else f"speechzoo: {path}: {error}",
+                file=sys.stderr,
+            )
+            continue
+        figures = {"snr_db": report.snr_db, "max_error": report.max_error, "samples": report.elements}
+        results.append({"artifact": path, "passed": True, **figures})
+        if not args.json:
+            print(f"{path}: verified; {report}")
+    if args.json:
+        print(json.dumps(results, indent=2))
+    return 1 if failed else 0
