@@ -16,8 +16,8 @@ from tqdm import tqdm
 from zoo.errors import SpeechZooError
 from zoo.runtime.onnx import Graph
 
-EXAMPLE = """Every graph gets noise and its own states back, as in a stream. The rounds go through all graphs in
-turn, so that a change of the machine's speed meets them all; the ratio is that of the medians, to the first.
+EXAMPLE = """Every graph gets noise and its own states back, as in a stream. The rounds go through all graphs
+in turn, so that a change of the machine's speed meets them all; ratios are of medians, to the first graph.
 
   python -m scripts.benchmark ours.onnx theirs.onnx
 """

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 pytest.register_assert_rewrite("tests.contract")
 
 Array = NDArray[np.float32]
+Speech = Callable[[int, float, float], Array]
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -56,18 +57,34 @@ def speech_16k() -> Array:
 
 
 @pytest.fixture(scope="session")
-def speech(speech_16k: Array) -> Callable[[int, float, float], Array]:
-    """``speech(rate, begin, seconds)``: that stretch of the noisy speech, (seconds x rate,)."""
+def speech_48k() -> Array:
+    """The same at 48 kHz, with something in all of its band."""
+    import soundfile
+
+    from zoo.artifact.golden import parity_speech
+
+    real = SHARED / "data/real/speech_48k_noisy_10dB.flac"
+    if not real.is_file():
+        return parity_speech(48000)
+    speech, rate = soundfile.read(real, dtype="float32", stop=10 * 48000)
+    assert rate == 48000 and speech.ndim == 1
+    return speech
+
+
+@pytest.fixture(scope="session")
+def speech(speech_16k: Array, speech_48k: Array) -> Speech:
+    """``speech(rate, begin, seconds)``: a stretch of noisy speech, (seconds x rate,)."""
     from zoo.runtime.resample import Resampler
 
     def stretch(rate: int, begin: float, seconds: float) -> Array:
-        part = speech_16k[int(begin * 16000) :][: int(np.ceil((seconds + 0.1) * 16000))]
-        if rate != 16000:
-            resampler = Resampler(16000, rate)
+        recording, own = (speech_16k, 16000) if rate <= 16000 else (speech_48k, 48000)
+        part = recording[round(begin * own) :][: int(np.ceil((seconds + 0.1) * own))]
+        if rate != own:
+            resampler = Resampler(own, rate)
             part = np.concatenate([resampler.push(part[None]), resampler.flush()], axis=1)[0]
-        part = part[: round(seconds * rate)]
-        assert len(part) == round(seconds * rate) and np.abs(part).max() > 0.05, "no speech there"
-        return part.astype(np.float32)
+        part = part[: round(seconds * rate)].astype(np.float32)
+        assert len(part) == round(seconds * rate) and np.abs(part).max() > 0.02, "no speech there"
+        return part
 
     return stretch
 
@@ -82,10 +99,10 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def weights_for(cache_folder: Path) -> Callable[[str], Path]:
+def weights_for(cache_folder: Path, speech: Speech) -> Callable[[str], Path]:
     """``weights_for(name)``: a checkpoint of a model, real or a reference's where there is one.
 
-    Otherwise random weights from a fixed seed, with batch-norm statistics that are not the initial ones.
+    Otherwise random weights from a fixed seed, made so that all parts of the network matter.
     """
 
     def find(name: str) -> Path:
@@ -95,14 +112,12 @@ def weights_for(cache_folder: Path) -> Callable[[str], Path]:
         import torch
         from filelock import FileLock
 
-        from tests.contract import perturb
-        from zoo import create_model
+        from tests.contract import random_model
 
         path = cache_folder / f"{name}.pt"
         with FileLock(f"{path}.lock"):
             if not path.is_file():
-                torch.manual_seed(0)
-                torch.save(perturb(create_model(name)).state_dict(), path)
+                torch.save(random_model(name, speech).state_dict(), path)
         return path
 
     return find

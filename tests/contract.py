@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+import zoo
 from zoo.streaming.state import State, StreamingModule
+from zoo.streaming.waveform import WaveformModel
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -201,31 +205,62 @@ def assert_same(
     return snr, error
 
 
+def random_model(name: str, speech: Callable[[int, float, float], NDArray[np.float32]]) -> StreamingModule:
+    """A network with random weights of which every part matters to the output.
+
+    Plain random weights shrink the signal layer by layer, until nothing but the biases comes out and no
+    error in a state could be seen: so the batch norms get the statistics of speech, then are moved.
+    """
+    torch.manual_seed(0)
+    model = perturb(zoo.create_model(name))
+    rate = model.spec.front_end.sample_rate
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        WaveformModel(model.train())(whole_hops(speech(rate, 0.8, 0.2)[None], model))
+    for norm in norms:
+        norm.momentum = 0.1
+    shift_statistics(model.eval())
+    return model
+
+
+def whole_hops(waves: NDArray[np.float32], model: StreamingModule) -> Tensor:
+    """(B, N) -> (B, T x hop), the end dropped."""
+    hop = model.spec.front_end.hop_length
+    return torch.from_numpy(waves[:, : waves.shape[1] // hop * hop])
+
+
 @torch.no_grad()
 def perturb(model: Module, seed: int = 1) -> Module:
-    """Move statistics, biases, slopes and magnitudes away from their initial values, so that a slip shows."""
+    """Move biases, scales, slopes, magnitudes and statistics off their initial values, so that a slip shows."""
     random = torch.Generator().manual_seed(seed)
-
-    def normal(like: Tensor, deviation: float) -> Tensor:
-        return deviation * torch.randn(like.shape, generator=random)
-
-    def uniform(like: Tensor, low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(like.shape, generator=random)
-
-    norms = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
     for module in model.modules():
-        if isinstance(module, norms):
-            if module.weight is not None:
-                module.weight.copy_(uniform(module.weight, 0.6, 1.5))
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.running_mean.copy_(normal(module.running_mean, 0.2))
-                module.running_var.copy_(uniform(module.running_var, 0.4, 2.0))
+        if isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)) and module.weight is not None:
+            module.weight.copy_(uniform(module.weight, 0.6, 1.5, random))
         elif isinstance(module, nn.PReLU):
-            module.weight.copy_(uniform(module.weight, 0.05, 0.5))
+            module.weight.copy_(uniform(module.weight, 0.05, 0.5, random))
     for name, parameter in model.named_parameters():
         last = name.rpartition(".")[2]
         if last.startswith("bias"):
-            parameter.copy_(normal(parameter, 0.1))
+            parameter.copy_(uniform(parameter, -0.2, 0.2, random))
         elif last in ("original0", "scale"):  # magnitudes of normalised weights
-            parameter.mul_(uniform(parameter, 0.7, 1.4))
+            parameter.mul_(uniform(parameter, 0.7, 1.4, random))
+    return shift_statistics(model, seed)
+
+
+@torch.no_grad()
+def shift_statistics(model: Module, seed: int = 1) -> Module:
+    """Move the statistics of batch norms, each by a part of its deviation."""
+    random = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            mean, variance = module.running_mean, module.running_var
+            assert mean is not None and variance is not None
+            mean.add_(variance.sqrt() * uniform(mean, -0.3, 0.3, random))
+            variance.mul_(uniform(variance, 0.4, 2.0, random))
     return model
+
+
+def uniform(like: Tensor, low: float, high: float, random: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand(like.shape, generator=random)

@@ -34,5 +34,9 @@ class AudioError(SpeechZooError, ValueError):
     """Audio that cannot be read, written or processed."""
 
 
+class ShapeError(SpeechZooError, ValueError):
+    """A tensor whose shape is not the one that the model takes."""
+
+
 class StateError(SpeechZooError, ValueError):
     """A streaming state that does not belong to the model it was passed to."""

@@ -388,7 +388,7 @@ def test_unknown_windows_are_refused() -> None:
     ids=["nothing", "recurrence", "normalised-weight"],
 )
 def test_norms_that_cannot_be_folded_are_refused(host: Callable[[], Host]) -> None:
-    with pytest.raises((TypeError, KeyError), match="norm|layer"):
+    with pytest.raises((TypeError, KeyError)):
         to_streaming(perturb(host()).eval())
 
 

@@ -13,7 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from zoo.artifact.manifest import METADATA_KEY, Form, Manifest
-from zoo.errors import ArtifactError
+from zoo.errors import ArtifactError, StateError
 from zoo.runtime.session import State
 from zoo.runtime.spectrum import Transforms
 from zoo.spec import FrontEnd, TensorSpec
@@ -121,20 +121,21 @@ class StreamingSession:
         self._copies = 1 if isinstance(streams, str) else streams  # a graph for many streams gets copies
         # a public graph may want the window's past with every hop
         self._history = 0 if self._transforms else int(graph.inputs[0].shape[1]) - self.block_length
-
-    def initial_state(self) -> State:
-        state: dict[str, Any] = {
+        self._zeros: dict[str, Array] = {
             spec.name: np.zeros([1 if isinstance(n, str) else n for n in spec.shape], np.float32)
-            for spec in self._graph.inputs[1:]
+            for spec in graph.inputs[1:]
         }
         if self._transforms:
-            state.update(self._transforms.initial_state())
+            self._zeros |= self._transforms.initial_state()
         if self._history:
-            state["history"] = np.zeros((1, self._history), np.float32)
-        return state
+            self._zeros["history"] = np.zeros((1, self._history), np.float32)
+
+    def initial_state(self) -> State:
+        return dict(self._zeros)
 
     def run(self, hops: Array, state: State) -> tuple[Array, State]:
         """(1, K x block_length) -> (1, K x block_length); see ``Session``."""
+        self._check_state(state)
         memory = dict(state)
         enhanced = [
             self._block(hops[:, start : start + self.block_length], memory)
@@ -148,6 +149,18 @@ class StreamingSession:
         padding = -(length + self.latency) % self.block_length + self.latency
         enhanced, _ = self.run(np.pad(waveform, ((0, 0), (0, padding))), self.initial_state())
         return enhanced[:, self.latency : self.latency + length]
+
+    def _check_state(self, state: State) -> None:
+        expected = self._zeros
+        wrong = list(expected.keys() ^ state.keys())
+        wrong += [
+            name for name in expected.keys() & state.keys() if state[name].shape != expected[name].shape
+        ]
+        if wrong:
+            raise StateError(
+                f"this state is not one of {self.name}: {', '.join(sorted(wrong))} missing, surplus or of "
+                f"another shape; start from initial_state()"
+            )
 
     def _block(self, block: Array, memory: dict[str, Array]) -> Array:
         signal = block

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import StateError
+from zoo.errors import ShapeError, StateError
 from zoo.spec import ModelSpec
 
 State = dict[str, Tensor]
@@ -85,13 +85,28 @@ class StreamingModule(nn.Module):
             the same shape as ``x``, and the state for the next call.
 
         Raises:
+            ShapeError: ``x`` is not of the shape that the module's form says.
             StateError: ``state`` belongs to another model or another number of streams.
         """
+        self.check_input(x)
         if state is None:
             state = self.initial_state(x.shape[0])
         else:
             self._check_state(state, x.shape[0])
         return self.process(x, state)
+
+    def check_input(self, x: Tensor) -> None:
+        """Refuse anything but spectra (B, F, T, 2) with at least one frame.
+
+        Raises:
+            ShapeError: another shape.
+        """
+        bins = self.spec.front_end.bins
+        if x.ndim != 4 or (x.shape[1], x.shape[3]) != (bins, 2) or x.shape[2] < 1:
+            raise ShapeError(
+                f"{self.spec.name}: expected a spectrum (B, {bins}, T, 2), real and imaginary part last, got "
+                f"{tuple(x.shape)}"
+            )
 
     def _check_state(self, state: State, batch: int) -> None:
         expected = self.state_shapes()

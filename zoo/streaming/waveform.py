@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from zoo.errors import ShapeError
 from zoo.layers.stft import ISTFT, STFT
 from zoo.streaming.state import State, StreamingModule
 
@@ -22,6 +23,19 @@ class WaveformModel(StreamingModule):
         self.core = core
         self.istft = ISTFT(core.spec.front_end)
         self.name_states()
+
+    def check_input(self, x: Tensor) -> None:
+        """Refuse anything but waveforms (B, K x hop) with at least one hop.
+
+        Raises:
+            ShapeError: another shape.
+        """
+        hop = self.spec.front_end.hop_length
+        if x.ndim != 2 or x.shape[1] < hop or x.shape[1] % hop:
+            raise ShapeError(
+                f"{self.spec.name}: expected a waveform (B, K x {hop}) of whole hops, got {tuple(x.shape)}; "
+                f"zoo.Enhancer takes any length"
+            )
 
     def process(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, K x hop) -> (B, K x hop), ``spec.latency`` samples late."""

@@ -1,0 +1,184 @@
+"""Export, check and time every model in every form, and write the report: python -m scripts.check_all"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from tqdm import tqdm
+
+import zoo
+from converters.base import Reference
+from converters.onnx import export_onnx
+from scripts.benchmark import Subject
+from zoo.artifact.manifest import Form
+from zoo.cli.list import count
+from zoo.errors import SpeechZooError
+from zoo.streaming.state import StreamingModule
+
+REPORT = Path(__file__).parent.parent / "docs" / "checks.md"
+CASES: tuple[tuple[Form, bool], ...] = (
+    ("wav2wav", True),
+    ("spec2spec", True),
+    ("wav2wav", False),
+    ("spec2spec", False),
+)
+
+
+@dataclass
+class Check:
+    """What was seen of one exported file, or the error that it failed with.
+
+    Attributes:
+        model, form, streaming: which file.
+        snr_db, max_error: of the graph in ONNX Runtime against the training form in PyTorch, on speech.
+        golden_snr_db: of the file against the recording inside it.
+        nodes, kilobytes: of the file.
+        median_ms, p99_ms: a frame, one thread, of streaming files.
+        real_time_factor: median over the hop.
+        error: what went wrong, or empty.
+    """
+
+    model: str
+    form: Form
+    streaming: bool
+    snr_db: float = float("nan")
+    max_error: float = float("nan")
+    golden_snr_db: float = float("nan")
+    nodes: int = 0
+    kilobytes: float = 0.0
+    median_ms: float = float("nan")
+    p99_ms: float = float("nan")
+    real_time_factor: float = float("nan")
+    error: str = ""
+
+    def record(self) -> dict[str, object]:
+        """For JSON, which has no NaN."""
+        return {name: None if value != value else value for name, value in vars(self).items()}
+
+    @property
+    def graph(self) -> str:
+        return f"{self.form}, {'streaming' if self.streaming else 'offline'}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.check_all", description=__doc__.split(":")[0])
+    parser.add_argument("--models", nargs="+", default=zoo.list_models("enhancement"), metavar="NAME")
+    parser.add_argument("--report", type=Path, default=REPORT, help="Markdown to write, with JSON beside it")
+    parser.add_argument("--calls", type=int, default=400, help="timed calls of each streaming file")
+    arguments = parser.parse_args(argv)
+    checks, streaming_snr = [], {}
+    progress = tqdm(total=len(arguments.models) * len(CASES), disable=not sys.stderr.isatty(), unit="file")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in arguments.models:
+            model = random_model(name)
+            streaming_snr[name] = Reference(model).check_streaming(zoo.to_streaming(model, "wav2wav")).snr_db
+            for form, streaming in CASES:
+                progress.set_description(f"{name} {form}")
+                checks.append(check(model, form, streaming, Path(folder), arguments.calls))
+                progress.update()
+    progress.close()
+    arguments.report.parent.mkdir(parents=True, exist_ok=True)
+    arguments.report.write_text(report(checks, streaming_snr))
+    arguments.report.with_suffix(".json").write_text(
+        json.dumps([c.record() for c in checks], indent=1, allow_nan=False) + "\n"
+    )
+    failed = [c for c in checks if c.error]
+    for c in failed:
+        print(f"FAILED {c.model} {c.graph}: {c.error}", file=sys.stderr)
+    print(f"{arguments.report}: {len(checks) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+def random_model(name: str) -> StreamingModule:
+    """A model with seeded random weights and batch norms that matter, so that a slip in folding shows."""
+    torch.manual_seed(0)
+    model = zoo.create_model(name)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, _BatchNorm):
+                nn.init.normal_(module.running_mean, std=0.1)
+                nn.init.uniform_(module.running_var, 0.5, 1.5)
+                nn.init.uniform_(module.weight, 0.8, 1.2)
+                nn.init.normal_(module.bias, std=0.1)
+    return model
+
+
+def check(model: StreamingModule, form: Form, streaming: bool, folder: Path, calls: int) -> Check:
+    """Export one file, verify it and time it."""
+    result = Check(model.spec.name, form, streaming)
+    path = folder / f"{model.spec.name}_{form}_{'streaming' if streaming else 'offline'}.onnx"
+    try:
+        parity = export_onnx(model, path, form, streaming=streaming)
+        result.golden_snr_db = zoo.verify(path).snr_db
+    except SpeechZooError as error:
+        result.error = str(error)
+        return result
+    result.snr_db, result.max_error = parity.snr_db, parity.max_error
+    result.nodes, result.kilobytes = len(onnx.load(path).graph.node), path.stat().st_size / 1e3
+    if streaming:
+        subject = Subject(path, threads=1)
+        subject.round(50)
+        subject.rounds.clear()
+        subject.round(calls)
+        milliseconds = 1e3 * np.concatenate(subject.rounds)
+        result.median_ms = float(np.median(milliseconds))
+        result.p99_ms = float(np.percentile(milliseconds, 99))
+        hop_ms = 1e3 * model.spec.front_end.hop_length / model.spec.front_end.sample_rate
+        result.real_time_factor = result.median_ms / hop_ms
+    return result
+
+
+def report(checks: list[Check], streaming_snr: dict[str, float]) -> str:
+    """The whole matrix as Markdown."""
+    lines = [
+        "# Checks of the whole zoo",
+        "",
+        f"Written by `python -m scripts.check_all` on {date.today()}: speechzoo {zoo.__version__}, PyTorch "
+        f"{torch.__version__}, ONNX Runtime {onnxruntime.__version__}, {processor()}, one thread. Weights "
+        "are random, with batch norms that matter. SNR is the energy of the training form's output for the "
+        "package's own noisy speech over that of the difference to it.",
+        "",
+        "| model | parameters | MACs / s | streaming form, SNR | graph | ONNX, SNR | largest difference "
+        "| nodes | kB | ms a frame (99 %) | real-time factor |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for c in checks:
+        spec = zoo.get_spec(c.model)
+        if c.error:
+            lines.append(f"| `{c.model}` | | | | {c.graph} | FAILED: {c.error} | | | | | |")
+            continue
+        speed = f"{c.median_ms:.3f} ({c.p99_ms:.3f})" if c.streaming else ""
+        factor = f"{c.real_time_factor:.3f}" if c.streaming else ""
+        lines.append(
+            f"| `{c.model}` | {count(spec.parameters)} | {count(spec.macs_per_second)} "
+            f"| {streaming_snr[c.model]:.0f} dB | {c.graph} | {c.snr_db:.0f} dB | {c.max_error:.1e} "
+            f"| {c.nodes} | {c.kilobytes:.0f} | {speed} | {factor} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
