@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 from zoo.artifact import golden
 from zoo.artifact.manifest import Golden
 from zoo.artifact.parity import ParityReport, compare
+from zoo.errors import ArtifactError
 from zoo.runtime.session import Session
 from zoo.streaming.session import TorchSession
 from zoo.streaming.state import StreamingModule
@@ -74,14 +75,21 @@ def whole_waveform(training: StreamingModule, waveform: Array) -> Array:
 
 @contextmanager
 def gate(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place if the block ends well, else disappears."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A temporary name beside ``path`` that takes its place if the block ends well, else disappears.
+
+    Raises:
+        ArtifactError: there or under that name nothing can be written.
+    """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        raise ArtifactError(f"{path}: it cannot be written ({error.strerror or error})") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def as_array(tensor: Tensor) -> Array:

@@ -75,9 +75,9 @@ def export_onnx(
         ParityError: it does not compute what the training form computes; no file is left.
         ValueError: arguments that contradict each other.
     """
-    _check_arguments(streaming, streams, hops, frames)
-    say = progress or (lambda line: None)
     training = model.converted_from[0] if model.converted_from else model
+    _check_arguments(streaming, streams, hops, frames, training.spec.front_end)
+    say = progress or (lambda line: None)
     if model.form not in ("training", form):
         raise ValueError(f"the streaming form given is {model.form}, not {form}; pass the training form")
     say(f"{training.spec.name}: computing the reference")
@@ -129,13 +129,20 @@ class _OfflineGraph(nn.Module):
         return wave[:, front_end.delay : front_end.delay + samples]
 
 
-def _check_arguments(streaming: bool, streams: int | str, hops: int, frames: int | None) -> None:
+def _check_arguments(
+    streaming: bool, streams: int | str, hops: int, frames: int | None, front_end: FrontEnd
+) -> None:
     if streaming and frames is not None:
         raise ValueError("frames fixes the length of an offline graph; a streaming graph takes hops")
     if not streaming and (streams != 1 or hops != 1):
         raise ValueError("streams and hops are for streaming graphs; an offline graph takes frames")
     if hops < 1 or (isinstance(streams, int) and streams < 1) or (frames is not None and frames < 1):
         raise ValueError("streams, hops and frames must be at least 1")
+    if isinstance(streams, str) and streams != "streams":
+        raise ValueError(f'streams is a number, or "streams" to leave it free, not {streams!r}')
+    if frames is not None and _samples(frames, front_end) < front_end.hop_length:
+        least = -(-front_end.n_fft // front_end.hop_length) + 1
+        raise ValueError(f"{frames} frames hold no hop of audio besides the window; at least {least} do")
 
 
 def _samples(frames: int, front_end: FrontEnd) -> int:
@@ -262,7 +269,9 @@ def _check_graph(
     stretch = np.concatenate(
         [np.roll(reference.noisy, -i * front_end.sample_rate // 2) for i in range(batch)]
     )
-    signal = stretch[:, : GRAPH_CHECK_CALLS * hops * front_end.hop_length]
+    block = hops * front_end.hop_length
+    calls = max(2, min(GRAPH_CHECK_CALLS, stretch.shape[1] // block))  # two show whether states come back
+    signal = np.tile(stretch, -(-calls * block // stretch.shape[1]))[:, : calls * block]
     if core.form == "spec2spec":
         transforms = Transforms(front_end)
         past = transforms.initial_state()["stft.past"]
@@ -271,7 +280,7 @@ def _check_graph(
     state = core.initial_state(batch)
     memory = [as_array(value) for value in state.values()]
     expected, computed = [], []
-    for call in np.split(signal, signal.shape[axis] // (signal.shape[axis] // GRAPH_CHECK_CALLS), axis=axis):
+    for call in np.split(signal, calls, axis=axis):
         call = np.ascontiguousarray(call)
         y, state = core(torch.from_numpy(call), state)
         got, *memory = graph(call, *memory)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, MissingExtraError
 from zoo.locate import config_file, newest_checkpoint
 
 Params = dict[str, Tensor]
@@ -37,9 +37,11 @@ def read_parameters(path: Path) -> Params:
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such checkpoint")
     if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
+        try:
+            from safetensors import SafetensorError
+            from safetensors.torch import load_file
+        except ImportError as error:
+            raise MissingExtraError(f'{path} needs safetensors: pip install "speechzoo[torch]"') from error
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
@@ -57,11 +59,13 @@ def read_parameters(path: Path) -> Params:
 
 def read_config(folder: Path) -> dict[str, Any] | None:
     """The parsed configuration file of a training folder, or None if it has none."""
-    import yaml
-
     file = config_file(folder)
     if file is None:
         return None
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtraError(f'{file} needs pyyaml: pip install "speechzoo[torch]"') from error
     try:
         config = yaml.safe_load(file.read_text())  # JSON is YAML as well
     except yaml.YAMLError as error:

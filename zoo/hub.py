@@ -9,6 +9,8 @@ from pathlib import Path
 from zoo.errors import CheckpointError, MissingExtraError
 from zoo.spec import Weights
 
+TIMEOUT = 20  # seconds without an answer or a byte
+
 
 def cache_folder() -> Path:
     """Where downloads and exports are kept: ``SPEECHZOO_CACHE``, or the user's cache folder."""
@@ -34,7 +36,7 @@ def download(weights: Weights) -> Path:
             weights.url,
             known_hash=f"sha256:{weights.sha256}",
             path=cache_folder() / "weights",
-            downloader=pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=20),
+            downloader=pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT),
         )
     except (requests.RequestException, OSError) as error:
         raise CheckpointError(

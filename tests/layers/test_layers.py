@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from tests.contract import Signal, difference, perturb, verify_contract
+from tests.contract import Signal, difference, perturb, verify_contract, verify_exact
 from zoo import layers, list_models
 from zoo.layers.attention import SelfAttention
 from zoo.layers.conv import (
@@ -53,6 +53,9 @@ class Host(StreamingModule):
         self.folded_norms = [("norm", "layer")] if norm else []
         self.anything = nn.Parameter(torch.zeros(1))  # tells initial_state the type
         self.name_states()
+
+    def check_input(self, x: Tensor) -> None:
+        """A layer takes any shape."""
 
     def process(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         if isinstance(self.layer, (TimeGRU, TimeLSTM, GroupedTimeGRU)):
@@ -271,6 +274,7 @@ def test_contract(case: Case) -> None:
     host = case.host
     x = torch.randn(case.shape, generator=torch.Generator().manual_seed(2))
     verify_contract(host, to_streaming(host), x, case.signal, case.signal)
+    verify_exact(host, x)
 
 
 @pytest.fixture(scope="module")

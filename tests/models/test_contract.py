@@ -11,7 +11,15 @@ import torch
 from numpy.typing import NDArray
 
 import zoo
-from tests.contract import Signal, assert_same, check_states, perturb, random_model, verify_contract
+from tests.contract import (
+    Signal,
+    assert_same,
+    check_states,
+    perturb,
+    random_model,
+    verify_contract,
+    verify_exact,
+)
 from zoo.artifact.parity import compare
 from zoo.registry import get_spec
 from zoo.spec import Tolerance
@@ -73,7 +81,7 @@ def test_contract(
     model: StreamingModule,
     form: str,
     speech: Speech,
-    record_property: Callable[[str, object], None],
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     name, hop = model.spec.name, model.spec.front_end.hop_length
     twin = zoo.to_streaming(model, form)
@@ -85,8 +93,12 @@ def test_contract(
     else:
         whole, x, signal = WaveformModel(model), waves(name, speech), Signal(stream=0, time=1, frame=hop)
     snr, largest = verify_contract(whole, twin, x, signal, signal)
-    record_property("snr_db", round(snr, 1))
-    record_property("largest", largest)
+    record_testsuite_property(f"{name} {form}", f"SNR {snr:.1f} dB, largest difference {largest:.1e}")
+
+
+@pytest.mark.parametrize("model", NAMES, indirect=True)
+def test_conversion_is_exact(model: StreamingModule, speech: Speech) -> None:
+    verify_exact(model, spectra(model.spec.name, speech)[:1])
 
 
 @pytest.mark.parametrize("name", NAMES)

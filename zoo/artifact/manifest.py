@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from zoo.errors import ArtifactError
 from zoo.spec import FrontEnd, TensorSpec, Tolerance
@@ -67,6 +67,16 @@ class Manifest:
     toolchain: Mapping[str, str] = field(default_factory=dict)
     golden: Golden | None = None
     version: int = VERSION
+
+    def __post_init__(self) -> None:
+        if self.form not in get_args(Form):
+            raise ValueError(f"form {self.form!r} is none of {', '.join(get_args(Form))}")
+        if not (type(self.hops) is int and self.hops > 0 if self.streaming else self.hops == "frames"):
+            raise ValueError(f"hops {self.hops!r} with streaming {self.streaming}")
+        if type(self.latency) is not int or self.latency < 0:
+            raise ValueError(f"latency {self.latency!r}")
+        if not len(self.inputs) == len(self.outputs) == 1:
+            raise ValueError(f"{len(self.inputs)} inputs and {len(self.outputs)} outputs, besides the states")
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)

@@ -83,6 +83,16 @@ class Graph:
                     f"{self.path}: its {kind} are not those of its manifest ({'; '.join(wrong)}); "
                     f"export or download it again"
                 )
+        front_end, hops = manifest.front_end, manifest.hops
+        signal: tuple[int | str, ...] = (manifest.streams, front_end.bins, hops, 2)
+        if manifest.form == "wav2wav":
+            signal = (manifest.streams, "samples" if isinstance(hops, str) else hops * front_end.hop_length)
+        for spec in (*manifest.inputs, *manifest.outputs):
+            if not _same_shape(spec.shape, signal):
+                raise ArtifactError(
+                    f"{self.path}: its {spec.name} has shape {spec.shape} where window, hop and streams of "
+                    f"its manifest make {signal}; export or download it again"
+                )
 
 
 class StreamingSession:
@@ -228,6 +238,8 @@ class OfflineSession:
 
     def _pieces(self, signal: Array) -> Array:
         total = signal.shape[self._axis]
+        if not total:
+            return signal
         length = self._length or max(total, 1)
         padding = [(0, 0)] * signal.ndim
         padding[self._axis] = (0, -total % length)

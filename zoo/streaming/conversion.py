@@ -56,7 +56,7 @@ def to_streaming(
         raise ValueError(f"form {form!r} is neither spec2spec nor wav2wav")
     source = WaveformModel(copy.deepcopy(model)) if form == "wav2wav" else model
     with torch.no_grad():
-        streaming = _streaming_tree(source)
+        streaming = _streaming_tree(source).to(next(source.parameters()))  # its type and device
         streaming.load_state_dict(convert_parameters(source), strict=True)
     streaming.name_states()
     streaming.form, streaming.converted_from = form, (model,)
