@@ -56,7 +56,7 @@ class Reference:
 
     def check_streaming(self, streaming: StreamingModule) -> ParityReport:
         """Compare a streaming form, run in PyTorch."""
-        return self.check(TorchSession(streaming, hops=TORCH_HOPS), "streaming form")
+        return self.check(TorchSession(streaming, hops=TORCH_HOPS), "waveform of the streaming form")
 
     def recording(self) -> Golden:
         """The recording for an artifact."""

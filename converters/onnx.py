@@ -73,11 +73,13 @@ def export_onnx(
 
     Raises:
         ParityError: it does not compute what the training form computes; no file is left.
-        ValueError: arguments that contradict each other.
+        ValueError: arguments that contradict each other, or a model in training mode.
     """
     training = model.converted_from[0] if model.converted_from else model
     _check_arguments(streaming, streams, hops, frames, training.spec.front_end)
     say = progress or (lambda line: None)
+    if training.training:
+        raise ValueError(f"this {training.spec.name} is in training mode; call model.eval() before exporting")
     if model.form not in ("training", form):
         raise ValueError(f"the streaming form given is {model.form}, not {form}; pass the training form")
     say(f"{training.spec.name}: computing the reference")
@@ -92,7 +94,7 @@ def export_onnx(
         say(f"{training.spec.name}: checking it in ONNX Runtime {onnxruntime.__version__}")
         if streaming:
             _check_graph(Graph(temporary), core, reference, streams, hops)
-        report = reference.check(open_session(temporary), f"{form} graph")
+        report = reference.check(open_session(temporary), f"waveform of the {form} graph")
         second = Reference(training, min(training.spec.front_end.sample_rate, reference.noisy.shape[1]))
         _save(proto, replace(manifest, golden=second.recording()), temporary)
     return report

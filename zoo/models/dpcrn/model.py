@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers.conv import CausalConv2d, CausalConvTranspose2d
+from zoo.layers.dual_path import DualPathBlock
 from zoo.layers.recurrent import SequenceLSTM, TimeLSTM
 from zoo.layers.spectrum import complex_product
 from zoo.spec import ModelSpec
@@ -28,7 +29,7 @@ class DPCRN(StreamingModule):
         super().__init__()
         self.spec = spec
         self.encoder = Encoder()
-        self.dprnns = nn.ModuleList([DualPathLSTM(CHANNELS[-1], BINS[-1]) for _ in range(2)])
+        self.dprnns = nn.ModuleList([dual_path_block(CHANNELS[-1], BINS[-1]) for _ in range(2)])
         self.decoder = Decoder()
         self.name_states()
 
@@ -70,25 +71,11 @@ class Encoder(nn.Module):
         return x, skips, state
 
 
-class DualPathLSTM(nn.Module):
+def dual_path_block(channels: int, bins: int) -> DualPathBlock:
     """LSTM over frequency in both directions, then over time."""
-
-    def __init__(self, channels: int, bins: int) -> None:
-        super().__init__()
-        self.intra_rnn = SequenceLSTM(channels, channels // 2, bidirectional=True)
-        self.intra_fc = nn.Linear(channels, channels)
-        self.intra_ln = nn.LayerNorm((bins, channels), eps=1e-8)
-        self.inter_rnn = TimeLSTM(channels, channels, rows=bins)
-        self.inter_fc = nn.Linear(channels, channels)
-        self.inter_ln = nn.LayerNorm((bins, channels), eps=1e-8)
-
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """(T, B, F, C) -> (T, B, F, C)"""
-        intra = self.intra_rnn(x.flatten(0, 1).transpose(0, 1))  # (F, T x B, C)
-        intra = self.intra_fc(intra).transpose(0, 1).reshape(x.shape)
-        x = x + self.intra_ln(intra)
-        inter, state = self.inter_rnn(x, state)
-        return x + self.inter_ln(self.inter_fc(inter)), state
+    intra = SequenceLSTM(channels, channels // 2, bidirectional=True)
+    inter = TimeLSTM(channels, channels, rows=bins)
+    return DualPathBlock(intra, inter, channels, bins)
 
 
 class Decoder(nn.Module):

@@ -19,6 +19,7 @@ from zoo.layers.conv import (
     SubbandConvTranspose2d,
     unfold_neighbours,
 )
+from zoo.layers.dual_path import DualPathBlock
 from zoo.layers.recurrent import GroupedGRU, GroupedTimeGRU, TimeGRU
 from zoo.layers.spectrum import complex_product
 from zoo.spec import ModelSpec
@@ -38,8 +39,8 @@ class GTCRN(StreamingModule):
         self.spec = spec
         self.erb = ERBBands(spec.front_end.n_fft, spec.front_end.sample_rate)
         self.encoder = Encoder()
-        self.dpgrnn1 = DualPathGRNN()
-        self.dpgrnn2 = DualPathGRNN()
+        self.dpgrnn1 = dual_path_block()
+        self.dpgrnn2 = dual_path_block()
         self.decoder = Decoder()
         self.name_states()
 
@@ -150,25 +151,11 @@ class TemporalAttention(nn.Module):
         return x * gain.permute(1, 3, 0, 2), state
 
 
-class DualPathGRNN(nn.Module):
+def dual_path_block() -> DualPathBlock:
     """Grouped recurrence over frequency in both directions, then over time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.intra_rnn = GroupedGRU(CHANNELS, CHANNELS, bidirectional=True)
-        self.intra_fc = nn.Linear(CHANNELS, CHANNELS)
-        self.intra_ln = nn.LayerNorm((WIDTH, CHANNELS), eps=1e-8)
-        self.inter_rnn = GroupedTimeGRU(CHANNELS, CHANNELS, rows=WIDTH)
-        self.inter_fc = nn.Linear(CHANNELS, CHANNELS)
-        self.inter_ln = nn.LayerNorm((WIDTH, CHANNELS), eps=1e-8)
-
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """(T, B, F, C) -> (T, B, F, C)"""
-        intra = self.intra_rnn(x.flatten(0, 1).transpose(0, 1))  # (F, T x B, C)
-        intra = self.intra_fc(intra).transpose(0, 1).reshape(x.shape)
-        x = x + self.intra_ln(intra)
-        inter, state = self.inter_rnn(x, state)
-        return x + self.inter_ln(self.inter_fc(inter)), state
+    intra = GroupedGRU(CHANNELS, CHANNELS, bidirectional=True)
+    inter = GroupedTimeGRU(CHANNELS, CHANNELS, rows=WIDTH)
+    return DualPathBlock(intra, inter, CHANNELS, WIDTH)
 
 
 class Encoder(nn.Module):

@@ -1,0 +1,355 @@
+"""Checkpoints in every format that people have, and every way in which one can be wrong."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+from torch import Tensor
+
+import zoo
+from tests.contract import random_model
+from zoo.checkpoint import digest, read_parameters
+from zoo.create import build, load_attribute, model_of_config
+from zoo.errors import CheckpointError, UnknownModelError
+from zoo.registry import get_spec
+
+NAME = "fastenhancer_t"
+Params = dict[str, Tensor]
+CONFIG = {  # as the public repository's training folders have it
+    "model": "fastenhancer.default",
+    "model_kwargs": {
+        "channels": 24,
+        "kernel_size": [8, 3, 3],
+        "stride": 4,
+        "rnnformer_kwargs": {
+            "num_blocks": 2,
+            "channels": 20,
+            "freq": 16,
+            "num_heads": 4,
+            "eps": 1.0e-5,
+            "positional_embedding": "train",
+            "attn_bias": False,
+            "post_act": False,
+            "pre_norm": False,
+        },
+        "pre_post_init": "linear_fixed",
+        "n_fft": 512,
+        "hop_size": 256,
+        "win_size": 512,
+        "window": "hann",
+        "stft_normalized": False,
+        "mask": None,
+        "activation": "SiLU",
+        "activation_kwargs": {"inplace": True},
+        "input_compression": 0.3,
+        "normalize_final_conv": True,
+        "weight_norm": True,
+        "resnet": False,
+    },
+    "wrapper": "ns",
+    "data": {"dataset": "NoiseSuppression", "sampling_rate": 16000},
+    "train": {"optimizer_kwargs": {"betas": [0.95, 0.999]}},
+}
+
+
+def config(block: dict[str, object] | None = None, **changes: object) -> dict[str, object]:
+    """The configuration with some of its network's settings changed."""
+    kwargs = {**CONFIG["model_kwargs"], **changes}
+    kwargs["rnnformer_kwargs"] = {**kwargs["rnnformer_kwargs"], **(block or {})}
+    return {**CONFIG, "model_kwargs": kwargs}
+
+
+@pytest.fixture(scope="module")
+def params(speech: Callable) -> Params:
+    return random_model(NAME, speech).state_dict()
+
+
+def assert_loaded(model: torch.nn.Module, params: Params) -> None:
+    assert not model.training
+    state = model.state_dict()
+    assert state.keys() == params.keys()
+    assert all(torch.equal(state[key], value) for key, value in params.items())
+
+
+def save_flat(params: Params, folder: Path) -> Path:
+    torch.save(params, folder / "flat.pt")
+    return folder / "flat.pt"
+
+
+def save_wrapped(params: Params, folder: Path) -> Path:
+    optimizer = {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 1e-3, "params": [0]}]}
+    torch.save({"epoch": 3, "optimizer": optimizer, "model": params}, folder / "model.tar")
+    return folder / "model.tar"
+
+
+def save_state_dict(params: Params, folder: Path) -> Path:
+    torch.save({"state_dict": params, "best": 2.9}, folder / "best.pth")
+    return folder / "best.pth"
+
+
+def save_parallel(params: Params, folder: Path) -> Path:
+    torch.save({"model": {f"module.{key}": value for key, value in params.items()}}, folder / "parallel.pth")
+    return folder / "parallel.pth"
+
+
+def save_safetensors(params: Params, folder: Path) -> Path:
+    save_file({key: value.contiguous() for key, value in params.items()}, folder / "model.safetensors")
+    return folder / "model.safetensors"
+
+
+def save_training_folder(params: Params, folder: Path) -> Path:
+    """The newest by number, not by name or time."""
+    folder = folder / "logs" / NAME
+    folder.mkdir(parents=True)
+    older = {key: torch.zeros_like(value) for key, value in params.items()}
+    torch.save({"model": params, "optim": {}, "epoch": 100000}, folder / "100000.pth")
+    torch.save({"model": older, "optim": {}, "epoch": 10}, folder / "00010.pth")
+    torch.save({"model": older, "optim": {}, "epoch": 20}, folder / "00020.pth")
+    torch.save({"model": older}, folder / "discriminator.pth")
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "save",
+    [save_flat, save_wrapped, save_state_dict, save_parallel, save_safetensors, save_training_folder],
+)
+def test_formats(save: Callable[[Params, Path], Path], params: Params, tmp_path: Path) -> None:
+    path = save(params, tmp_path)
+    for given in (path, str(path)):
+        model = zoo.create_model(NAME, given)
+        assert_loaded(model, params)
+        assert model.provenance["source"] == path.name
+        assert model.provenance["sha256"] == digest(params), "the same whatever the container"
+
+
+def test_newest_of_a_training_folder(params: Params, tmp_path: Path) -> None:
+    """00020 before 00010, and a folder with a single checkpoint needs no number."""
+    older = {key: torch.ones_like(value) for key, value in params.items()}
+    torch.save({"model": params}, tmp_path / "00020.pth")
+    torch.save({"model": older}, tmp_path / "00010.pth")
+    assert_loaded(zoo.create_model(NAME, tmp_path), params)
+    (tmp_path / "00020.pth").unlink()
+    assert_loaded(zoo.create_model(NAME, tmp_path), older)
+    (tmp_path / "00010.pth").rename(tmp_path / "released.pth")
+    assert_loaded(zoo.create_model(NAME, tmp_path), older)
+
+
+def test_a_folder_decides_the_sizes(tmp_path: Path) -> None:
+    """A configuration of a size that nobody registered: built, loaded and streamed by it."""
+    custom = config({"num_blocks": 1, "freq": 12, "channels": 24}, channels=16, hop_size=128)
+    options, front_end = load_attribute(get_spec(NAME).config_reader)(custom, "custom")
+    torch.manual_seed(0)
+    spec = get_spec(NAME)
+    import dataclasses
+
+    params = build(dataclasses.replace(spec, options=options, front_end=front_end)).state_dict()
+    torch.save({"model": params}, tmp_path / "00001.pth")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(custom))
+    model = zoo.create_model(NAME, tmp_path)
+    assert_loaded(model, params)
+    assert (model.spec.front_end.hop_length, len(model.rf_block)) == (128, 1)
+    twin = zoo.to_streaming(model, "wav2wav")
+    assert twin.state_shapes()["rf_block.0.rnn.hidden"] == (12, 24)
+    assert twin(torch.zeros(1, 256))[0].shape == (1, 256)
+    assert model_of_config(custom, "custom").startswith("fastenhancer")
+    with pytest.raises(CheckpointError, match="another shape"):
+        zoo.create_model(NAME, tmp_path / "00001.pth")
+
+
+@pytest.mark.parametrize("name", [n for n in zoo.list_models() if get_spec(n).config_reader])
+def test_configurations_are_recognised(name: str) -> None:
+    """A folder's configuration leads to the registered model of its sizes."""
+    spec = get_spec(name)
+    options = spec.options
+    block = {
+        "num_blocks": options["blocks"],
+        "channels": options["block_channels"],
+        "freq": options["block_bins"],
+    }
+    changed = config(
+        block,
+        channels=options["channels"],
+        kernel_size=list(options["kernel_sizes"]),
+        pre_post_init="linear" if options["trained_filters"] else "linear_fixed",
+        n_fft=spec.front_end.n_fft,
+        win_size=spec.front_end.n_fft,
+        hop_size=spec.front_end.hop_length,
+    )
+    changed["data"] = {"sampling_rate": spec.front_end.sample_rate}
+    assert model_of_config(changed, "here") == name
+
+
+def without(params: Params, key: str) -> Params:
+    return {name: value for name, value in params.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda p: without(p, "dec_post.3.scale"), r"1 missing: dec_post\.3\.scale"),
+        (lambda p: {**p, "pe": torch.zeros(3)}, r"1 surplus: pe\b"),
+        (
+            lambda p: {**p, "rf_block.0.pe": torch.zeros(16, 21)},
+            r"1 of another shape: rf_block\.0\.pe \(16, 21\) instead of \(16, 20\)",
+        ),
+        (
+            lambda p: {**p, "rf_block.1.rnn_fc.weight": p["rf_block.1.rnn_fc.weight"] * float("nan")},
+            r"1 not finite: rf_block\.1\.rnn_fc\.weight",
+        ),
+        (
+            lambda p: {**p, "dec_post.3.bias": torch.full((2,), float("inf"))},
+            r"not finite: dec_post\.3\.bias",
+        ),
+        (
+            lambda p: without({**p, "a.b": torch.zeros(1)}, "rf_block.0.pe"),
+            r"1 missing: rf_block\.0\.pe; 1 surplus: a\.b",
+        ),
+        (
+            lambda p: {f"model.{key}": value for key, value in p.items()},
+            r"106 missing: .* and 98 more; 106 surplus",
+        ),
+    ],
+    ids=["missing", "surplus", "shape", "nan", "inf", "both", "prefix"],
+)
+@pytest.mark.parametrize("save", [save_flat, save_safetensors])
+def test_wrong_parameters(
+    change: Callable[[Params], Params],
+    says: str,
+    save: Callable[[Params, Path], Path],
+    params: Params,
+    tmp_path: Path,
+) -> None:
+    path = save(change(params), tmp_path)
+    with pytest.raises(CheckpointError, match=says) as caught:
+        zoo.create_model(NAME, path)
+    assert str(path) in str(caught.value)
+    assert NAME in str(caught.value)
+
+
+@pytest.mark.parametrize("other", ["gtcrn", "dpcrn", "fastenhancer_b", "fastenhancer_48k_t"])
+def test_another_models_checkpoint(other: str, weights_for: Callable[[str], Path]) -> None:
+    with pytest.raises(CheckpointError, match=f"not a checkpoint of {NAME}: .*another model or size"):
+        zoo.create_model(NAME, weights_for(other))
+
+
+def test_every_reference_checkpoint_loads(weights_for: Callable[[str], Path]) -> None:
+    for name in zoo.list_models("enhancement"):
+        path = weights_for(name)
+        params = read_parameters(path)
+        assert_loaded(zoo.create_model(name, path), params)
+
+
+@pytest.mark.parametrize("save", [save_flat, save_wrapped, save_safetensors])
+@pytest.mark.parametrize("kept", [0.5, 0.01, 0.0])
+def test_truncated(save: Callable[[Params, Path], Path], kept: float, params: Params, tmp_path: Path) -> None:
+    path = save(params, tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(CheckpointError, match=f"{path.name}: .*(damaged|copy it again)"):
+        zoo.create_model(NAME, path)
+
+
+class Payload:
+    """What a hostile checkpoint would hold."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.victim,)
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["torch.save", "pickle"])
+def test_pickled_objects_are_not_executed(plain: bool, params: Params, tmp_path: Path) -> None:
+    victim, path = tmp_path / "executed", tmp_path / "hostile.pt"
+    content = {"model": params, "args": Payload(victim)}
+    if plain:
+        path.write_bytes(pickle.dumps({"args": Payload(victim)}))
+    else:
+        torch.save(content, path)
+    with pytest.raises(CheckpointError, match="pickled objects, which are not loaded"):
+        zoo.create_model(NAME, path)
+    assert not victim.exists()
+    torch.load(path, weights_only=False) if not plain else pickle.loads(path.read_bytes())
+    assert victim.exists(), "it would have been executed, had it been loaded otherwise"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({}, "found keys"),
+        ({"epoch": 3, "lr": 0.1}, "found keys epoch, lr"),
+        ({"model": {}}, "state dict"),
+        (torch.zeros(3), "found Tensor"),
+        ([torch.zeros(3)], "found list"),
+        ({"model": {"weight": "a name"}}, "state dict"),
+    ],
+    ids=["nothing", "no-parameters", "empty", "tensor", "list", "no-tensors"],
+)
+def test_files_without_parameters(content: object, says: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match=says):
+        zoo.create_model(NAME, tmp_path / "other.pt")
+
+
+def test_not_a_checkpoint_at_all(tmp_path: Path) -> None:
+    for name in ("notes.pt", "notes.tar", "notes.safetensors"):
+        (tmp_path / name).write_text("these are no weights\n" * 40)
+        with pytest.raises(CheckpointError, match=name):
+            zoo.create_model(NAME, tmp_path / name)
+
+
+def test_folders_without_a_checkpoint(params: Params, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"expected a training folder .* found none"):
+        zoo.create_model(NAME, tmp_path)
+    for name in ("a.pt", "b.pt"):
+        torch.save(params, tmp_path / name)
+    with pytest.raises(CheckpointError, match=r"found a\.pt, b\.pt"):
+        zoo.create_model(NAME, tmp_path)
+
+
+def test_neither_path_nor_tag() -> None:
+    with pytest.raises(UnknownModelError, match="known tags: dns3, vctk") as caught:
+        zoo.create_model("gtcrn", "dns4")
+    assert "no file or folder" in str(caught.value)
+    with pytest.raises(UnknownModelError, match="known tags: none"):
+        zoo.create_model("dpcrn", "no/such/checkpoint.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (yaml.safe_dump({**CONFIG, "model": "fastenhancer.dprnn"}), r"model fastenhancer\.dprnn"),
+        (yaml.safe_dump({**CONFIG, "model": "lisennet"}), "model lisennet"),
+        (yaml.safe_dump(config(activation="ReLU")), "activation is 'ReLU'; only 'SiLU'"),
+        (yaml.safe_dump(config({"positional_embedding": None})), "positional_embedding is None"),
+        (yaml.safe_dump(config(win_size=400)), "win_size 400 differs from n_fft 512"),
+        (yaml.safe_dump(config(pre_post_init="mel")), "mel"),
+        (yaml.safe_dump({"model": "fastenhancer.default"}), "lacks a setting"),
+        ("- a\n- list\n", "expected a mapping"),
+        ("model: [unclosed\n", "not a YAML file"),
+    ],
+    ids=["dprnn", "lisennet", "activation", "embedding", "window", "filters", "short", "list", "not-yaml"],
+)
+def test_configurations_that_do_not_fit(content: str, says: str, params: Params, tmp_path: Path) -> None:
+    torch.save({"model": params}, tmp_path / "00001.pth")
+    (tmp_path / "config.yaml").write_text(content)
+    with pytest.raises(CheckpointError, match=says):
+        zoo.create_model(NAME, tmp_path)
+
+
+def test_the_model_is_untouched_by_a_checkpoint_that_fails(params: Params, tmp_path: Path) -> None:
+    from zoo.checkpoint import load_strictly
+
+    model = zoo.create_model(NAME)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(CheckpointError):
+        load_strictly(model, without(params, "rf_block.0.pe"), where="here", name=NAME)
+    assert_loaded(model, before)

@@ -1,0 +1,80 @@
+"""What the README shows is run as it stands there."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import nn
+
+import zoo
+from converters.onnx import export_onnx
+from tests.conftest import ROOT
+from zoo.layers.conv import CausalConv2d
+from zoo.layers.spectrum import complex_product
+from zoo.spec import ModelSpec
+from zoo.streaming.state import StreamingModule
+
+SNIPPETS = [
+    textwrap.dedent(code)
+    for code in re.findall(r"( *```python\n.*?)```", (ROOT / "README.md").read_text(), re.S)
+]
+
+
+def snippet(marker: str) -> str:
+    """The one block of Python that holds ``marker``."""
+    found = [code.removeprefix("```python\n") for code in SNIPPETS if marker in code]
+    assert len(found) == 1, f"{len(found)} snippets of the README hold {marker!r}"
+    return found[0]
+
+
+def test_a_model_of_ones_own_exports(tmp_path: Path) -> None:
+    names = {
+        "StreamingModule": StreamingModule,
+        "ModelSpec": ModelSpec,
+        "CausalConv2d": CausalConv2d,
+        "complex_product": complex_product,
+        "nn": nn,
+    }
+    exec(snippet("class MyNet"), names)
+    torch.manual_seed(0)
+    model = names["MyNet"](replace(zoo.get_spec("gtcrn"), name="mynet"), channels=4).eval()
+    assert export_onnx(model, tmp_path / "mynet.onnx", "wav2wav").snr_db >= 110
+    assert zoo.verify(tmp_path / "mynet.onnx").passed
+
+
+def test_an_exported_file_runs_in_plain_onnx_runtime(
+    exported: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gtcrn.onnx").symlink_to(exported("gtcrn", "wav2wav"))
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    exec(snippet("ort.InferenceSession"), {})
+    noisy, rate = soundfile.read("examples/noisy.wav", dtype="float32")
+    plain, _ = soundfile.read("clean.wav", dtype="float32")
+    np.testing.assert_allclose(plain, zoo.Enhancer("gtcrn.onnx")(noisy, rate), atol=1.1 / 32768)
+
+
+def test_the_enhancer_streams(exported: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    code = snippet("enhancer.stream(rate)").replace(
+        'zoo.Enhancer("gtcrn", weights="dns3")', f'zoo.Enhancer("{exported("gtcrn", "wav2wav")}")'
+    )
+    played: list[np.ndarray] = []
+    names: dict[str, object] = {"play": played.append}
+    monkeypatch.chdir(ROOT)
+    exec(code, names)
+    np.testing.assert_allclose(np.concatenate(played), names["clean"], atol=1e-6)
+
+
+def test_the_network_streams() -> None:
+    hop = torch.randn(1, zoo.get_spec("fastenhancer_b").front_end.hop_length)
+    names: dict[str, object] = {"zoo": zoo, "noisy_hop": hop}
+    exec(snippet("noisy_hop"), names)
+    assert names["clean"].shape == hop.shape
