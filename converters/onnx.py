@@ -28,6 +28,7 @@ import zoo
 from converters.base import Progress, Reference, as_array, gate
 from zoo.artifact.manifest import METADATA_KEY, Form, Manifest
 from zoo.artifact.parity import ParityReport, compare
+from zoo.checkpoint import digest
 from zoo.runtime.onnx import Graph, open_session
 from zoo.runtime.spectrum import Transforms
 from zoo.spec import FrontEnd, TensorSpec
@@ -90,6 +91,8 @@ def export_onnx(
         say(f"{training.spec.name}: exporting {form}, {'streaming' if streaming else 'offline'}")
         proto = _trace(core, form, streaming, streams, hops, frames)
         manifest = _manifest(core, form, streaming, streams, hops, proto)
+        known = {**training.provenance, "sha256": digest(training.state_dict())}
+        manifest = replace(manifest, weights=known)
         _save(proto, manifest, temporary)
         say(f"{training.spec.name}: checking it in ONNX Runtime {onnxruntime.__version__}")
         if streaming:
@@ -237,7 +240,6 @@ def _manifest(
         states=inputs[1:],
         hops=hops if streaming else "frames",
         streams=streams,
-        weights=dict(core.provenance),
         tolerance=core.spec.tolerance,
         toolchain={
             "speechzoo": zoo.__version__,

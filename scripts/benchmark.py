@@ -89,6 +89,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
+    if min(arguments.rounds, arguments.calls) < 1:
+        parser.error("--rounds and --calls: at least 1 is needed")
     try:
         rows = compare(
             arguments.graphs, rounds=arguments.rounds, calls=arguments.calls, threads=arguments.threads

@@ -39,6 +39,8 @@ def main(argv: list[str] | None = None) -> int:
     foreign.add_argument("--hop-size", type=int, help="in samples (default half the window)")
     foreign.add_argument("--win-type", choices=tuple(WINDOWS), default="hann", help="default hann")
     arguments = parser.parse_args(argv)
+    if arguments.runs < 1:
+        parser.error("--runs: at least 1 is needed")
     try:
         session = TimedSession(_open(arguments))
         with AudioReader(arguments.audio_path) as reader:

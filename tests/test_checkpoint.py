@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from torch import Tensor
 
 import zoo
 from tests.contract import random_model
-from zoo.checkpoint import digest, read_parameters
+from zoo.checkpoint import digest, load_strictly, read_parameters
 from zoo.create import build, load_attribute, model_of_config
 from zoo.errors import CheckpointError, UnknownModelError
 from zoo.registry import get_spec
@@ -147,9 +148,7 @@ def test_a_folder_decides_the_sizes(tmp_path: Path) -> None:
     options, front_end = load_attribute(get_spec(NAME).config_reader)(custom, "custom")
     torch.manual_seed(0)
     spec = get_spec(NAME)
-    import dataclasses
-
-    params = build(dataclasses.replace(spec, options=options, front_end=front_end)).state_dict()
+    params = build(replace(spec, options=options, front_end=front_end)).state_dict()
     torch.save({"model": params}, tmp_path / "00001.pth")
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(custom))
     model = zoo.create_model(NAME, tmp_path)
@@ -271,7 +270,7 @@ def test_pickled_objects_are_not_executed(plain: bool, params: Params, tmp_path:
     victim, path = tmp_path / "executed", tmp_path / "hostile.pt"
     content = {"model": params, "args": Payload(victim)}
     if plain:
-        path.write_bytes(pickle.dumps({"args": Payload(victim)}))
+        path.write_bytes(pickle.dumps({"args": Payload(victim)}, protocol=2))
     else:
         torch.save(content, path)
     with pytest.raises(CheckpointError, match="pickled objects, which are not loaded"):
@@ -346,8 +345,6 @@ def test_configurations_that_do_not_fit(content: str, says: str, params: Params,
 
 
 def test_the_model_is_untouched_by_a_checkpoint_that_fails(params: Params, tmp_path: Path) -> None:
-    from zoo.checkpoint import load_strictly
-
     model = zoo.create_model(NAME)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     with pytest.raises(CheckpointError):

@@ -89,4 +89,9 @@ def _configured(spec: ModelSpec, path: Path) -> ModelSpec:
     if config is None:
         return spec
     options, front_end = load_attribute(spec.config_reader)(config, str(path))
+    if front_end.sample_rate != spec.front_end.sample_rate:
+        raise CheckpointError(
+            f"{path}: its config is for {front_end.sample_rate} Hz, but {spec.name} runs at "
+            f"{spec.front_end.sample_rate} Hz; create one of the models at that rate"
+        )
     return replace(spec, options=options, front_end=front_end)

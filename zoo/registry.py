@@ -42,7 +42,7 @@ def get_spec(name: str) -> ModelSpec:
     specs = _specs()
     if name in specs:
         return specs[name]
-    close = difflib.get_close_matches(str(name), specs, n=3)
+    close = difflib.get_close_matches(str(name).lower(), specs, n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else f"known are: {', '.join(specs)}"
     raise UnknownModelError(f"there is no model {name!r}; {hint}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import resource
@@ -11,11 +12,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+import torch
 from numpy.typing import NDArray
-
-onnx = pytest.importorskip("onnx")
-torch = pytest.importorskip("torch")
 
 import converters.onnx
 from converters import export_onnx
@@ -95,7 +95,9 @@ def test_streaming_files_have_static_named_states(
     assert all(isinstance(n, int) and n > 0 for shape in inputs.values() for n in shape), inputs
     states = {n: (1, *s) for n, s in to_streaming(network(name), form).state_shapes().items()}
     front_end = get_spec(name).front_end
-    signal, shape = ("spec", (1, front_end.bins, 1, 2)) if form == "spec2spec" else ("wav", (1, front_end.hop_length))  # fmt: skip
+    signal, shape = form[: form.index("2")], (1, front_end.hop_length)
+    if form == "spec2spec":
+        shape = (1, front_end.bins, 1, 2)
     assert inputs == {f"{signal}_in": shape, **states}
     assert outputs == {f"{signal}_out": shape, **{f"{n}.next": s for n, s in states.items()}}
     assert list(inputs) == [f"{signal}_in", *states], "states in the declared order"
@@ -105,7 +107,8 @@ def test_streaming_files_have_static_named_states(
     assert (manifest.model, manifest.form, manifest.streaming) == (name, form, True)
     assert (manifest.hops, manifest.streams, manifest.front_end) == (1, 1, front_end)
     assert manifest.latency == get_spec(name).latency
-    assert manifest.golden is not None and len(manifest.weights["sha256"]) == 64
+    assert manifest.golden is not None
+    assert manifest.weights["sha256"] == network(name).provenance["sha256"]
     assert {"torch", "onnx", "onnxruntime", "opset", "speechzoo"} <= set(manifest.toolchain)
 
 
@@ -138,7 +141,7 @@ def test_real_speech(
 
 
 @pytest.mark.parametrize(
-    ("name", "form"), [("dpcrn", "spec2spec"), (SMALLEST, "wav2wav"), ("gtcrn", "wav2wav")]
+    ("name", "form"), [("dpcrn", "wav2wav"), (SMALLEST, "spec2spec"), ("gtcrn", "wav2wav")]
 )
 def test_any_number_of_streams(exported: Exported, speech_16k: Array, name: str, form: str) -> None:
     """1, 2 and 5 streams in a call, each other speech: as each alone in the graph for one stream."""
@@ -172,8 +175,8 @@ def test_a_fixed_number_of_streams(exported: Exported, speech_16k: Array) -> Non
 
 @pytest.mark.parametrize(
     ("name", "form", "hops"),
-    [("dpcrn", "spec2spec", 4), ("gtcrn", "wav2wav", 4), (SMALLEST, "spec2spec", 5), (SMALLEST, "wav2wav", 150)],
-)  # fmt: skip
+    [("gtcrn", "spec2spec", 4), (SMALLEST, "spec2spec", 5), (SMALLEST, "wav2wav", 150)],
+)
 def test_hops_of_a_call(exported: Exported, speech_16k: Array, name: str, form: str, hops: int) -> None:
     """Also where the speech that exports are judged by is no multiple of a call, or hardly one call."""
     path, one = exported(name, form, hops=hops), exported(name, form)
@@ -202,7 +205,7 @@ def test_whole_recordings_of_any_length(
         same(whole_waveform(network(name), speech[None])[0], enhancer(speech))
 
 
-@pytest.mark.parametrize(("name", "form"), [("gtcrn", "spec2spec"), (SMALLEST, "wav2wav")])
+@pytest.mark.parametrize(("name", "form"), [("dpcrn", "spec2spec"), (SMALLEST, "wav2wav")])
 def test_whole_recordings_of_fixed_length(
     exported: Exported, network: Callable[[str], StreamingModule], speech_16k: Array, name: str, form: str
 ) -> None:
@@ -309,14 +312,14 @@ def test_one_weight_changed_by_a_thousandth_fails(
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["gtcrn", "fastenhancer_48k_t"])
-def test_every_weight_counts(network: Callable[[str], StreamingModule], shared: Path, name: str) -> None:
-    """0.1 % of nearly any tensor is told; only a few slopes, biases and cells weigh less than rounding."""
+@pytest.mark.parametrize(("name", "every"), [("gtcrn", 8), ("fastenhancer_48k_t", 4)])
+def test_every_weight_counts(network: Callable[[str], StreamingModule], shared: Path, name: str, every: int) -> None:
+    """0.1 % of nearly any tensor is told; only a slope or two weigh less than rounding."""
     training = network(name)
     reference = Reference(training)
     streaming = to_streaming(training, "wav2wav")
     reference.check_streaming(streaming)
-    tensors = [(tensor, values) for tensor, values in streaming.named_parameters()][::5]
+    tensors = [(tensor, values) for tensor, values in streaming.named_parameters()][::every]
     assert len(tensors) > 8
     missed = []
     for tensor, values in tensors:
@@ -335,17 +338,14 @@ def test_every_weight_counts(network: Callable[[str], StreamingModule], shared: 
 def test_the_tolerance_that_is_told_would_pass(
     network: Callable[[str], StreamingModule], shared: Path, tmp_path: Path
 ) -> None:
-    streaming = changed(network("gtcrn"), "wav2wav", "core.dpgrnn1.intra_fc.weight", True)
+    training, tensor = copy.deepcopy(network("fastenhancer_48k_t")), "core.enc_pre.0.weight"
     with pytest.raises(ParityError) as caught:
-        export_onnx(streaming, tmp_path / "model.onnx", "wav2wav")
+        export_onnx(changed(training, "wav2wav", tensor, True), tmp_path / "model.onnx", "wav2wav")
     told = MESSAGE.fullmatch(str(caught.value))
     assert told
     tolerance = Tolerance(float(told["snr_db"]), float(told["max_error"]))
-    lenient = create_model("gtcrn")
-    lenient.load_state_dict(network("gtcrn").state_dict())
-    lenient.spec = replace(lenient.spec, tolerance=tolerance)
-    streaming = changed(lenient, "wav2wav", "core.dpgrnn1.intra_fc.weight", True)
-    report = export_onnx(streaming, tmp_path / "model.onnx", "wav2wav")
+    training.spec = replace(training.spec, tolerance=tolerance)
+    report = export_onnx(changed(training, "wav2wav", tensor, True), tmp_path / "model.onnx", "wav2wav")
     assert report.tolerance == tolerance and report.snr_db < 110
     assert manifest_of(tmp_path / "model.onnx").tolerance == tolerance
 

@@ -26,6 +26,7 @@ from zoo.layers.conv import (
     SubbandConv2d,
     SubbandConvTranspose2d,
 )
+from zoo.layers.dual_path import DualPathBlock
 from zoo.layers.norm import ChannelsLastBatchNorm
 from zoo.layers.recurrent import GroupedGRU, GroupedTimeGRU, SequenceLSTM, TimeGRU, TimeLSTM
 from zoo.layers.stft import ISTFT, STFT, centred_istft, centred_stft
@@ -58,7 +59,7 @@ class Host(StreamingModule):
         """A layer takes any shape."""
 
     def process(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        if isinstance(self.layer, (TimeGRU, TimeLSTM, GroupedTimeGRU)):
+        if isinstance(self.layer, (TimeGRU, TimeLSTM, GroupedTimeGRU, DualPathBlock)):
             x, state = self.layer(x.transpose(0, 1), state)
             x = x.transpose(0, 1)
         elif isinstance(self.layer, Stateful):
@@ -196,6 +197,18 @@ CASES = [
     Case("SequenceLSTM", lambda: Host(SequenceLSTM(5, 7)), (9, 6, 5), SEQUENCES),
     Case(
         "SequenceLSTM-both-ways", lambda: Host(SequenceLSTM(5, 7, bidirectional=True)), (9, 6, 5), SEQUENCES
+    ),
+    Case(
+        "DualPathBlock-GRU",
+        lambda: Host(DualPathBlock(GroupedGRU(8, 8, bidirectional=True), GroupedTimeGRU(8, 8, rows=5), 8, 5)),
+        (3, 9, 5, 8),
+        ROWS,
+    ),
+    Case(
+        "DualPathBlock-LSTM",
+        lambda: Host(DualPathBlock(SequenceLSTM(8, 4, bidirectional=True), TimeLSTM(8, 8, rows=5), 8, 5)),
+        (3, 9, 5, 8),
+        ROWS,
     ),
     *(
         Case(f"SelfAttention-{heads}", lambda h=heads: Host(SelfAttention(24, h)), (8, 11, 24), WITHOUT_TIME)

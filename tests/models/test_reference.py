@@ -123,7 +123,8 @@ def test_public_offline_call(name: str, shared: Path) -> None:
     y = centred_istft(model(centred_stft(oracle["x"], front_end))[0], front_end)
     assert difference(oracle["y_wav_offline_center"], y)[1] < 1e-5
     same_grid = 2 * front_end.hop_length == front_end.n_fft
-    assert (difference(oracle["y_wav"], y)[0] > 110) == same_grid
+    middle = slice(front_end.n_fft, -front_end.n_fft)  # the ends are padded otherwise
+    assert (difference(oracle["y_wav"][:, middle], y[:, middle])[0] > 100) == same_grid
 
 
 @pytest.mark.parametrize("name", zoo.list_models("enhancement"))

@@ -50,7 +50,7 @@ def unpack(golden: Golden, where: str) -> tuple[Array, Array]:
     """
     try:
         noisy, enhanced = _decode(golden.noisy), _decode(golden.enhanced) * np.float32(golden.peak)
-    except (ValueError, soundfile.LibsndfileError) as error:
+    except (ValueError, TypeError, soundfile.LibsndfileError) as error:
         raise ArtifactError(f"{where}: its golden recording is damaged ({error}); export it again") from error
     if noisy.shape != enhanced.shape:
         raise ArtifactError(f"{where}: its golden recording holds {noisy.shape} and {enhanced.shape} samples")

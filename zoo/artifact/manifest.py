@@ -46,7 +46,7 @@ class Manifest:
         states: tensors that go in as ``<name>`` and come out as ``<name>.next``; zeros at the start.
         hops: frames of a call, or "frames" where that is free (offline).
         streams: streams of a call, or "streams" where that is free.
-        weights: sha256 of the converted parameters, with tag, licence and training data if known.
+        weights: sha256 of the training form's parameters; source, licence and training data if known.
         tolerance: what the export was held to.
         toolchain: versions of the packages that made the artifact.
         golden: recording for ``verify``; None only while an artifact is being made.

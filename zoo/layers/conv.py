@@ -204,6 +204,8 @@ class StridedConv1d(nn.Conv1d):
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, stride: int, padding: int
     ) -> None:
+        if kernel_size % stride:
+            raise ValueError(f"a kernel of {kernel_size} is no multiple of the stride {stride}")
         super().__init__(in_channels * stride, out_channels, kernel_size // stride, bias=False)
         self.cut = stride
         self.edge = padding
@@ -230,7 +232,11 @@ class NormalizedConvTranspose1d(nn.ConvTranspose1d):
     Its twin is a convolution with interleaved channels.
     """
 
+    folds_batch_norm = False  # a scale before the normalisation would be lost
+
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, bins: int) -> None:
+        if (kernel_size - stride) % 2:
+            raise ValueError(f"a kernel of {kernel_size} and a stride of {stride} do not lie symmetrically")
         trim = (kernel_size - stride) // 2
         super().__init__(in_channels, out_channels, kernel_size, stride, trim)
         self.scale = nn.Parameter(torch.ones(1))

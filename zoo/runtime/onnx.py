@@ -17,6 +17,7 @@ from zoo.errors import ArtifactError, StateError
 from zoo.runtime.session import State
 from zoo.runtime.spectrum import Transforms
 from zoo.spec import FrontEnd, TensorSpec
+from zoo.windows import synthesis_window
 
 Array = NDArray[np.float32]
 
@@ -302,17 +303,27 @@ def open_foreign_session(
         threads: of one call.
 
     Raises:
-        ArtifactError: the signal has neither of those shapes, or a state does not come back.
+        ArtifactError: the signal has neither of those shapes, hop and window do not fit it, an input is not
+            float32, or a state does not come back.
     """
     graph = Graph(path, threads=threads)
-    signal = graph.inputs[0]
+    others = [f"{spec.name} ({spec.dtype})" for spec in graph.inputs if spec.dtype != "float32"]
+    if others:
+        raise ArtifactError(f"{graph.path}: float32 inputs are expected; others are {', '.join(others)}")
+    signal, answer = graph.inputs[0], graph.outputs[0]
     if len(signal.shape) == 4 and signal.shape[2:] == (1, 2) and isinstance(signal.shape[1], int):
         form: Form = "spec2spec"
         n_fft = 2 * (signal.shape[1] - 1)
         hop = hop_length or n_fft // 2
     elif len(signal.shape) == 2 and isinstance(signal.shape[1], int):
         form = "wav2wav"
-        hop = int(graph.outputs[0].shape[1])
+        length = answer.shape[1] if len(answer.shape) == 2 else 0
+        hop = 0 if isinstance(length, str) else length
+        if not 0 < hop <= signal.shape[1]:
+            raise ArtifactError(
+                f"{graph.path}: its output {answer.name} has shape {answer.shape}; expected a hop of the "
+                f"waveform (1, N), N up to {signal.shape[1]}"
+            )
         if hop_length not in (None, hop):
             raise ArtifactError(f"{graph.path}: its output holds {hop} samples a call, not {hop_length}")
         n_fft = _wave_window(graph, hop)
@@ -322,6 +333,13 @@ def open_foreign_session(
             f"(1, F, 1, 2) or a waveform (1, N)"
         )
     front_end = FrontEnd(sample_rate, n_fft, hop, window)
+    try:
+        if form == "spec2spec" and not 0 < hop < n_fft:
+            raise ValueError(f"a hop of {hop} samples does not fit a window of {n_fft}")
+        if form == "spec2spec":
+            synthesis_window(front_end)
+    except ValueError as error:
+        raise ArtifactError(f"{graph.path}: {error}; pass another hop or window") from error
     return StreamingSession(
         graph,
         form,
@@ -337,9 +355,8 @@ def _wave_window(graph: Graph, hop: int) -> int:
     samples = int(graph.inputs[0].shape[1])
     if samples > hop:
         return samples
-    memories = [
-        int(s.shape[1]) for s in graph.inputs[1:] if len(s.shape) == 2 and isinstance(s.shape[1], int)
-    ]
+    lengths = [s.shape[1] for s in graph.inputs[1:] if len(s.shape) == 2]
+    memories = [length for length in lengths if isinstance(length, int) and length >= hop]
     return hop + memories[0] if memories else 2 * hop
 
 

@@ -54,7 +54,7 @@ def to_streaming(
         )
     if form not in ("spec2spec", "wav2wav"):
         raise ValueError(f"form {form!r} is neither spec2spec nor wav2wav")
-    source = WaveformModel(copy.deepcopy(model)) if form == "wav2wav" else model
+    source = WaveformModel(model) if form == "wav2wav" else model
     with torch.no_grad():
         streaming = _streaming_tree(source).to(next(source.parameters()))  # its type and device
         streaming.load_state_dict(convert_parameters(source), strict=True)
@@ -125,6 +125,8 @@ def fold_batch_norm(params: Params, root: nn.Module, norm: str, layer: str) -> N
         norm, layer: paths in it.
     """
     module = root.get_submodule(layer)
+    if not getattr(module, "folds_batch_norm", True):
+        raise TypeError(f"{norm} cannot be folded into {layer}, a {type(module).__name__}")
     own = {name.removeprefix(f"{norm}."): params.pop(name).double() for name in _names_below(params, norm)}
     scale = own.get("weight", 1.0) / (own["running_var"] + _batch_norm(root, norm).eps).sqrt()
     weight = params[f"{layer}.weight"]
@@ -141,13 +143,14 @@ def fold_batch_norm(params: Params, root: nn.Module, norm: str, layer: str) -> N
 
 def _streaming_tree(source: StreamingModule) -> StreamingModule:
     """The modules of the streaming form, their parameters still to be loaded."""
-    tree = copy.deepcopy(source)
-    for norm, layer in norms_to_fold(source):
-        bias = torch.empty(_batch_norm(source, norm).num_features)
-        tree.get_submodule(layer).register_parameter("bias", nn.Parameter(bias))
+    # twins take their places in the copy: a weight-normed GRU that ran with gradients cannot be copied
+    twins = {id(layer): layer.streaming_twin() for _, layer in _layers_with_twin(source)}
+    tree = copy.deepcopy(source, dict(twins))
+    for norm, path in norms_to_fold(source):
+        twin = twins.get(id(source.get_submodule(path)))  # a convolution, whose weight is (out, ...)
+        count = _batch_norm(source, norm).num_features if twin is None else len(twin.get_parameter("weight"))
+        tree.get_submodule(path).register_parameter("bias", nn.Parameter(torch.empty(count)))
         tree.set_submodule(norm, nn.Identity())
-    for path, twinned in _layers_with_twin(tree):
-        tree.set_submodule(path, twinned.streaming_twin())
     return tree
 
 

@@ -111,8 +111,8 @@ class StreamingModule(nn.Module):
     def _check_state(self, state: State, batch: int) -> None:
         expected = self.state_shapes()
         if state.keys() != expected.keys():
-            missing = ", ".join(expected.keys() - state.keys()) or "none"
-            surplus = ", ".join(state.keys() - expected.keys()) or "none"
+            missing = ", ".join(name for name in expected if name not in state) or "none"
+            surplus = ", ".join(name for name in state if name not in expected) or "none"
             raise StateError(
                 f"this state is not one of {self.spec.name}: missing {missing}; surplus {surplus}; "
                 f"start from initial_state()"
