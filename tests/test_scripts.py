@@ -125,7 +125,8 @@ def test_export_of_what_is_not_there(
 def test_export_tells_errors_without_a_traceback(tmp_path: Path) -> None:
     done = shell("export_onnx", "--model", "gtcm", "--onnx-path", "x.onnx", cwd=tmp_path)
     assert done.returncode == 1 and done.stdout == "" and os.listdir(tmp_path) == []
-    assert done.stderr.startswith("error: there is no model 'gtcm'") and done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == "error: there is no model 'gtcm'; did you mean gtcrn?"
     done = shell("export_onnx", "--model", "gtcrn", "--form", "wav", cwd=tmp_path)
     assert done.returncode == 2 and "Traceback" not in done.stderr and "usage:" in done.stderr
 
@@ -147,7 +148,7 @@ def test_a_file_of_ours_needs_no_options(exported: Exported, tmp_path: Path) -> 
     assert (done.returncode, done.stderr) == (0, "")
     told = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines())
     for name in ("mean", "median", "99th percentile", "minimum", "maximum"):
-        assert 0 < float(told[f"real-time factor, {name}"]) and 0 < float(told[f"ms a block, {name}"])
+        assert float(told[f"real-time factor, {name}"]) > 0 and float(told[f"ms a block, {name}"]) > 0
     enhanced, out_rate = soundfile.read(tmp_path / "out.wav", dtype="float32")
     assert (out_rate, enhanced.shape) == (rate, noisy.shape)
     assert soundfile.info(tmp_path / "out.wav").subtype == soundfile.info(ROOT / "examples/noisy.wav").subtype
@@ -201,7 +202,7 @@ def test_an_offline_file(exported: Exported, tmp_path: Path, capsys: Capture) ->
         (["--onnx-path", "ours.onnx", "--audio-path", "bad.onnx"], "not readable as audio"),
         (["--onnx-path", "ours.onnx", "--save-output", "none/out.wav"], "none"),
         (["--onnx-path", "public.onnx", "--hop-size", "500"], "frames every 500 samples do not cover"),
-        (["--onnx-path", "public.onnx", "--sample-rate", "7"], "sample rate"),
+        (["--onnx-path", "public.onnx", "--sample-rate", "7"], "rate 7 is not"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -313,7 +313,9 @@ def test_one_weight_changed_by_a_thousandth_fails(
 
 
 @pytest.mark.parametrize(("name", "every"), [("gtcrn", 8), ("fastenhancer_48k_t", 4)])
-def test_every_weight_counts(network: Callable[[str], StreamingModule], shared: Path, name: str, every: int) -> None:
+def test_every_weight_counts(
+    network: Callable[[str], StreamingModule], shared: Path, name: str, every: int
+) -> None:
     """0.1 % of nearly any tensor is told; only a slope or two weigh less than rounding."""
     training = network(name)
     reference = Reference(training)

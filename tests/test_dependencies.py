@@ -1,0 +1,171 @@
+"""What works without the extras, and how the rest says what it lacks; each in an interpreter of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+EXTRAS = (
+    "torch", "safetensors", "yaml", "onnx", "onnxscript", "onnxslim", "onnx_ir", "matplotlib",
+    "pytest", "hypothesis", "soxr", "scipy", "filelock",
+)  # fmt: skip
+
+# None in sys.modules is what the import system itself takes for "not installed".
+HIDE = "import sys\nfor name in {names!r}:\n    sys.modules[name] = None\n"
+
+
+def python(
+    code: str, *words: object, hidden: tuple[str, ...] = EXTRAS, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run code where some packages are not installed."""
+    return subprocess.run(
+        [sys.executable, "-c", HIDE.format(names=hidden) + code, *map(str, words)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def modules_without_torch() -> list[str]:
+    """Every module of zoo that has no business with torch, and what converters has of that kind."""
+    needs_torch = ("zoo.checkpoint", "zoo.create", "zoo.layers", "zoo.streaming")
+    names = ["zoo", "converters", "converters.cache"]
+    import zoo
+
+    for module in pkgutil.walk_packages(zoo.__path__, "zoo."):
+        networks = module.name.startswith("zoo.models.") and module.name.count(".") == 3
+        if networks and module.name.rpartition(".")[2] not in ("weights", "config"):
+            continue
+        if not module.name.startswith(needs_torch) and module.name != "zoo.cli.__main__":
+            names.append(module.name)
+    return names
+
+
+def test_the_list_is_complete() -> None:
+    names = modules_without_torch()
+    for name in (
+        "zoo.registry", "zoo.spec", "zoo.audio", "zoo.enhancer", "zoo.locate", "zoo.hub", "zoo.plot",
+        "zoo.runtime.onnx", "zoo.runtime.stream", "zoo.runtime.verification", "zoo.artifact.golden",
+        "zoo.cli.enhance", "zoo.cli.verify", "zoo.cli.list", "zoo.cli.info", "zoo.models.gtcrn.weights",
+    ):  # fmt: skip
+        assert name in names
+    assert "zoo.models.gtcrn.model" not in names
+
+
+def test_every_module_that_needs_no_torch_imports_without_it() -> None:
+    code = (
+        "import importlib, json, traceback\n"
+        "failed = {}\n"
+        "for name in sys.argv[1:]:\n"
+        "    try:\n"
+        "        importlib.import_module(name)\n"
+        "    except BaseException:\n"
+        "        failed[name] = traceback.format_exc()\n"
+        "print(json.dumps(failed))"
+    )
+    done = python(code, *modules_without_torch())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == {}
+
+
+def test_the_hiding_hides() -> None:
+    done = python("import importlib.util\nassert importlib.util.find_spec('torch') is None\nimport torch")
+    assert "ModuleNotFoundError" in done.stderr and done.returncode == 1
+    assert "ModuleNotFoundError" in python("import zoo.streaming.state").stderr
+
+
+def test_importing_zoo_imports_little() -> None:
+    code = (
+        "import zoo, zoo.runtime.onnx, zoo.enhancer, zoo.runtime.verification, converters\n"
+        "zoo.list_models(), zoo.get_spec('gtcrn'), zoo.Enhancer, zoo.verify\n"
+        "print(*sorted({'torch', 'onnx', 'onnxscript', 'matplotlib', 'requests', 'pooch', 'yaml',"
+        " 'safetensors'} & set(sys.modules)))"
+    )
+    done = python(code, hidden=())
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stdout + done.stderr
+
+
+NEEDS = [  # code, packages hidden, what the message must say
+    ("zoo.create_model('gtcrn')", EXTRAS, "zoo.create_model needs torch"),
+    ("zoo.create_model", ("torch",), "zoo.create_model needs torch"),
+    ("zoo.to_streaming", EXTRAS, "zoo.to_streaming needs torch"),
+    ("zoo.Enhancer('gtcrn', weights={weights!r})", EXTRAS, "an enhancer from gtcrn needs torch"),
+    ("from converters import export_onnx", EXTRAS, "converters.export_onnx needs"),
+    ("import converters; converters.export_onnx", ("onnx",), "converters.export_onnx needs onnx"),
+    ("import converters; converters.export_onnx", ("onnxslim",), "converters.export_onnx needs onnxslim"),
+    ("zoo.create_model('fastenhancer_t', {safetensors!r})", ("safetensors",), "needs safetensors"),
+    ("zoo.create_model('fastenhancer_t', {folder!r})", ("yaml",), "needs pyyaml"),
+]
+
+
+@pytest.mark.parametrize(("code", "hidden", "message"), NEEDS, ids=[f"{n[0]} {len(n[1])}" for n in NEEDS])
+def test_what_is_missing_names_its_extra(
+    tmp_path: Path, code: str, hidden: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "x.safetensors").touch()
+    (tmp_path / "config.yaml").touch()
+    (tmp_path / "x.pth").touch()
+    paths = {
+        n: str(tmp_path / f)
+        for n, f in (("weights", "x.pth"), ("safetensors", "x.safetensors"), ("folder", ""))
+    }
+    program = (
+        "import zoo\nfrom zoo.errors import MissingExtraError\ntry:\n"
+        f"    {code.format(**paths)}\nexcept MissingExtraError as error:\n    print(error)"
+    )
+    done = python(program, hidden=hidden)
+    assert (done.returncode, done.stderr) == (0, "")
+    extra = "onnx" if "export_onnx" in code else "torch"
+    assert message in done.stdout and f'pip install "speechzoo[{extra}]"' in done.stdout
+
+
+def test_an_own_fault_is_not_taken_for_a_missing_extra() -> None:
+    done = python("import converters\nconverters.export", hidden=())
+    assert "AttributeError: module 'converters' has no attribute 'export'" in done.stderr
+    done = python("sys.modules['zoo.streaming.state'] = None\nimport zoo\nzoo.create_model", hidden=())
+    assert "ModuleNotFoundError" in done.stderr and "MissingExtraError" not in done.stderr
+
+
+COMMAND = "from zoo.cli import main\nsys.exit(main(sys.argv[1:]))"
+
+
+def test_the_command_line_without_extras(exported: Callable[..., Path], tmp_path: Path) -> None:
+    artifact, out = exported("gtcrn", "wav2wav"), tmp_path / "out.wav"
+    listed = python(COMMAND, "list", "--json")
+    assert listed.returncode == 0 and "gtcrn" in [row["name"] for row in json.loads(listed.stdout)]
+    info = python(COMMAND, "info", "gtcrn")
+    assert info.returncode == 0 and "48,245" in info.stdout
+    verified = python(COMMAND, "verify", artifact)
+    assert verified.returncode == 0 and f"{artifact}: verified" in verified.stdout
+    noisy = ROOT / "examples/noisy.wav"
+    enhanced = python(COMMAND, "enhance", noisy, "--artifact", artifact, "-o", out, "--json")
+    assert (enhanced.returncode, enhanced.stderr) == (0, "")
+    assert json.loads(enhanced.stdout)["files"][0]["backend"] == "onnxruntime" and out.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("hidden", [EXTRAS, ("onnx",), ("torch",)], ids=["all", "onnx", "torch"])
+def test_the_command_line_says_what_it_lacks(
+    weights_for: Callable[[str], Path], tmp_path: Path, hidden: tuple[str, ...]
+) -> None:
+    words = ["enhance", ROOT / "examples/noisy.wav", "-o", tmp_path / "out.wav"]
+    weights = weights_for("gtcrn")
+    cache = {"SPEECHZOO_CACHE": str(tmp_path / "cache")}
+    done = python(COMMAND, *words, "--model", "gtcrn", "--weights", weights, hidden=hidden, **cache)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "must be exported once, which needs " in done.stderr
+    assert 'pip install "speechzoo[onnx]"' in done.stderr
+    if "matplotlib" in hidden:
+        plot = python(COMMAND, *words, "--artifact", "x.onnx", "--plot", tmp_path / "x.png", hidden=hidden)
+        assert plot.returncode == 1 and 'pip install "speechzoo[plot]"' in plot.stderr
+    assert not (tmp_path / "out.wav").exists()
