@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import converters
 import zoo
-from converters.onnx import export_onnx
-from zoo.checkpoint import read_config
-from zoo.create import model_of_config
 from zoo.errors import CheckpointError, SpeechZooError
+
+if TYPE_CHECKING:
+    from zoo.streaming.state import StreamingModule
 
 EXAMPLES = """examples:
   python -m scripts.export_onnx --model gtcrn --weights dns3 --form wav2wav --onnx-path gtcrn.onnx
@@ -40,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         model = _model(arguments)
-        report = export_onnx(
+        report = converters.export_onnx(
             model,
             arguments.onnx_path,
             arguments.form,
@@ -53,12 +55,15 @@ def main(argv: list[str] | None = None) -> int:
     except (SpeechZooError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        print(f'error: exporting needs {error.name}: pip install ".[onnx]"', file=sys.stderr)
+        return 1
     size = arguments.onnx_path.stat().st_size / 1e3
     print(f"{arguments.onnx_path}: {size:.0f} kB, {report}")
     return 0
 
 
-def _model(arguments: argparse.Namespace) -> zoo.streaming.state.StreamingModule:
+def _model(arguments: argparse.Namespace) -> StreamingModule:
     if arguments.name is None:
         if arguments.model is None:
             raise ValueError("--model is needed, unless -n names a training folder")
@@ -66,6 +71,9 @@ def _model(arguments: argparse.Namespace) -> zoo.streaming.state.StreamingModule
         if weights is None:
             print("no weights given: the graph gets random ones", file=sys.stderr)
         return zoo.create_model(arguments.model, weights)
+    from zoo.checkpoint import read_config
+    from zoo.create import model_of_config
+
     folder = Path("logs") / arguments.name
     config = read_config(folder) if folder.is_dir() else None
     if config is None:
