@@ -59,7 +59,7 @@ def si_sdr(estimate: Array, target: Array) -> float:
 
 
 def pesq_wide(estimate: Array, target: Array, sample_rate: int) -> float:
-    """PESQ, wide band (ITU-T P.862.2), of (N,) signals; NaN where it finds no utterance.
+    """PESQ, wide band (ITU-T P.862.2), of (N,) signals; NaN where it finds no speech.
 
     Raises:
         MissingExtraError: the package pesq is not installed.
@@ -68,6 +68,8 @@ def pesq_wide(estimate: Array, target: Array, sample_rate: int) -> float:
         from pesq import PesqError, pesq
     except ImportError as error:
         raise MissingExtraError('PESQ needs the package pesq: pip install "speechzoo[train]"') from error
+    if not (estimate.any() and target.any()):
+        return float("nan")
     signals = (_at(RATE, wave, sample_rate) for wave in (target, estimate))
     value = pesq(RATE, *signals, "wb", on_error=PesqError.RETURN_VALUES)
     return float(value) if value > 0 else float("nan")
@@ -86,11 +88,13 @@ def stoi(estimate: Array, target: Array, sample_rate: int) -> float:
         from pystoi import stoi as measure
     except ImportError as error:
         raise MissingExtraError('STOI needs the package pystoi: pip install "speechzoo[train]"') from error
+    if not target.any():
+        return float("nan")
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)  # it warns of too few frames, and returns 1e-5
         try:
             return float(measure(target, estimate, sample_rate))
-        except RuntimeWarning:
+        except (RuntimeWarning, ValueError):  # the latter where there is not one frame
             return float("nan")
 
 

@@ -13,7 +13,8 @@ _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.PReLU)
 
 def parameter_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
     """Trained parameters, those of norms, biases, activations and magnitudes without weight decay."""
-    decayed, kept = [], []
+    decayed: list[nn.Parameter] = []
+    kept: list[nn.Parameter] = []
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
             if not parameter.requires_grad:

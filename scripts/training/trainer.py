@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import save_file
@@ -31,6 +31,8 @@ from scripts.training.validation import validate
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.streaming.state import State, StreamingModule
 from zoo.streaming.waveform import WaveformModel
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 LAST, BEST, LOG = "last.pt", "best.safetensors", "log.jsonl"
 MOST_FAILURES = 20  # steps in a row whose gradient is not finite
@@ -186,7 +188,8 @@ class Trainer:
 
     def validate(self) -> dict[str, float]:
         """Measure the averaged weights, log it, and keep them if they are the best so far."""
-        figures = validate(WaveformModel(self.averaged.module).eval(), self.pairs, self.perceptual)
+        network = cast(StreamingModule, self.averaged.module)
+        figures = validate(WaveformModel(network).eval(), self.pairs, self.perceptual)
         self.averaged.module.train()
         self._log({"step": self.step, **{f"valid_{name}": value for name, value in figures.items()}})
         better = figures["si_sdr"] > self.best
@@ -270,13 +273,13 @@ class Trainer:
                 signal.signal(number, handler)
 
 
-def warmed_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor], None]:
+def warmed_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """An exponential average for ``AveragedModel`` that forgets its beginning faster.
 
     After n updates its decay is (1 + n) / (10 + n), until that exceeds ``decay``.
     """
 
-    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor) -> None:
+    def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
         n = int(count)
         share = 1 - min(decay, (1 + n) / (10 + n))
         for own, new in zip(averaged, current, strict=True):
