@@ -29,7 +29,8 @@ class Recipe:
         level_db: speech, in dB of full scale.
         clean, noise_only: shares of mixtures without noise, and without speech.
         sources: shares of mixtures with one, two, three noises summed.
-        coloured, babble: shares of noises that are synthetic, and that are other speech; others are recorded.
+        coloured, clicks, babble: shares of noises that are synthetic, hiss or clicks, and that are other
+            speech; the others are recorded.
         talkers: of a babble.
         reverberant: share of mixtures in a room.
         decay_seconds: in which the room's response falls by 60 dB.
@@ -46,10 +47,11 @@ class Recipe:
     clean: float = 0.08
     noise_only: float = 0.06
     sources: tuple[float, ...] = (0.6, 0.3, 0.1)
-    coloured: float = 0.27
+    coloured: float = 0.22
+    clicks: float = 0.1
     babble: float = 0.08
     talkers: tuple[int, int] = (3, 7)
-    reverberant: float = 0.25
+    reverberant: float = 0.2
     decay_seconds: tuple[float, float] = (0.1, 0.7)
     direct_db: tuple[float, float] = (0.0, 12.0)
     early_seconds: float = 0.05
@@ -131,10 +133,13 @@ class Mixtures:
             kind = rng.random(len(rows))
             coloured = kind < recipe.coloured
             babble = (kind > 1 - recipe.babble) & ~only_noise[rows]
-            recorded = ~coloured & ~babble
+            clicks = (kind > recipe.coloured) & (kind < recipe.coloured + recipe.clicks)
+            recorded = ~coloured & ~clicks & ~babble
             sound = torch.empty(len(rows), self.length, device=self.device)
             if coloured.any():
                 sound[self._to_device(coloured)] = self._coloured(int(coloured.sum()), rng)
+            if clicks.any():
+                sound[self._to_device(clicks)] = self._clicks(int(clicks.sum()), rng)
             if babble.any():
                 sound[self._to_device(babble)] = self._babble(int(babble.sum()), rng)
             if recorded.any():
@@ -161,6 +166,26 @@ class Mixtures:
         steps = self._normal(rows, 1, points) * self._column(rng.choice([0.0, 4.0], rows))[:, None]
         wander = functional.interpolate(steps, self.length, mode="linear", align_corners=True)[:, 0]
         return noise * 10 ** (wander / 20)
+
+    def _clicks(self, rows: int, rng: np.random.Generator) -> Tensor:
+        """Short sounds again and again, in half of them at regular times: (rows, N), of unit power."""
+        beats = np.zeros((rows, self.length), np.float32)
+        for row in beats:
+            rate = np.exp(rng.uniform(0, np.log(30)))  # a second
+            period = max(1, int(self.sample_rate / rate))
+            if rng.random() < 0.5:
+                places = np.arange(rng.integers(min(period, self.length)), self.length, period)
+            else:
+                places = rng.integers(0, self.length, 1 + rng.poisson(self.length / period))
+            row[places] = 10 ** (rng.normal(0, 5, len(places)) / 20)
+        time = torch.arange(self.length // 8, device=self.device) / self.sample_rate
+        decay = self._column(np.exp(rng.uniform(np.log(0.0005), np.log(0.03), rows)))
+        ring = torch.sin(2 * torch.pi * time * self._column(rng.uniform(300, 6000, rows)))
+        share = self._column(rng.uniform(0, 1, rows))
+        click = (share * ring + (1 - share) * self._normal(*ring.shape)) * torch.exp(-time / decay)
+        spectrum = torch.fft.rfft(self._to_device(beats)) * torch.fft.rfft(click, self.length)
+        sound = torch.fft.irfft(spectrum * self._response(rows), self.length)
+        return sound / sound.square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
 
     def _babble(self, rows: int, rng: np.random.Generator) -> Tensor:
         """Several people talking, (rows, N), of about unit power."""

@@ -21,6 +21,7 @@ PLAIN = Recipe(
     noise_only=0,
     sources=(1.0,),
     coloured=0,
+    clicks=0,
     babble=0,
     reverberant=0,
     filtered=0,
@@ -151,6 +152,15 @@ def test_synthetic_noise_has_unit_power_and_varied_colour() -> None:
     power = torch.fft.rfft(noise).abs().square()
     tilt = 10 * (power[:, 50:400].mean(1) / power[:, 4000:].mean(1)).log10()
     assert tilt.std() > 4
+
+
+def test_clicks_have_unit_power_and_gaps() -> None:
+    clicks = mixtures(PLAIN)._clicks(64, np.random.default_rng(0))
+    assert torch.allclose(clicks.square().mean(1), torch.tensor(1.0), atol=1e-3)
+    crest = clicks.abs().amax(1)
+    assert crest.median() > 6, "peaks far above the mean"
+    noisy, target = mixtures(replace(PLAIN, clicks=1, snr_db=(5, 5))).make(0)
+    assert torch.allclose(decibels(target) - decibels(noisy - target), torch.tensor(5.0), atol=0.3)
 
 
 def test_babble_is_several_talkers() -> None:
