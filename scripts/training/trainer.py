@@ -98,8 +98,8 @@ class Trainer:
     ) -> None:
         self.settings, self.mixtures, self.pairs, self.folder = settings, mixtures, pairs, folder
         self.perceptual, self.say = perceptual, say
-        self.model = WaveformModel(network).train()
         self.device = next(network.parameters()).device
+        self.model = WaveformModel(network).to(self.device).train()
         self.averaged = AveragedModel(
             network, multi_avg_fn=warmed_average(settings.average), use_buffers=True
         )
@@ -189,7 +189,7 @@ class Trainer:
     def validate(self) -> dict[str, float]:
         """Measure the averaged weights, log it, and keep them if they are the best so far."""
         network = cast(StreamingModule, self.averaged.module)
-        figures = validate(WaveformModel(network).eval(), self.pairs, self.perceptual)
+        figures = validate(WaveformModel(network).to(self.device).eval(), self.pairs, self.perceptual)
         self.averaged.module.train()
         self._log({"step": self.step, **{f"valid_{name}": value for name, value in figures.items()}})
         better = figures["si_sdr"] > self.best
@@ -227,7 +227,7 @@ class Trainer:
         if not path.is_file():
             raise CheckpointError(f"{path}: there is no run to resume; leave --resume out to start one")
         try:
-            content = torch.load(path, map_location=self.device, weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True)
             settings = content["settings"]
         except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
             raise CheckpointError(
