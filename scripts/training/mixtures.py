@@ -42,7 +42,7 @@ class Recipe:
         clipped: share of mixtures whose peaks are cut off.
     """
 
-    snr_db: tuple[float, float] = (-5.0, 20.0)
+    snr_db: tuple[float, float] = (-10.0, 15.0)
     level_db: tuple[float, float] = (-40.0, -14.0)
     clean: float = 0.08
     noise_only: float = 0.06
