@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -23,6 +24,21 @@ class TimeGRU(nn.GRU, Stateful):
     def __init__(self, input_size: int, hidden_size: int, *, rows: int) -> None:
         super().__init__(input_size, hidden_size)
         self.rows = rows
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TimeGRU:
+        """A copy; ``nn.GRU`` keeps its weights a second time, which under weight norm cannot be copied."""
+        replica = type(self).__new__(type(self))
+        memo[id(self)] = replica
+        replica.__dict__.update(
+            {
+                name: copy.deepcopy(value, memo)
+                for name, value in vars(self).items()
+                if name != "_flat_weights"
+            }
+        )
+        with torch.no_grad():
+            replica._init_flat_weights()
+        return replica
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"hidden": (self.rows, self.hidden_size)}

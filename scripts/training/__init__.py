@@ -1,0 +1,1 @@
+"""What ``python -m scripts.train`` and ``scripts.evaluate`` are made of."""

@@ -1,0 +1,282 @@
+"""Noisy speech and what it should become, made afresh for every step from speech and noise in memory.
+
+All decisions come from a generator seeded with the run's seed and the step's number, so that a step's
+mixtures are the same however often a run was interrupted. The signals are made on the device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from scripts.training.recordings import Recordings
+
+Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Shares and ranges of what a mixture may have.
+
+    Attributes:
+        snr_db: speech without its outer silence, to noise.
+        level_db: speech, in dB of full scale.
+        clean, noise_only: shares of mixtures without noise, and without speech.
+        sources: shares of mixtures with one, two, three noises summed.
+        coloured, clicks, babble: shares of noises that are synthetic, hiss or clicks, and that are other
+            speech; the others are recorded.
+        talkers: of a babble.
+        reverberant: share of mixtures in a room.
+        decay_seconds: in which the room's response falls by 60 dB.
+        direct_db: direct sound to reverberation.
+        early_seconds: of the response, kept in the target.
+        filtered: share whose noise, and share whose sum gets another frequency response.
+        band_limited: share that has lost the frequencies above one in ``band_hertz``.
+        band_hertz: range of that frequency.
+        clipped: share of mixtures whose peaks are cut off.
+    """
+
+    snr_db: tuple[float, float] = (-10.0, 15.0)
+    level_db: tuple[float, float] = (-40.0, -14.0)
+    clean: float = 0.08
+    noise_only: float = 0.06
+    sources: tuple[float, ...] = (0.6, 0.3, 0.1)
+    coloured: float = 0.22
+    clicks: float = 0.1
+    babble: float = 0.08
+    talkers: tuple[int, int] = (3, 7)
+    reverberant: float = 0.2
+    decay_seconds: tuple[float, float] = (0.1, 0.7)
+    direct_db: tuple[float, float] = (0.0, 12.0)
+    early_seconds: float = 0.05
+    filtered: float = 0.5
+    band_limited: float = 0.08
+    band_hertz: tuple[float, float] = (3000.0, 7000.0)
+    clipped: float = 0.05
+
+
+class Mixtures:
+    """Makes batches of mixtures.
+
+    Args:
+        speech, noise: what is mixed, on one device.
+        sample_rate: of both, in Hz.
+        batch: mixtures at once.
+        seconds: length of a mixture.
+        seed: of the run.
+        recipe: how they are mixed.
+    """
+
+    def __init__(
+        self,
+        speech: Recordings,
+        noise: Recordings,
+        *,
+        sample_rate: int,
+        batch: int,
+        seconds: float,
+        seed: int,
+        recipe: Recipe | None = None,
+    ) -> None:
+        self.speech, self.noise, self.sample_rate = speech, noise, sample_rate
+        self.batch, self.length, self.seed = batch, round(seconds * sample_rate), seed
+        self.recipe = recipe or Recipe()
+        self.device = speech.samples.device
+        self._generator = torch.Generator(self.device)
+
+    def make(self, step: int) -> tuple[Tensor, Tensor]:
+        """The mixtures of a step and their targets: two of (B, N), within [-1, 1]."""
+        recipe, rng = self.recipe, np.random.default_rng([self.seed, step])
+        self._generator.manual_seed(int(rng.integers(2**62)))
+        kind = rng.random(self.batch)
+        clean, only_noise = kind < recipe.clean, kind > 1 - recipe.noise_only
+
+        index = np.stack([talk_index(self.speech, self.length, self.sample_rate, rng) for _ in kind])
+        index[only_noise] = self.speech.silence
+        speech = self.speech.samples[self._to_device(index)]
+        wet, target = self._in_rooms(speech, rng)
+        noise = self._noise(only_noise, rng) * self._gain(-rng.uniform(*recipe.snr_db, self.batch))
+        noise[self._to_device(clean)] = 0
+
+        pair = torch.stack([wet + noise, target]) * self._gain(rng.uniform(*recipe.level_db, self.batch))
+        response = torch.where(
+            self._to_device(rng.random(self.batch) < recipe.filtered)[:, None],
+            self._response(self.batch),
+            1.0,
+        )
+        pair = self._filter(pair, response * self._band_limits(rng))
+        pair = pair / (pair.abs().amax((0, 2))[:, None] / 0.99).clamp(min=1)
+        noisy, target = pair.unbind()
+        limit = torch.where(
+            self._to_device(rng.random(self.batch) < recipe.clipped),
+            self._to_device(rng.uniform(0.2, 0.8, self.batch).astype(np.float32)),
+            torch.inf,
+        )
+        limit = (limit * noisy.abs().amax(1))[:, None].nan_to_num(1.0)  # of silence: 0 x inf
+        return noisy.clamp(-limit, limit), target
+
+    def _noise(self, only_noise: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
+        """Sums of noises, (B, N), of unit power before the frequency response of some."""
+        recipe = self.recipe
+        counts = rng.choice(len(recipe.sources), self.batch, p=recipe.sources) + 1
+        total = torch.zeros(self.batch, self.length, device=self.device)
+        power = np.zeros(self.batch)
+        for turn in range(int(counts.max())):
+            rows = np.flatnonzero(counts > turn)
+            gains = 10 ** (rng.uniform(-12, 0, len(rows)) / 20) if turn else np.ones(len(rows))
+            kind = rng.random(len(rows))
+            coloured = kind < recipe.coloured
+            babble = (kind > 1 - recipe.babble) & ~only_noise[rows]
+            clicks = (kind > recipe.coloured) & (kind < recipe.coloured + recipe.clicks)
+            recorded = ~coloured & ~clicks & ~babble
+            sound = torch.empty(len(rows), self.length, device=self.device)
+            if coloured.any():
+                sound[self._to_device(coloured)] = self._coloured(int(coloured.sum()), rng)
+            if clicks.any():
+                sound[self._to_device(clicks)] = self._clicks(int(clicks.sum()), rng)
+            if babble.any():
+                sound[self._to_device(babble)] = self._babble(int(babble.sum()), rng)
+            if recorded.any():
+                index = np.stack([excerpt_index(self.noise, self.length, rng) for _ in range(recorded.sum())])
+                sound[self._to_device(recorded)] = self.noise.samples[self._to_device(index)]
+            total[self._to_device(rows)] += sound * self._column(gains)
+            power[rows] += gains**2
+        response = torch.where(
+            self._to_device(rng.random(self.batch) < recipe.filtered)[:, None],
+            self._response(self.batch),
+            1.0,
+        )
+        return self._filter(total, response) / self._column(np.sqrt(power))
+
+    def _coloured(self, rows: int, rng: np.random.Generator) -> Tensor:
+        """Noise of random colour, the level of half of it wandering: (rows, N)."""
+        bins = self.length // 2 + 1
+        frequency = torch.arange(bins, device=self.device).clamp(min=1 + bins // 200) / bins
+        shape = frequency ** -self._column(rng.uniform(-0.5, 1.2, rows)) * self._response(rows)
+        shape = shape / shape.square().mean(1, keepdim=True).sqrt()
+        spectrum = torch.view_as_complex(self._normal(rows, bins, 2)) * shape
+        noise = torch.fft.irfft(spectrum, self.length) * (self.length / 2) ** 0.5
+        points = 2 + int(2 * self.length / self.sample_rate)
+        steps = self._normal(rows, 1, points) * self._column(rng.choice([0.0, 4.0], rows))[:, None]
+        wander = functional.interpolate(steps, self.length, mode="linear", align_corners=True)[:, 0]
+        return noise * 10 ** (wander / 20)
+
+    def _clicks(self, rows: int, rng: np.random.Generator) -> Tensor:
+        """Short sounds again and again, in half of them at regular times: (rows, N), of unit power."""
+        beats = np.zeros((rows, self.length), np.float32)
+        for row in beats:
+            rate = np.exp(rng.uniform(0, np.log(30)))  # a second
+            period = max(1, int(self.sample_rate / rate))
+            if rng.random() < 0.5:
+                places = np.arange(rng.integers(min(period, self.length)), self.length, period)
+            else:
+                places = rng.integers(0, self.length, 1 + rng.poisson(self.length / period))
+            row[places] = 10 ** (rng.normal(0, 5, len(places)) / 20)
+        time = torch.arange(self.length // 8, device=self.device) / self.sample_rate
+        decay = self._column(np.exp(rng.uniform(np.log(0.0005), np.log(0.03), rows)))
+        ring = torch.sin(2 * torch.pi * time * self._column(rng.uniform(300, 6000, rows)))
+        share = self._column(rng.uniform(0, 1, rows))
+        click = (share * ring + (1 - share) * self._normal(*ring.shape)) * torch.exp(-time / decay)
+        spectrum = torch.fft.rfft(self._to_device(beats)) * torch.fft.rfft(click, self.length)
+        sound = torch.fft.irfft(spectrum * self._response(rows), self.length)
+        return sound / sound.square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
+
+    def _babble(self, rows: int, rng: np.random.Generator) -> Tensor:
+        """Several people talking, (rows, N), of about unit power."""
+        low, high = self.recipe.talkers
+        talkers = rng.integers(low, high + 1, rows)
+        index = np.full((rows, high, self.length), self.speech.silence)
+        for row, count in enumerate(talkers):
+            for talker in range(count):
+                index[row, talker] = talk_index(self.speech, self.length, self.sample_rate, rng)
+        return self.speech.samples[self._to_device(index)].sum(1) / self._column(np.sqrt(talkers))
+
+    def _in_rooms(self, speech: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Some of the speech with reverberation, and with its early part alone: (B, N), (B, N).
+
+        A room's response is the direct sound, a short gap, and noise that decays exponentially.
+        """
+        recipe = self.recipe
+        rows = np.flatnonzero(rng.random(self.batch) < recipe.reverberant)
+        if not len(rows):
+            return speech, speech
+        time = torch.arange(round(recipe.decay_seconds[1] * self.sample_rate), device=self.device)
+        time = time / self.sample_rate
+        decay = self._column(rng.uniform(*recipe.decay_seconds, len(rows)))
+        gap = self._column(rng.uniform(0.002, 0.01, len(rows)))
+        tail = self._normal(len(rows), len(time)) * 10 ** (-3 * time / decay) * (time > gap)
+        level = self._column(10 ** (-rng.uniform(*recipe.direct_db, len(rows)) / 20))
+        tail = tail * level / tail.square().sum(1, keepdim=True).sqrt()
+        responses = torch.stack([tail, tail * (time < recipe.early_seconds)])
+        responses[:, :, 0] = 1
+        size = fast_length(self.length + len(time))
+        at = self._to_device(rows)
+        spectrum = torch.fft.rfft(speech[at], size) * torch.fft.rfft(responses, size)
+        rooms = torch.fft.irfft(spectrum, size)[..., : self.length] / (1 + level**2).sqrt()
+        wet, target = speech.clone(), speech.clone()
+        wet[at], target[at] = rooms.unbind()
+        return wet, target
+
+    def _response(self, rows: int) -> Tensor:
+        """Smooth random frequency responses: (rows, F), a slope of a few dB an octave at most."""
+        bins = self.length // 2 + 1
+        decibels = 5 * self._normal(rows, 1, 6)
+        octaves = functional.interpolate(decibels, 256, mode="linear", align_corners=True)[:, 0]
+        frequency = torch.arange(bins, device=self.device) / bins * self.sample_rate / 2
+        place = (frequency.clamp(min=60) / 60).log2() / np.log2(self.sample_rate / 120) * 255
+        return 10 ** (octaves[:, place.long().clamp(max=255)] / 20)
+
+    def _band_limits(self, rng: np.random.Generator) -> Tensor:
+        """Gains of low-pass filters, one for those without: (B, F)."""
+        limited = rng.random(self.batch) < self.recipe.band_limited
+        hertz = np.where(limited, rng.uniform(*self.recipe.band_hertz, self.batch), np.inf)
+        frequency = torch.arange(self.length // 2 + 1, device=self.device) / self.length * self.sample_rate
+        return 1 / (1 + (frequency / self._column(hertz)) ** 24).sqrt()
+
+    def _filter(self, wave: Tensor, gain: Tensor) -> Tensor:
+        """(..., B, N) with spectra multiplied by (B, F)."""
+        return torch.fft.irfft(torch.fft.rfft(wave) * gain, self.length)
+
+    def _normal(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self._generator, device=self.device)
+
+    def _gain(self, decibels: NDArray[np.float64]) -> Tensor:
+        return self._column(10 ** (decibels / 20))
+
+    def _column(self, values: NDArray[np.float64]) -> Tensor:
+        return self._to_device(values.astype(np.float32))[:, None]
+
+    def _to_device(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
+
+
+def talk_index(speech: Recordings, length: int, sample_rate: int, rng: np.random.Generator) -> Index:
+    """Where to take ``length`` samples of talk from: utterances one after the other, with pauses."""
+    index = np.full(length, speech.silence)
+    which = rng.integers(len(speech))
+    position = int(rng.integers(-speech.lengths[which], sample_rate // 2))
+    while position < length:
+        first, last = max(0, position), min(length, position + int(speech.lengths[which]))
+        index[first:last] = np.arange(first, last) - position + speech.starts[which]
+        position = last + int(rng.uniform(0.05, 0.8) * sample_rate)
+        which = rng.integers(len(speech))
+    return index
+
+
+def excerpt_index(noise: Recordings, length: int, rng: np.random.Generator) -> Index:
+    """Where to take ``length`` samples of one noise from; a shorter one is repeated."""
+    which = rng.integers(len(noise))
+    own = int(noise.lengths[which])
+    first = int(rng.integers(max(1, own - length)) if own > length else rng.integers(own))
+    return noise.starts[which] + (first + np.arange(length)) % own
+
+
+def fast_length(least: int) -> int:
+    """The smallest product of a power of two and 1, 3, 5 or 15 that is no less."""
+    return min(odd * 2 ** max(0, int(np.ceil(np.log2(least / odd)))) for odd in (1, 3, 5, 15))

@@ -1,0 +1,115 @@
+"""Folders of recordings in memory, at one rate, as one long tensor."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from zoo.audio import AudioReader, find_audio
+from zoo.errors import AudioError
+from zoo.runtime.resample import Resampler
+
+Array = NDArray[np.float32]
+
+FRAME = 0.02  # seconds over which a level is measured
+SILENCE_DB = 40  # below the loudest frame
+MARGIN = 0.2  # seconds of silence kept around speech
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Recordings one after the other, each of unit power, and one sample of silence behind them.
+
+    Attributes:
+        samples: (N,) on the device where the mixtures are made.
+        starts, lengths: of each recording, in samples.
+    """
+
+    samples: Tensor
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    @property
+    def silence(self) -> int:
+        """Index of a sample that is zero."""
+        return len(self.samples) - 1
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+def load(
+    folder: Path, sample_rate: int, *, trim: bool, device: torch.device | str = "cpu", least: float = 0.1
+) -> Recordings:
+    """All recordings of a folder and those below it, for mixing.
+
+    Args:
+        folder: audio files of any format, rate and number of channels; channels are averaged.
+        sample_rate: to convert to.
+        trim: leave out the silence before and after, but for a margin.
+        device: where to keep them.
+        least: seconds that must be left of a recording; shorter and silent ones are left out.
+
+    Raises:
+        AudioError: no such folder, a file that cannot be read, or nothing usable in it.
+    """
+    parts: list[Array] = []
+    for _, whole in read_folder(folder, sample_rate):
+        wave = trimmed(whole, sample_rate) if trim else whole
+        power = float(np.mean(wave.astype(np.float64) ** 2)) if len(wave) else 0.0
+        if len(wave) >= least * sample_rate and power > 1e-10:
+            parts.append(wave / np.float32(np.sqrt(power)))
+    if not parts:
+        raise AudioError(f"{folder}: no recording in it has {least:g} s of sound; check the folder")
+    lengths = np.array([len(part) for part in parts], np.int64)
+    samples = torch.from_numpy(np.concatenate([*parts, np.zeros(1, np.float32)]))
+    return Recordings(samples.to(device), np.cumsum(lengths) - lengths, lengths)
+
+
+def read_folder(folder: Path, sample_rate: int) -> list[tuple[Path, Array]]:
+    """Every recording of a folder and those below it: path and (N,) at ``sample_rate``.
+
+    Raises:
+        AudioError: no such folder, no audio in it, or a file that cannot be read.
+    """
+    paths = find_audio(folder, recursive=True)
+    if not paths:
+        raise AudioError(f"{folder}: there are no audio files in it")
+    bar = tqdm(
+        paths, desc=f"reading {folder.name}", unit="file", disable=not sys.stderr.isatty(), leave=False
+    )
+    return [(path, read(path, sample_rate)) for path in bar]
+
+
+def read(path: Path, sample_rate: int) -> Array:
+    """A recording with its channels averaged, (N,) at ``sample_rate``.
+
+    Raises:
+        AudioError: it cannot be read.
+    """
+    with AudioReader(path) as reader:
+        rate = reader.format.sample_rate
+        wave = np.concatenate([block.mean(0) for block in reader.blocks(2**18)])
+    if rate != sample_rate:
+        resampler = Resampler(rate, sample_rate)
+        length = round(len(wave) * sample_rate / rate)
+        wave = np.concatenate([resampler.push(wave[None]), resampler.flush()], axis=1)[0, :length]
+    return wave.astype(np.float32, copy=False)
+
+
+def trimmed(wave: Array, sample_rate: int) -> Array:
+    """Without the silence at both ends, but for a margin; empty if all is silent."""
+    size = round(FRAME * sample_rate)
+    levels = (wave[: len(wave) // size * size].reshape(-1, size).astype(np.float64) ** 2).mean(1)
+    if not len(levels) or levels.max() < 1e-10:
+        return wave[:0]
+    loud = np.flatnonzero(levels > levels.max() * 10 ** (-SILENCE_DB / 10))
+    margin = round(MARGIN * sample_rate)
+    return wave[max(0, loud[0] * size - margin) : (loud[-1] + 1) * size + margin]
