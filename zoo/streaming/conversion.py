@@ -143,14 +143,13 @@ def fold_batch_norm(params: Params, root: nn.Module, norm: str, layer: str) -> N
 
 def _streaming_tree(source: StreamingModule) -> StreamingModule:
     """The modules of the streaming form, their parameters still to be loaded."""
-    # twins take their places in the copy: a weight-normed GRU that ran with gradients cannot be copied
-    twins = {id(layer): layer.streaming_twin() for _, layer in _layers_with_twin(source)}
-    tree = copy.deepcopy(source, dict(twins))
-    for norm, path in norms_to_fold(source):
-        twin = twins.get(id(source.get_submodule(path)))  # a convolution, whose weight is (out, ...)
-        count = _batch_norm(source, norm).num_features if twin is None else len(twin.get_parameter("weight"))
-        tree.get_submodule(path).register_parameter("bias", nn.Parameter(torch.empty(count)))
+    tree = copy.deepcopy(source)
+    for norm, layer in norms_to_fold(source):
+        bias = torch.empty(_batch_norm(source, norm).num_features)
+        tree.get_submodule(layer).register_parameter("bias", nn.Parameter(bias))
         tree.set_submodule(norm, nn.Identity())
+    for path, twinned in _layers_with_twin(tree):
+        tree.set_submodule(path, twinned.streaming_twin())
     return tree
 
 
