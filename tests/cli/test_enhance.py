@@ -262,6 +262,8 @@ def test_bad_input_leaves_nothing(
     [
         (["a.wav", "b.wav", "-o", "a.wav"], "a folder is expected for several recordings"),
         (["a.wav", "b.wav", "-o", "-"], "a folder is expected for several recordings"),
+        (["a.wav", "b.wav", "-o", "c.wav"], "a folder is expected for several recordings"),
+        ([".", "-o", "c.flac"], "a folder is expected for several recordings"),
         (["a.wav", "sub/a.wav", "-o", "out"], "would both become out/a.wav"),
         (["a.wav", "--raw-rate", "8000"], "--raw-rate describes standard input"),
         (["empty"], "the folder empty holds no audio files; --recursive takes"),

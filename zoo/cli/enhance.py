@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from zoo.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format
+from zoo.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
 from zoo.enhancer import Enhancer
 from zoo.errors import AudioError, SpeechZooError
 from zoo.plot import check_picture, plot_spectrograms
@@ -141,7 +141,7 @@ def _jobs(args: argparse.Namespace) -> list[_Job]:
     several = len(found) > 1 or any(folder for _, folder in found)
     if args.raw_rate and args.input != [PIPE]:
         raise SpeechZooError("--raw-rate describes standard input; pass - as the only input with it")
-    if several and (args.output == PIPE or (args.output and os.path.isfile(args.output))):
+    if several and args.output and _is_file_name(args.output):
         raise SpeechZooError(f"--output {args.output}: a folder is expected for several recordings")
 
     into_folder = bool(args.output) and args.output != PIPE and (several or _is_folder(args.output))
@@ -295,6 +295,13 @@ class _Sketch:
 
 def _latency(latency: Latency) -> dict[str, Any]:
     return {"samples": latency.samples, "milliseconds": latency.milliseconds}
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether an output is meant as one recording: "-", a file that is there, or a name that ends as one."""
+    if name == PIPE or os.path.isfile(name):
+        return True
+    return not _is_folder(name) and Path(name).suffix.lower() in suffixes()
 
 
 def _is_folder(name: str) -> bool:
