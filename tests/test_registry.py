@@ -233,7 +233,7 @@ def test_create_model_gives_eval_mode(name: str) -> None:
 def test_top_level_names() -> None:
     assert set(zoo.__all__) <= set(dir(zoo))
     for name in zoo.__all__:
-        assert getattr(zoo, name) is not None
+        assert callable(getattr(zoo, name)), f"zoo.{name} is a module, not what bears its name"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = zoo.nothing
     assert registry.list_models is zoo.list_models
