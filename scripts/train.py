@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 import zoo
-from scripts.training.mixtures import Mixtures
+from scripts.training.mixtures import Mixtures, Recipe
 from scripts.training.pairs import mixed_pairs
 from scripts.training.recordings import load
 from scripts.training.trainer import BEST, LAST, LOG, Settings, Trainer, TrainingError
@@ -61,13 +61,15 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     torch.manual_seed(settings.seed)
     network = zoo.create_model(spec.name, arguments.weights).to(device)
     rate = spec.front_end.sample_rate
+    recipe = Recipe()
     mixtures = Mixtures(
-        load(arguments.speech, rate, trim=True, device=device),
-        load(arguments.noise, rate, trim=False, device=device),
+        load(arguments.speech, rate, trim=True, speeds=recipe.speech_speeds, device=device),
+        load(arguments.noise, rate, trim=False, speeds=recipe.noise_speeds, device=device),
         sample_rate=rate,
         batch=settings.batch,
         seconds=settings.seconds,
         seed=settings.seed,
+        recipe=recipe,
     )
     pairs = mixed_pairs(arguments.valid_speech, arguments.valid_noise, rate, count=arguments.valid_count)
     trainer = Trainer(
@@ -77,7 +79,7 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
         trainer.load()
     hours = mixtures.speech.lengths.sum() / rate / 3600, mixtures.noise.lengths.sum() / rate / 3600
     print(
-        f"{spec.name} on {device}: {hours[0]:.2f} h of speech, {hours[1]:.2f} h of noise; "
+        f"{spec.name} on {device}: {hours[0]:.2f} h of speech, {hours[1]:.2f} h of noise at all speeds; "
         f"{settings.steps - trainer.step} steps of {settings.batch} x {settings.seconds:g} s to go; "
         f"{arguments.out / BEST}",
         flush=True,

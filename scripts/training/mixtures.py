@@ -25,6 +25,7 @@ class Recipe:
     """Shares and ranges of what a mixture may have.
 
     Attributes:
+        speech_speeds, noise_speeds: at which recordings are played.
         snr_db: speech without its outer silence, to noise.
         level_db: speech, in dB of full scale.
         clean, noise_only: shares of mixtures without noise, and without speech.
@@ -42,6 +43,8 @@ class Recipe:
         clipped: share of mixtures whose peaks are cut off.
     """
 
+    speech_speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
+    noise_speeds: tuple[float, ...] = (0.75, 1.0, 1.3)
     snr_db: tuple[float, float] = (-10.0, 15.0)
     level_db: tuple[float, float] = (-40.0, -14.0)
     clean: float = 0.08

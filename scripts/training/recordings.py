@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,13 @@ class Recordings:
 
 
 def load(
-    folder: Path, sample_rate: int, *, trim: bool, device: torch.device | str = "cpu", least: float = 0.1
+    folder: Path,
+    sample_rate: int,
+    *,
+    trim: bool,
+    speeds: Sequence[float] = (1.0,),
+    device: torch.device | str = "cpu",
+    least: float = 0.1,
 ) -> Recordings:
     """All recordings of a folder and those below it, for mixing.
 
@@ -54,6 +61,7 @@ def load(
         folder: audio files of any format, rate and number of channels; channels are averaged.
         sample_rate: to convert to.
         trim: leave out the silence before and after, but for a margin.
+        speeds: at which each recording is taken, pitch changing with it.
         device: where to keep them.
         least: seconds that must be left of a recording; shorter and silent ones are left out.
 
@@ -65,7 +73,8 @@ def load(
         wave = trimmed(whole, sample_rate) if trim else whole
         power = float(np.mean(wave.astype(np.float64) ** 2)) if len(wave) else 0.0
         if len(wave) >= least * sample_rate and power > 1e-10:
-            parts.append(wave / np.float32(np.sqrt(power)))
+            wave = wave / np.float32(np.sqrt(power))
+            parts += [converted(wave, round(sample_rate * speed), sample_rate) for speed in speeds]
     if not parts:
         raise AudioError(f"{folder}: no recording in it has {least:g} s of sound; check the folder")
     lengths = np.array([len(part) for part in parts], np.int64)
@@ -97,11 +106,16 @@ def read(path: Path, sample_rate: int) -> Array:
     with AudioReader(path) as reader:
         rate = reader.format.sample_rate
         wave = np.concatenate([block.mean(0) for block in reader.blocks(2**18)])
-    if rate != sample_rate:
-        resampler = Resampler(rate, sample_rate)
-        length = round(len(wave) * sample_rate / rate)
-        wave = np.concatenate([resampler.push(wave[None]), resampler.flush()], axis=1)[0, :length]
-    return wave.astype(np.float32, copy=False)
+    return converted(wave.astype(np.float32, copy=False), rate, sample_rate)
+
+
+def converted(wave: Array, rate: int, sample_rate: int) -> Array:
+    """(N,) at ``rate`` -> (N',) at ``sample_rate``."""
+    if rate == sample_rate:
+        return wave
+    resampler = Resampler(rate, sample_rate)
+    length = round(len(wave) * sample_rate / rate)
+    return np.concatenate([resampler.push(wave[None]), resampler.flush()], axis=1)[0, :length]
 
 
 def trimmed(wave: Array, sample_rate: int) -> Array:
