@@ -44,12 +44,12 @@ def _entry_point(name: str) -> _Callable[..., _Any]:
 globals().update({name: _entry_point(name) for name in _zoo.list_models()})
 
 
-def enhancer(name: str = "gtcrn", weights: str | None = None, **options: _Any) -> _Any:
+def enhancer(name: str = "fastenhancer_t", weights: str | None = None, **options: _Any) -> _Any:
     """A model ready for waveforms: call it on one, or open a ``stream``; see ``zoo.Enhancer``.
 
     Args:
         name: a registered model.
-        weights: a known tag, or the path of a checkpoint.
+        weights: a known tag, or the path of a checkpoint; by default those that come with the package.
     """
     _import_all()
     return _zoo.Enhancer(name, weights=weights, **options)

@@ -15,6 +15,7 @@ import zoo
 from zoo import registry
 from zoo.errors import SpeechZooError, UnknownModelError
 from zoo.layers.attention import SelfAttention
+from zoo.packaged import SCHEME
 from zoo.registry import find_weights, get_spec
 from zoo.streaming.state import StreamingModule
 
@@ -71,7 +72,7 @@ def test_records(name: str) -> None:
         spec.parameters = 1
     for weights in spec.weights:
         assert find_weights(spec, weights.tag) is weights
-        assert weights.url.startswith("https://")
+        assert weights.url.startswith(("https://", SCHEME))
         assert len(bytes.fromhex(weights.sha256)) == 32
         assert weights.size > 0
         assert weights.licence
@@ -214,7 +215,7 @@ def test_names_far_from_all_list_them() -> None:
 
 
 def test_unknown_tags_list_those_there_are() -> None:
-    with pytest.raises(UnknownModelError, match="known tags: dns3, vctk"):
+    with pytest.raises(UnknownModelError, match="known tags: speechzoo, dns3, vctk"):
         find_weights(get_spec("gtcrn"), "dns9")
     nothing = replace(get_spec("gtcrn"), weights=())
     with pytest.raises(UnknownModelError, match="known tags: none"):

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zoo.errors import ArtifactError, AudioError, CheckpointError, MissingExtraError, UnknownModelError
+from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
 from zoo.runtime.resample import Resampler, check_rate
 from zoo.runtime.session import Session
 from zoo.runtime.stream import Latency, Stream, check_samples
+from zoo.spec import ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 Source = Union[str, "os.PathLike[str]", Session, "nn.Module"]
 
+DEFAULT_MODEL = "fastenhancer_t"
 _SECONDS_AT_ONCE = 10  # of a channel, between two reports of progress
 
 
@@ -36,19 +39,24 @@ class Enhancer:
     """
 
     def __init__(
-        self, source: Source, weights: str | os.PathLike[str] | None = None, *, threads: int = 1
+        self,
+        source: Source = DEFAULT_MODEL,
+        weights: str | os.PathLike[str] | None = None,
+        *,
+        threads: int = 1,
     ) -> None:
         """
         Args:
-            source: path of an artifact (``.onnx``); or the name of a registered model, with ``weights``;
-                or a network in its training or streaming form; or a session.
-            weights: tag or checkpoint path, for a model's name.
+            source: the name of a registered model; or the path of an artifact (``.onnx``); or a network in
+                its training or streaming form; or a session.
+            weights: tag or checkpoint path, for a model's name; by default those that come with the package,
+                which run in ONNX Runtime.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
 
         Raises:
             ArtifactError: an artifact that cannot be read, or was given weights besides.
             UnknownModelError: no such model or tag, or nothing that can be enhanced with.
-            CheckpointError: a model's name without weights, or weights that do not fit.
+            CheckpointError: no weights, where none come with the package, or weights that do not fit.
             MissingExtraError: PyTorch is needed and not installed.
         """
         self.session = _open(source, weights, threads)
@@ -153,13 +161,25 @@ def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) 
             f"{name}: artifacts are .onnx files; for a checkpoint pass the model's name and weights={name!r}"
         )
     spec = get_spec(name)
+    artifact = packaged_artifact(spec, None if weights is None else os.fspath(weights))
+    if artifact is not None:
+        from zoo.runtime.onnx import open_session
+
+        return open_session(artifact, threads=threads)
     if weights is None:
-        tags = f"one of {', '.join(w.tag for w in spec.weights)}" if spec.weights else "none is known yet"
         raise CheckpointError(
-            f"{name} needs weights: no trained weights ship in the package yet. Pass weights= with a tag "
-            f"({tags}) or the path of a checkpoint, or an exported .onnx artifact in place of the name"
+            f"{name} needs weights: none come with the package. {weights_advice(spec)}, or an exported .onnx "
+            f"artifact in place of the name"
         )
     return _torch_session(name, weights)
+
+
+def weights_advice(spec: ModelSpec) -> str:
+    """What can be done about a model whose weights do not come with the package."""
+    ready = [name for name in list_models(spec.task) if packaged_artifact(get_spec(name))]
+    tags = ", ".join(weights.tag for weights in spec.weights)
+    known = f"a tag ({tags}) or the path of a checkpoint" if tags else "the path of a checkpoint"
+    return f"Take a model that has some ({', '.join(ready)}), or pass as weights {known}"
 
 
 def _torch_session(source: Any, weights: str | os.PathLike[str] | None = None) -> Session:

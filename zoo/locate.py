@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zoo import hub
 from zoo.errors import CheckpointError
+from zoo.packaged import SCHEME, packaged_file
 from zoo.registry import find_weights
 from zoo.spec import ModelSpec
 
@@ -29,12 +30,15 @@ def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
     Raises:
         UnknownModelError: neither a path nor one of the model's tags.
         CheckpointError: a tag cannot be downloaded.
+        ArtifactError: weights that come with the package are damaged.
     """
     path = Path(weights)
     if path.exists():
         return Located(path, {"source": path.name})
     known = find_weights(spec, str(weights))
     provenance = {"source": known.tag, "licence": known.licence, "training_data": known.training_data}
+    if known.url.startswith(SCHEME):
+        return Located(packaged_file(known.url, known.sha256), provenance)
     return Located(hub.download(known), provenance)
 
 

@@ -9,6 +9,7 @@ from functools import cache
 
 from zoo import models
 from zoo.errors import UnknownModelError
+from zoo.packaged import with_packaged_weights
 from zoo.spec import ModelSpec, Weights
 
 
@@ -24,7 +25,7 @@ def _specs() -> dict[str, ModelSpec]:
                     f"model name {spec.name!r} is registered twice: "
                     f"by {found[spec.name].family} and by {family.name}"
                 )
-            found[spec.name] = spec
+            found[spec.name] = with_packaged_weights(spec)
     return found
 
 

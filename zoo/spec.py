@@ -66,12 +66,14 @@ class Weights:
 
     Attributes:
         tag: the name used in ``create_model(name, weights=tag)``.
-        url: https address of the file.
+        url: https address of the file; or ``package:`` and a path inside the package.
         sha256: hex digest of the file.
         size: bytes.
         licence: SPDX identifier.
         training_data: what the weights were trained on.
         metrics: published or measured figures, each with the test set in its name.
+        artifact: ``package:`` and the path of a streaming wav2wav graph with these weights, if it has one.
+        artifact_sha256: hex digest of that file.
     """
 
     tag: str
@@ -81,6 +83,8 @@ class Weights:
     licence: str
     training_data: str
     metrics: Mapping[str, float] = field(default_factory=dict)
+    artifact: str = ""
+    artifact_sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -288,9 +288,8 @@ def test_options_that_do_not_fit(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "no trained weights ship in the package yet. Pass --artifact FILE.onnx, or --model"),
-        (["--model", "gtcrn"], "--weights is missing"),
-        (["--weights", "x.tar"], "--model is missing"),
+        (["--model", "dpcrn"], "--weights is missing: none of dpcrn come with the package. Take a model"),
+        (["--weights", "x.tar"], "--model is missing: whose weights are x.tar?"),
         (["--model", "gtcm", "--weights", "x.tar"], "there is no model 'gtcm'; did you mean gtcrn"),
         (["--artifact", "missing.onnx"], "missing.onnx: there is no such file"),
         (["--artifact", "x.tar"], "an .onnx file is expected; a checkpoint goes with --model"),

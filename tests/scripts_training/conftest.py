@@ -1,4 +1,4 @@
-"""Small folders of speech and noise, made from the project's own examples."""
+"""Small folders of speech and noise, made from the project's own examples, and a short training run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,27 @@ import pytest
 import soundfile
 
 from tests.conftest import ROOT
+
+STEPS = 6
+
+
+def arguments(folders: tuple[Path, Path], out: Path, *more: str) -> list[str]:
+    speech, noise = map(str, folders)
+    given = ["fastenhancer_t", "--speech", speech, "--noise", noise, "--valid-speech", speech]
+    given += [
+        "--valid-noise",
+        noise,
+        "--out",
+        str(out),
+        "--steps",
+        str(STEPS),
+        "--batch",
+        "2",
+        "--seconds",
+        "0.4",
+    ]
+    given += ["--warm-up", "2", "--valid-count", "1", "--validate-every", "3", "--device", "cpu"]
+    return [*given, *more]
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +49,15 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         for name, wave in files.items():
             soundfile.write(base / folder / name, wave, rate)
     return base / "speech", base / "noise"
+
+
+@pytest.fixture(scope="session")
+def finished(folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run without interruption."""
+    pytest.importorskip("pesq")
+    pytest.importorskip("pystoi")
+    from scripts import train
+
+    out = tmp_path_factory.mktemp("whole")
+    assert train.main(arguments(folders, out)) == 0
+    return out

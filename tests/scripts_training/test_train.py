@@ -18,42 +18,12 @@ import zoo
 from scripts import train
 from scripts.training.optimisation import learning_rate, parameter_groups
 from scripts.training.trainer import Trainer
-
-STEPS = 6
-
-
-def arguments(folders: tuple[Path, Path], out: Path, *more: str) -> list[str]:
-    speech, noise = map(str, folders)
-    given = ["fastenhancer_t", "--speech", speech, "--noise", noise, "--valid-speech", speech]
-    given += [
-        "--valid-noise",
-        noise,
-        "--out",
-        str(out),
-        "--steps",
-        str(STEPS),
-        "--batch",
-        "2",
-        "--seconds",
-        "0.4",
-    ]
-    given += ["--warm-up", "2", "--valid-count", "1", "--validate-every", "3", "--device", "cpu"]
-    return [*given, *more]
+from tests.scripts_training.conftest import STEPS, arguments
 
 
 def logged(out: Path) -> list[dict[str, float]]:
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
-
-
-@pytest.fixture(scope="module")
-def finished(folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run without interruption."""
-    pytest.importorskip("pesq")
-    pytest.importorskip("pystoi")
-    out = tmp_path_factory.mktemp("whole")
-    assert train.main(arguments(folders, out)) == 0
-    return out
 
 
 def test_a_run_writes_weights_that_the_zoo_loads(finished: Path) -> None:

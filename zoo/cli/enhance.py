@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from zoo.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
-from zoo.enhancer import Enhancer
+from zoo.enhancer import DEFAULT_MODEL, Enhancer, weights_advice
 from zoo.errors import AudioError, SpeechZooError
+from zoo.packaged import packaged_artifact
 from zoo.plot import check_picture, plot_spectrograms
+from zoo.registry import get_spec
 from zoo.runtime.stream import Latency
 
 Array = NDArray[np.float32]
@@ -51,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--force", action="store_true", help="replace files that exist")
 
     model = parser.add_argument_group("model")
-    model.add_argument("--model", metavar="NAME", help="registered model, see `speechzoo list`")
-    model.add_argument("--weights", metavar="TAG|PATH", help="trained weights or a checkpoint for --model")
+    model.add_argument("--model", metavar="NAME", help=f"see `speechzoo list` (default {DEFAULT_MODEL})")
+    model.add_argument("--weights", metavar="TAG|PATH", help="default: those in the package")
     model.add_argument("--artifact", metavar="FILE", help="an exported .onnx artifact instead")
     model.add_argument(
         "--threads", type=_positive, default=1, metavar="N", help="of ONNX Runtime (default 1)"
@@ -113,15 +115,19 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
                 f"--weights {args.artifact}"
             )
         return Enhancer(args.artifact, threads=args.threads)
-    if not (args.model and args.weights):
-        missing = "--weights" if args.model else "--model" if args.weights else "--model or --artifact"
+    if args.weights and not args.model:
+        raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
+    name = args.model or DEFAULT_MODEL
+    spec = get_spec(name)
+    if packaged_artifact(spec, args.weights):
+        return Enhancer(name, args.weights, threads=args.threads)
+    if not args.weights:
         raise SpeechZooError(
-            f"{missing} is missing: no trained weights ship in the package yet. Pass --artifact FILE.onnx, "
-            f"or --model NAME --weights PATH with a checkpoint (see `speechzoo list` for the names)"
+            f"--weights is missing: none of {name} come with the package. {weights_advice(spec)}"
         )
     from converters.cache import cached_export
 
-    path = cached_export(args.model, args.weights, progress=lambda line: print(line, file=sys.stderr))
+    path = cached_export(name, args.weights, progress=lambda line: print(line, file=sys.stderr))
     return Enhancer(path, threads=args.threads)
 
 

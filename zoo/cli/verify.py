@@ -1,17 +1,25 @@
-"""Check finished artifacts against the recordings inside them."""
+"""Check finished artifacts against the recordings inside them.
+
+A model's name stands for the artifact that comes with the package.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from zoo.errors import SpeechZooError
+from zoo.packaged import packaged_artifact
+from zoo.registry import get_spec, list_models
 from zoo.runtime.verification import verify
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artifact", nargs="+", metavar="FILE", help="exported .onnx artifacts")
+    parser.add_argument(
+        "artifact", nargs="+", metavar="FILE", help="exported .onnx artifacts, or model names"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -19,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     results, failed = [], 0
     for path in args.artifact:
         try:
-            report = verify(path)
+            report = verify(_packaged(path) or path)
         except SpeechZooError as error:
             failed += 1
             results.append({"artifact": path, "passed": False, "error": str(error)})
@@ -35,3 +43,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(results, indent=2))
     return 1 if failed else 0
+
+
+def _packaged(name: str) -> Path | None:
+    """The packaged artifact of a model, if this is the name of one that has some."""
+    return packaged_artifact(get_spec(name)) if name in list_models() else None

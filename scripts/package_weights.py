@@ -1,0 +1,147 @@
+"""Put trained weights into the package: python -m scripts.package_weights --help"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+import zoo
+from converters.onnx import export_onnx
+from scripts.training.card import Evaluation, card, read_evaluation
+from scripts.training.trainer import BEST, LAST
+from zoo.checkpoint import digest
+from zoo.errors import CheckpointError, SpeechZooError
+from zoo.packaged import TAG, address_of, folder
+from zoo.registry import get_spec
+from zoo.spec import ModelSpec, Weights
+
+DESCRIPTION = """Takes the best weights of a run of scripts.train and writes beside the model, under
+zoo/models/<family>/packaged: the parameters, a streaming wav2wav graph that has passed its parity check,
+a record with hashes, and a model card. Figures come from scripts.evaluate, whose rows name the packaged
+weights by the model's name alone:
+
+  python -m scripts.package_weights --run out/fastenhancer_t
+  python -m scripts.evaluate --speech ... --noise ... fastenhancer_t gtcrn=dns3 --alone --json figures.json
+  python -m scripts.package_weights --run out/fastenhancer_t --figures figures.json
+"""
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.package_weights",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--run", type=Path, required=True, metavar="FOLDER", help="that scripts.train wrote")
+    parser.add_argument(
+        "--figures", type=Path, nargs="*", default=[], metavar="JSON", help="that scripts.evaluate wrote"
+    )
+    parser.add_argument(
+        "--training-data",
+        type=Path,
+        default=ROOT / "docs/training-data.md",
+        metavar="FILE",
+        help="what the recordings are: a heading, a sentence, a table (default docs/training-data.md)",
+    )
+    parser.add_argument("--licence", default="MIT", metavar="SPDX", help="of the weights (default MIT)")
+    arguments = parser.parse_args(argv)
+    try:
+        for path in package(
+            arguments.run,
+            [read_evaluation(path) for path in arguments.figures],
+            arguments.training_data.read_text(),
+            arguments.licence,
+        ):
+            print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
+    except (SpeechZooError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def package(run: Path, evaluations: list[Evaluation], training_data: str, licence: str) -> list[Path]:
+    """Write the files of one model's weights, all of them or none.
+
+    Args:
+        run: folder of a training run.
+        evaluations: figures, for the record and the card.
+        training_data: text with a heading, a sentence that the record repeats, and a table for the card.
+        licence: SPDX identifier.
+
+    Raises:
+        CheckpointError: no run, or not one of a registered model.
+        ParityError: the graph does not compute what the network computes.
+    """
+    settings = run_settings(run)
+    spec = get_spec(settings["model"])
+    sentence = training_data.split("\n\n")[1].strip()
+    model = zoo.create_model(spec.name, run / BEST)
+    model.provenance = {"source": TAG, "licence": licence, "training_data": sentence}
+    target = folder(spec)
+    target.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target) as made:
+        graph, parameters, record, text = (
+            Path(made, f"{spec.name}{ending}") for ending in (".onnx", ".safetensors", ".json", ".md")
+        )
+        report = export_onnx(model, graph, "wav2wav", progress=lambda line: print(line, file=sys.stderr))
+        params = {name: value.contiguous() for name, value in model.state_dict().items()}
+        save_file(params, parameters, {"model": spec.name, **model.provenance})
+        parameters.chmod(graph.stat().st_mode)  # safetensors keeps its files to their owner
+        weights = Weights(
+            tag=TAG,
+            url=address_of(target / parameters.name),
+            sha256=sha256(parameters),
+            size=parameters.stat().st_size,
+            licence=licence,
+            training_data=sentence,
+            metrics=metrics(spec, evaluations),
+            artifact=address_of(target / graph.name),
+            artifact_sha256=sha256(graph),
+        )
+        record.write_text(json.dumps(asdict(weights), indent=2) + "\n")
+        text.write_text(card(spec, weights, settings, evaluations, training_data, digest(params), report))
+        files = [path.replace(target / path.name) for path in (graph, parameters, record, text)]
+    return files
+
+
+def run_settings(run: Path) -> dict[str, Any]:
+    """The settings of a training run, and the step of its best weights.
+
+    Raises:
+        CheckpointError: the folder holds no run.
+    """
+    if not (run / LAST).is_file() or not (run / BEST).is_file():
+        raise CheckpointError(f"{run}: expected {BEST} and {LAST}, as scripts.train writes them")
+    from safetensors import safe_open
+
+    content = torch.load(run / LAST, map_location="cpu", weights_only=True)
+    with safe_open(run / BEST, "pt") as file:
+        step = (file.metadata() or {}).get("step", "")
+    return {**content["settings"], "step": step}
+
+
+def metrics(spec: ModelSpec, evaluations: list[Evaluation]) -> dict[str, float]:
+    """The packaged weights' own figures, the set in each name."""
+    return {
+        f"{heading}, {evaluation.title}": round(value, 3)
+        for evaluation in evaluations
+        for heading, value in evaluation.figures(spec.name).items()
+    }
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Weights that come with the package, and the artifacts made from them.
+
+They lie beside their model, in ``zoo/models/<family>/packaged``: for each model a record
+``<name>.json``, the parameters ``<name>.safetensors``, a streaming wav2wav graph ``<name>.onnx``, and a
+model card ``<name>.md``. ``scripts/package_weights.py`` writes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from zoo.errors import ArtifactError
+from zoo.spec import ModelSpec, Weights
+
+TAG = "speechzoo"
+SCHEME = "package:"  # of an address, before a path inside the folder of the package ``zoo``
+_ROOT = Path(__file__).parent
+
+
+def folder(spec: ModelSpec) -> Path:
+    """Where a family's files are."""
+    return _ROOT / "models" / spec.family / "packaged"
+
+
+def with_packaged_weights(spec: ModelSpec) -> ModelSpec:
+    """The record of a model, with the weights that come with the package first among its tags.
+
+    Raises:
+        ArtifactError: their record is damaged.
+    """
+    record = folder(spec) / f"{spec.name}.json"
+    if not record.is_file():
+        return spec
+    try:
+        own = Weights(**json.loads(record.read_text()))
+    except (ValueError, TypeError) as error:
+        raise ArtifactError(f"{record}: it is damaged ({error}); install speechzoo again") from error
+    return replace(spec, weights=(own, *spec.weights))
+
+
+def packaged_artifact(spec: ModelSpec, tag: str | None = None) -> Path | None:
+    """The streaming wav2wav artifact of some weights, if one comes with the package.
+
+    Args:
+        spec: of the model.
+        tag: of the weights; None for whichever come with the package.
+
+    Raises:
+        ArtifactError: the file is not the one that was packaged.
+    """
+    for weights in spec.weights:
+        if weights.artifact and tag in (None, weights.tag):
+            return packaged_file(weights.artifact, weights.artifact_sha256)
+    return None
+
+
+def packaged_file(address: str, sha256: str) -> Path:
+    """The path behind an address inside the package.
+
+    Raises:
+        ArtifactError: the file is absent, or its bytes are not those that were packaged.
+    """
+    path = _ROOT / address.removeprefix(SCHEME)
+    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+    if found != sha256:
+        raise ArtifactError(
+            f"{path}: it should have the sha256 {sha256}, found {found}; install speechzoo again"
+        )
+    return path
+
+
+def address_of(path: Path) -> str:
+    """The address of a file inside the package."""
+    return SCHEME + path.relative_to(_ROOT).as_posix()
