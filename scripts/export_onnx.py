@@ -71,14 +71,12 @@ def _model(arguments: argparse.Namespace) -> StreamingModule:
         if weights is None:
             print("no weights given: the graph gets random ones", file=sys.stderr)
         return zoo.create_model(arguments.model, weights)
-    from zoo.checkpoint import read_config
-    from zoo.create import model_of_config
+    from zoo.create import model_of
 
     folder = Path("logs") / arguments.name
-    config = read_config(folder) if folder.is_dir() else None
-    if config is None:
+    if not folder.is_dir():
         raise CheckpointError(f"{folder}: there is no training folder with a config.yaml")
-    return zoo.create_model(arguments.model or model_of_config(config, str(folder)), folder)
+    return zoo.create_model(arguments.model or model_of(folder), folder)
 
 
 if __name__ == "__main__":

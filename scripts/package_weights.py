@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 import zoo
 from converters.onnx import export_onnx
 from scripts.training.card import Evaluation, card, read_evaluation
 from scripts.training.trainer import BEST, LAST
-from zoo.checkpoint import digest
+from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.packaged import TAG, address_of, folder
 from zoo.registry import get_spec
@@ -94,9 +93,7 @@ def package(run: Path, evaluations: list[Evaluation], training_data: str, licenc
             Path(made, f"{spec.name}{ending}") for ending in (".onnx", ".safetensors", ".json", ".md")
         )
         report = export_onnx(model, graph, "wav2wav", progress=lambda line: print(line, file=sys.stderr))
-        params = {name: value.contiguous() for name, value in model.state_dict().items()}
-        save_file(params, parameters, {"model": spec.name, **model.provenance})
-        parameters.chmod(graph.stat().st_mode)  # safetensors keeps its files to their owner
+        write_parameters(model, spec, model.provenance, parameters)
         weights = Weights(
             tag=TAG,
             url=address_of(target / parameters.name),
@@ -109,7 +106,9 @@ def package(run: Path, evaluations: list[Evaluation], training_data: str, licenc
             artifact_sha256=sha256(graph),
         )
         record.write_text(json.dumps(asdict(weights), indent=2) + "\n")
-        text.write_text(card(spec, weights, settings, evaluations, training_data, digest(params), report))
+        text.write_text(
+            card(spec, weights, settings, evaluations, training_data, digest(model.state_dict()), report)
+        )
         files = [path.replace(target / path.name) for path in (graph, parameters, record, text)]
     return files
 

@@ -315,7 +315,7 @@ def test_folders_without_a_checkpoint(params: Params, tmp_path: Path) -> None:
 
 
 def test_neither_path_nor_tag() -> None:
-    with pytest.raises(UnknownModelError, match="known tags: dns3, vctk") as caught:
+    with pytest.raises(UnknownModelError, match="known tags: speechzoo, dns3, vctk") as caught:
         zoo.create_model("gtcrn", "dns4")
     assert "no file or folder" in str(caught.value)
     with pytest.raises(UnknownModelError, match="known tags: none"):

@@ -7,6 +7,9 @@ a checkpoint is ever executed.
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,31 @@ from torch import Tensor, nn
 
 from zoo.errors import CheckpointError, MissingExtraError
 from zoo.locate import config_file, newest_checkpoint
+from zoo.spec import FrontEnd, ModelSpec
 
 Params = dict[str, Tensor]
 
+METADATA_KEY = "speechzoo"  # of a safetensors file's header
+VERSION = 1
 _CONTAINERS = ("model", "state_dict", "model_state_dict", "generator")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a safetensors file of ours says of its parameters, in its header.
+
+    Attributes:
+        model: registered name.
+        options: of the network.
+        front_end: the spectrum's geometry.
+        weights: sha256 of the parameters; source, licence and training data if known.
+    """
+
+    model: str
+    options: Mapping[str, Any]
+    front_end: FrontEnd
+    weights: Mapping[str, str]
+    version: int = VERSION
 
 
 def read_parameters(path: Path) -> Params:
@@ -54,6 +78,57 @@ def read_parameters(path: Path) -> Params:
             f"pickled objects, which are not loaded: save the state dict alone"
         ) from error
     return _parameters_in(content, path)
+
+
+def write_parameters(model: nn.Module, spec: ModelSpec, weights: Mapping[str, str], path: Path) -> None:
+    """Write a network's parameters to a safetensors file that says whose they are.
+
+    Args:
+        model: in training form.
+        spec: the record it was built from.
+        weights: what is known of them: source, licence, training data.
+        path: the file; the caller sees to it that it is not half written.
+    """
+    from safetensors.torch import save
+
+    params = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    record = Record(spec.name, spec.options, spec.front_end, {**weights, "sha256": digest(params)})
+    header = {"format": "pt", METADATA_KEY: json.dumps(asdict(record), sort_keys=True)}
+    path.write_bytes(save(params, header))  # whose errors are those of files, unlike save_file's
+
+
+def read_record(path: Path) -> Record | None:
+    """What a safetensors file of ours says of itself; None for other files.
+
+    Raises:
+        CheckpointError: its record is damaged, or of a newer version.
+    """
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise MissingExtraError(f'{path} needs safetensors: pip install "speechzoo[torch]"') from error
+    try:
+        with safe_open(path, "pt") as file:
+            text = (file.metadata() or {}).get(METADATA_KEY)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a safetensors file ({error}); copy it again") from error
+    if text is None:
+        return None
+    try:
+        data = json.loads(text)
+        if data["version"] != VERSION:
+            raise CheckpointError(
+                f"{path}: its record has version {data['version']}, this package reads version {VERSION}; "
+                f"use the speechzoo that made it, or convert the checkpoint again"
+            )
+        options = {name: _tuples(value) for name, value in data.pop("options").items()}
+        return Record(**{**data, "options": options, "front_end": FrontEnd(**data["front_end"])})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path}: its record cannot be read ({type(error).__name__}: {error}); convert it again"
+        ) from error
 
 
 def read_config(folder: Path) -> dict[str, Any] | None:
@@ -133,6 +208,11 @@ def _parameters_in(content: Any, path: Path) -> Params:
     raise CheckpointError(
         f"{path}: expected a state dict, or a dict with one under {' or '.join(_CONTAINERS)}; found {kind}"
     )
+
+
+def _tuples(value: Any) -> Any:
+    """JSON has lists where options have tuples."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def _list(kind: str, items: list[str]) -> list[str]:

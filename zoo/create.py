@@ -35,16 +35,36 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> St
     if weights is None:
         return build(spec).eval()
     located = locate(spec, weights)
-    model = build(_configured(spec, located.path))
+    record = checkpoint.read_record(located.path)
+    model = build(_configured(spec, located.path, record))
     params = checkpoint.read_parameters(located.path)
     checkpoint.load_strictly(model, params, where=str(located.path), name=spec.name)
-    model.provenance = {**located.provenance, "sha256": checkpoint.digest(model.state_dict())}
+    known = {**located.provenance, **(record.weights if record else {})}
+    model.provenance = {**known, "sha256": checkpoint.digest(model.state_dict())}
     return model.eval()
 
 
 def build(spec: ModelSpec) -> StreamingModule:
     """The training form that a record describes, with random weights."""
     return load_attribute(spec.network)(spec, **spec.options)
+
+
+def model_of(path: Path) -> str:
+    """The registered model that a checkpoint names itself: a safetensors file of ours, or a training folder.
+
+    Raises:
+        CheckpointError: it names none.
+    """
+    record = checkpoint.read_record(path)
+    if record is not None:
+        return record.model
+    config = checkpoint.read_config(path) if path.is_dir() else None
+    if config is None:
+        raise CheckpointError(
+            f"{path}: it does not say which model it is one of, as a training folder with a config.yaml or a "
+            f"safetensors file of speechzoo do; name the model"
+        )
+    return model_of_config(config, str(path))
 
 
 def model_of_config(config: dict[str, Any], where: str) -> str:
@@ -83,8 +103,12 @@ def load_attribute(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _configured(spec: ModelSpec, path: Path) -> ModelSpec:
-    """The record with the sizes of a training folder's configuration file."""
+def _configured(spec: ModelSpec, path: Path, record: checkpoint.Record | None) -> ModelSpec:
+    """The record with the sizes that a checkpoint or a training folder's configuration file has."""
+    if record is not None:
+        if record.model != spec.name:
+            raise CheckpointError(f"{path}: it holds weights of {record.model}, not of {spec.name}")
+        return replace(spec, options=record.options, front_end=record.front_end)
     config = checkpoint.read_config(path) if path.is_dir() and spec.config_reader else None
     if config is None:
         return spec
