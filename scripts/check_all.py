@@ -7,7 +7,7 @@ import json
 import platform
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from scripts.benchmark import Subject
 from zoo.artifact.manifest import Form
 from zoo.cli.list import count
 from zoo.errors import SpeechZooError
+from zoo.measured import FILE, Measured
 from zoo.streaming.state import StreamingModule
 
 REPORT = Path(__file__).parent.parent / "docs" / "checks.md"
@@ -64,10 +65,6 @@ class Check:
     real_time_factor: float = float("nan")
     error: str = ""
 
-    def record(self) -> dict[str, object]:
-        """For JSON, which has no NaN."""
-        return {name: None if value != value else value for name, value in vars(self).items()}
-
     @property
     def graph(self) -> str:
         return f"{self.form}, {'streaming' if self.streaming else 'offline'}"
@@ -75,14 +72,16 @@ class Check:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.check_all", description=__doc__.split(":")[0])
-    parser.add_argument("--models", nargs="+", default=zoo.list_models("enhancement"), metavar="NAME")
-    parser.add_argument("--report", type=Path, default=REPORT, help="Markdown to write, with JSON beside it")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="default all; speech enhancement")
+    parser.add_argument("--report", type=Path, default=REPORT, help="Markdown to write")
     parser.add_argument("--calls", type=int, default=400, help="timed calls of each streaming file")
     arguments = parser.parse_args(argv)
+    everything = zoo.list_models("enhancement")
+    models = arguments.models or everything
     checks, streaming_snr = [], {}
-    progress = tqdm(total=len(arguments.models) * len(CASES), disable=not sys.stderr.isatty(), unit="file")
+    progress = tqdm(total=len(models) * len(CASES), disable=not sys.stderr.isatty(), unit="file")
     with tempfile.TemporaryDirectory() as folder:
-        for name in arguments.models:
+        for name in models:
             model = random_model(name)
             streaming_snr[name] = Reference(model).check_streaming(zoo.to_streaming(model, "wav2wav")).snr_db
             for form, streaming in CASES:
@@ -92,10 +91,9 @@ def main(argv: list[str] | None = None) -> int:
     progress.close()
     arguments.report.parent.mkdir(parents=True, exist_ok=True)
     arguments.report.write_text(report(checks, streaming_snr))
-    arguments.report.with_suffix(".json").write_text(
-        json.dumps([c.record() for c in checks], indent=1, allow_nan=False) + "\n"
-    )
     failed = [c for c in checks if c.error]
+    if models == everything and not failed:
+        FILE.write_text(json.dumps(asdict(speed(checks)), indent=1) + "\n")
     for c in failed:
         print(f"FAILED {c.model} {c.graph}: {c.error}", file=sys.stderr)
     print(f"{arguments.report}: {len(checks) - len(failed)} passed, {len(failed)} failed")
@@ -168,6 +166,12 @@ def report(checks: list[Check], streaming_snr: dict[str, float]) -> str:
             f"| {c.nodes} | {c.kilobytes:.0f} | {speed} | {factor} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def speed(checks: list[Check]) -> Measured:
+    """What ``speechzoo list`` shows."""
+    factors = {c.model: round(c.real_time_factor, 4) for c in checks if c.form == "wav2wav" and c.streaming}
+    return Measured(processor(), onnxruntime.__version__, 1, factors)
 
 
 def processor() -> str:

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from zoo.cli.list import count, summary
+from zoo.measured import measured
 from zoo.registry import get_spec
 from zoo.spec import ModelSpec
 
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
         "latency": f"{summary(spec)['latency_ms']} ms in a stream at this rate: "
         f"{front_end.delay} samples of window, {spec.look_ahead} frames of look-ahead, "
         f"up to {front_end.hop_length - 1} samples until a hop is full",
+        "real-time factor": _speed(spec),
         "forms": ", ".join(_FORMS),
     }
     width = max(map(len, lines))
@@ -49,6 +51,11 @@ def run(args: argparse.Namespace) -> int:
     if not spec.weights:
         print("\nweights: none known by tag; pass the path of a checkpoint")
     return 0
+
+
+def _speed(spec: ModelSpec) -> str:
+    factor = measured().real_time_factor.get(spec.name)
+    return f"{factor:.3f} in {measured()}" if factor else "not measured"
 
 
 def _record(spec: ModelSpec) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """List the models.
 
 Parameters and multiply-adds a second of audio are those of the training form; latency is that of a stream
-at the model's own rate.
+at the model's own rate; the real-time factor (RTF) was measured on the machine that the last line names.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import argparse
 import json
 from typing import Any
 
+from zoo.measured import measured
 from zoo.registry import get_spec, list_models
 from zoo.spec import ModelSpec
 
-_COLUMNS = ("name", "rate", "hop", "parameters", "MACs/s", "latency", "weights")
+_COLUMNS = ("name", "rate", "hop", "parameters", "MACs/s", "latency", "RTF", "weights")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     for row in rows:
         cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:-1], widths[1:-1], strict=True))]
         print("  ".join([*cells, row[-1]]).rstrip())
+    print(f"\nRTF: {measured()}")
     return 0
 
 
@@ -45,6 +47,7 @@ def summary(spec: ModelSpec) -> dict[str, Any]:
         "parameters": spec.parameters,
         "macs_per_second": spec.macs_per_second,
         "latency_ms": round(latency_ms(spec), 2),
+        "real_time_factor": measured().real_time_factor.get(spec.name),
         "weights": [weights.tag for weights in spec.weights],
     }
 
@@ -71,5 +74,6 @@ def _row(spec: ModelSpec) -> tuple[str, ...]:
         count(spec.parameters),
         count(spec.macs_per_second),
         f"{latency_ms(spec):.1f} ms",
+        f"{factor:.3f}" if (factor := measured().real_time_factor.get(spec.name)) else "-",
         ", ".join(weights.tag for weights in spec.weights) or "-",
     )

@@ -1,0 +1,46 @@
+"""`speechzoo list` and `speechzoo info`: every model, with what is known of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import zoo
+from zoo.cli import main
+from zoo.measured import measured
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_every_model_has_its_line(capsys: Capture) -> None:
+    assert main(["list"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["name", "rate", "hop", "parameters", "MACs/s", "latency", "RTF", "weights"]
+    assert [line.split()[0] for line in lines[:-2]] == zoo.list_models()
+    assert lines[-1] == f"RTF: {measured()}"
+
+
+def test_json_has_what_the_table_has(capsys: Capture) -> None:
+    assert main(["list", "--json", "--task", "enhancement"]) == 0
+    records = {record["name"]: record for record in json.loads(capsys.readouterr().out)}
+    assert list(records) == zoo.list_models("enhancement")
+    for name, record in records.items():
+        spec = zoo.get_spec(name)
+        assert record["weights"] == [weights.tag for weights in spec.weights]
+        assert 0 < record["real_time_factor"] < 2, f"{name}: run scripts/check_all.py on a quiet machine"
+    assert set(measured().real_time_factor) == set(records)
+
+
+@pytest.mark.parametrize("name", zoo.list_models())
+def test_info_tells_all_weights(name: str, capsys: Capture) -> None:
+    assert main(["info", name]) == 0
+    text = capsys.readouterr().out
+    spec = zoo.get_spec(name)
+    for expected in (spec.paper, spec.url, f"{spec.parameters:,}", f"{spec.front_end.sample_rate} Hz"):
+        assert expected in text
+    for weights in spec.weights:
+        assert f"weights {weights.tag}: {weights.licence}" in text and weights.sha256 in text
+    assert main(["info", name, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert [weights["tag"] for weights in record["weights"]] == [weights.tag for weights in spec.weights]
