@@ -49,7 +49,7 @@ def export_onnx(
     *,
     streaming: bool = True,
     streams: int | Literal["streams"] = 1,
-    hops: int = 1,
+    hops: int | Literal["hops"] = 1,
     frames: int | None = None,
     progress: Progress | None = None,
 ) -> ParityReport:
@@ -65,7 +65,7 @@ def export_onnx(
         form: ``spec2spec`` or ``wav2wav``.
         streaming: with states, or a whole recording at once.
         streams: B of a streaming graph; "streams" leaves it free.
-        hops: K of a streaming graph.
+        hops: K of a streaming graph; "hops" leaves it free, which costs some time where K is 1.
         frames: fixes the length of an offline graph; None leaves it free.
         progress: called with a line for each step.
 
@@ -135,16 +135,17 @@ class _OfflineGraph(nn.Module):
 
 
 def _check_arguments(
-    streaming: bool, streams: int | str, hops: int, frames: int | None, front_end: FrontEnd
+    streaming: bool, streams: int | str, hops: int | str, frames: int | None, front_end: FrontEnd
 ) -> None:
     if streaming and frames is not None:
         raise ValueError("frames fixes the length of an offline graph; a streaming graph takes hops")
     if not streaming and (streams != 1 or hops != 1):
         raise ValueError("streams and hops are for streaming graphs; an offline graph takes frames")
-    if hops < 1 or (isinstance(streams, int) and streams < 1) or (frames is not None and frames < 1):
+    if any(isinstance(number, int) and number < 1 for number in (streams, hops, frames)):
         raise ValueError("streams, hops and frames must be at least 1")
-    if isinstance(streams, str) and streams != "streams":
-        raise ValueError(f'streams is a number, or "streams" to leave it free, not {streams!r}')
+    for name, value in (("streams", streams), ("hops", hops)):
+        if isinstance(value, str) and value != name:
+            raise ValueError(f'{name} is a number, or "{name}" to leave it free, not {value!r}')
     if frames is not None and _samples(frames, front_end) < front_end.hop_length:
         least = -(-front_end.n_fft // front_end.hop_length) + 1
         raise ValueError(f"{frames} frames hold no hop of audio besides the window; at least {least} do")
@@ -156,20 +157,29 @@ def _samples(frames: int, front_end: FrontEnd) -> int:
 
 
 def _trace(
-    core: StreamingModule, form: Form, streaming: bool, streams: int | str, hops: int, frames: int | None
+    core: StreamingModule,
+    form: Form,
+    streaming: bool,
+    streams: int | str,
+    hops: int | str,
+    frames: int | None,
 ) -> onnx.ModelProto:
     """The graph in standard operators, its constants folded."""
     signal = "spec" if form == "spec2spec" else "wav"
     graph: nn.Module
     shapes: tuple[Any, ...]
     if streaming:
-        free = isinstance(streams, str)
         batch = 3 if isinstance(streams, str) else streams  # a free dimension is traced with more than one
+        count = 5 if isinstance(hops, str) else hops
         states = core.initial_state(batch)
         graph, names = _StreamingGraph(core), list(states)
-        arguments = (_example(core, form, batch, hops), *states.values())
-        axes = {0: torch.export.Dim("streams")} if free else None
-        shapes = (axes, (axes,) * len(states))
+        arguments = (_example(core, form, batch, count), *states.values())
+        stream_axis = {0: torch.export.Dim("streams")} if isinstance(streams, str) else {}
+        time_axis: dict[int, Any] = {}
+        if isinstance(hops, str):
+            dim = torch.export.Dim("hops", min=2)  # the graph takes a single one all the same
+            time_axis = {2: dim} if form == "spec2spec" else {1: core.spec.front_end.hop_length * dim}
+        shapes = ({**stream_axis, **time_axis} or None, (stream_axis or None,) * len(states))
     else:
         graph, names = _OfflineGraph(core), []
         arguments = (_example(core, form, 1, frames or 100, streaming=False),)
@@ -225,7 +235,12 @@ def _check_operators(proto: onnx.ModelProto) -> None:
 
 
 def _manifest(
-    core: StreamingModule, form: Form, streaming: bool, streams: int | str, hops: int, proto: onnx.ModelProto
+    core: StreamingModule,
+    form: Form,
+    streaming: bool,
+    streams: int | str,
+    hops: int | str,
+    proto: onnx.ModelProto,
 ) -> Manifest:
     """The file's record, still without its recording."""
     inputs, outputs = _tensor_specs(proto.graph.input), _tensor_specs(proto.graph.output)
@@ -265,7 +280,7 @@ def _save(proto: onnx.ModelProto, manifest: Manifest, path: Path) -> None:
 
 @torch.inference_mode()
 def _check_graph(
-    graph: Graph, core: StreamingModule, reference: Reference, streams: int | str, hops: int
+    graph: Graph, core: StreamingModule, reference: Reference, streams: int | str, hops: int | str
 ) -> None:
     """Run graph and streaming form side by side, every stream on another stretch of the speech."""
     front_end = core.spec.front_end
@@ -273,18 +288,21 @@ def _check_graph(
     stretch = np.concatenate(
         [np.roll(reference.noisy, -i * front_end.sample_rate // 2) for i in range(batch)]
     )
-    block = hops * front_end.hop_length
-    calls = max(2, min(GRAPH_CHECK_CALLS, stretch.shape[1] // block))  # two show whether states come back
-    signal = np.tile(stretch, -(-calls * block // stretch.shape[1]))[:, : calls * block]
+    sizes = [1, 7, 2, 16]  # hops of a call, where they are free
+    if isinstance(hops, int):
+        most = stretch.shape[1] // (hops * front_end.hop_length)
+        sizes = [hops] * max(2, min(GRAPH_CHECK_CALLS, most))  # two show whether states come back
+    length = sum(sizes) * front_end.hop_length
+    signal = np.tile(stretch, -(-length // stretch.shape[1]))[:, :length]
     if core.form == "spec2spec":
         transforms = Transforms(front_end)
         past = transforms.initial_state()["stft.past"]
         signal = np.concatenate([transforms.analyse(row[None], past)[0] for row in signal])
-    axis = 2 if core.form == "spec2spec" else 1
+    axis, unit = (2, 1) if core.form == "spec2spec" else (1, front_end.hop_length)
     state = core.initial_state(batch)
     memory = [as_array(value) for value in state.values()]
     expected, computed = [], []
-    for call in np.split(signal, calls, axis=axis):
+    for call in np.split(signal, np.cumsum(sizes[:-1]) * unit, axis=axis):
         call = np.ascontiguousarray(call)
         y, state = core(torch.from_numpy(call), state)
         got, *memory = graph(call, *memory)
@@ -295,6 +313,6 @@ def _check_graph(
         np.concatenate(computed, axis),
         tensor=graph.outputs[0].name,
         tolerance=core.spec.tolerance,
-        frame_length=1 if core.form == "spec2spec" else front_end.hop_length,
+        frame_length=unit,
         axis=axis,
     )

@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--form", choices=("wav2wav", "spec2spec"), default="wav2wav")
     parser.add_argument("--onnx-path", type=Path, required=True, help="the file to write")
     parser.add_argument("--streams", type=int, help="streams of a call; 0 leaves the number free (default 1)")
-    parser.add_argument("--hops", type=int, default=1, help="frames of a call (default 1)")
+    parser.add_argument("--hops", type=int, help="frames of a call; 0 leaves the number free (default 1)")
     parser.add_argument("--offline", action="store_true", help="whole recordings instead of states")
     parser.add_argument("--frames", type=int, help="fixes the length of an offline graph")
     arguments = parser.parse_args(argv)
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
             arguments.form,
             streaming=not arguments.offline,
             streams={None: 1, 0: "streams"}.get(arguments.streams, arguments.streams),
-            hops=arguments.hops,
+            hops={None: 1, 0: "hops"}.get(arguments.hops, arguments.hops),
             frames=arguments.frames,
             progress=lambda line: print(line, file=sys.stderr),
         )

@@ -103,7 +103,7 @@ def test_export_options(
             "gtcrn has no weights 'nowhere.pt' (known tags: speechzoo, dns3",
         ),
         (["--model", "gtcrn", "--checkpoint", "logs/mine/00100.pth"], "not a checkpoint of gtcrn"),
-        (["--model", "gtcrn", "--hops", "0"], "must be at least 1"),
+        (["--model", "gtcrn", "--hops", "-1"], "must be at least 1"),
         (["--model", "gtcrn", "--frames", "63"], "frames fixes the length of an offline graph"),
         (["-n", "theirs"], "logs/theirs: there is no training folder with a config.yaml"),
         (["-n", "../logs/empty"], "it does not say which model it is one of, as a training folder with"),

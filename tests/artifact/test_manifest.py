@@ -101,6 +101,7 @@ def test_not_a_manifest(text: str) -> None:
         {"tolerance": {"snr": 1}},
         {"form": "wav"},
         {"hops": "frames"},
+        {"hops": "many"},
         {"hops": 0},
         {"hops": 1.5},
         {"streaming": False},

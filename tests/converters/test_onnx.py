@@ -189,6 +189,22 @@ def test_hops_of_a_call(exported: Exported, speech_16k: Array, name: str, form: 
     same(Enhancer(one)(speech_16k), np.concatenate([*parts, stream.flush()]))
 
 
+@pytest.mark.parametrize(
+    ("name", "form"), [("gtcrn", "wav2wav"), ("dpcrn", "spec2spec"), (SMALLEST, "wav2wav")]
+)
+def test_any_number_of_hops(exported: Exported, speech_16k: Array, name: str, form: str) -> None:
+    """One file for a live stream, for whole recordings, and for many of either."""
+    path, one = exported(name, form, streams="streams", hops="hops"), exported(name, form)
+    manifest, hop = manifest_of(path), get_spec(name).front_end.hop_length
+    assert (manifest.streams, manifest.hops) == ("streams", "hops")
+    enhancer, expected = Enhancer(path), Enhancer(one)(speech_16k)
+    assert enhancer.session.block_length == hop and enhancer.latency() == Enhancer(one).latency()
+    same(expected, enhancer(speech_16k))
+    stream = enhancer.stream()
+    parts = [stream.push(block) for block in np.array_split(speech_16k, 77)]
+    same(expected, np.concatenate([*parts, stream.flush()]))
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", ONE_A_FAMILY)
 def test_whole_recordings_of_any_length(
@@ -439,6 +455,7 @@ def test_the_folder_is_made(
         ("wav2wav", {"streaming": False, "hops": 2}, "streams and hops are for streaming graphs"),
         ("wav2wav", {"streaming": False, "streams": "streams"}, "streams and hops are for streaming graphs"),
         ("spec2spec", {"hops": 0}, "must be at least 1"),
+        ("spec2spec", {"hops": "many"}, 'hops is a number, or "hops" to leave it free'),
         ("spec2spec", {"streams": 0}, "must be at least 1"),
         ("spec2spec", {"streams": "many"}, "not 'many'"),
         ("wav2wav", {"streaming": False, "frames": 0}, "must be at least 1"),

@@ -44,7 +44,7 @@ class Manifest:
         latency: samples from an input sample to the same instant's output sample.
         inputs, outputs: tensors in the graph's order, without the states.
         states: tensors that go in as ``<name>`` and come out as ``<name>.next``; zeros at the start.
-        hops: frames of a call, or "frames" where that is free (offline).
+        hops: frames of a call, or "hops" where that is free; "frames" of an offline graph.
         streams: streams of a call, or "streams" where that is free.
         weights: sha256 of the training form's parameters; source, licence and training data if known.
         tolerance: what the export was held to.
@@ -71,7 +71,8 @@ class Manifest:
     def __post_init__(self) -> None:
         if self.form not in get_args(Form):
             raise ValueError(f"form {self.form!r} is none of {', '.join(get_args(Form))}")
-        if not (type(self.hops) is int and self.hops > 0 if self.streaming else self.hops == "frames"):
+        fixed = type(self.hops) is int and self.hops > 0
+        if not (fixed or self.hops == "hops" if self.streaming else self.hops == "frames"):
             raise ValueError(f"hops {self.hops!r} with streaming {self.streaming}")
         if type(self.latency) is not int or self.latency < 0:
             raise ValueError(f"latency {self.latency!r}")

@@ -22,6 +22,9 @@ from zoo.windows import synthesis_window
 Array = NDArray[np.float32]
 
 
+HOPS_AT_ONCE = 64  # of one call, where their number is free: more gain little and take memory
+
+
 class Graph:
     """An ONNX file loaded by ONNX Runtime, with what it says of itself.
 
@@ -104,7 +107,7 @@ class StreamingSession:
         form: what the signal is.
         front_end: the spectrum's geometry.
         latency: samples from an input sample to the same instant's output sample.
-        hops: frames of a call.
+        hops: frames of a call, or a name where that is free.
         next_states: for every state input its index among the outputs.
     """
 
@@ -118,20 +121,22 @@ class StreamingSession:
         front_end: FrontEnd,
         *,
         latency: int,
-        hops: int,
+        hops: int | str,
         next_states: Sequence[int],
     ) -> None:
         self.name = graph.path.name
         self.front_end = front_end
         self.latency = latency
-        self.block_length = hops * front_end.hop_length
+        self.block_length = (1 if isinstance(hops, str) else hops) * front_end.hop_length
+        self._longest = HOPS_AT_ONCE * self.block_length if isinstance(hops, str) else self.block_length
         self._graph = graph
         self._next_states = next_states
         self._transforms = Transforms(front_end) if form == "spec2spec" else None
         streams = graph.inputs[0].shape[0]
         self._copies = 1 if isinstance(streams, str) else streams  # a graph for many streams gets copies
         # a public graph may want the window's past with every hop
-        self._history = 0 if self._transforms else int(graph.inputs[0].shape[1]) - self.block_length
+        samples = graph.inputs[0].shape[1]
+        self._history = 0 if self._transforms or isinstance(samples, str) else samples - self.block_length
         self._zeros: dict[str, Array] = {
             spec.name: np.zeros([1 if isinstance(n, str) else n for n in spec.shape], np.float32)
             for spec in graph.inputs[1:]
@@ -149,8 +154,8 @@ class StreamingSession:
         self._check_state(state)
         memory = dict(state)
         enhanced = [
-            self._block(hops[:, start : start + self.block_length], memory)
-            for start in range(0, hops.shape[1], self.block_length)
+            self._block(hops[:, start : start + self._longest], memory)
+            for start in range(0, hops.shape[1], self._longest)
         ]
         return np.concatenate(enhanced, axis=1), memory
 
@@ -276,7 +281,7 @@ def open_session(path: str | os.PathLike[str], *, threads: int = 1) -> Streaming
         manifest.form,
         manifest.front_end,
         latency=manifest.latency,
-        hops=int(manifest.hops),
+        hops=manifest.hops,
         next_states=range(1, len(graph.outputs)),
     )
 
