@@ -1,6 +1,7 @@
 """speechzoo: deployable speech models, each with its streaming form, its graphs and their proof.
 
-``list_models``, ``get_spec``, ``Enhancer`` on finished artifacts and ``verify`` work without torch;
+``list_models``, ``get_spec``, ``Enhancer`` and ``StreamBatcher`` on finished artifacts, and ``verify``
+work without torch;
 ``create_model`` and ``to_streaming`` need the extra ``[torch]``.
 """
 
@@ -15,13 +16,23 @@ if TYPE_CHECKING:
     from zoo.create import create_model
     from zoo.enhancer import Enhancer
     from zoo.registry import get_spec, list_models
+    from zoo.runtime.batcher import StreamBatcher
     from zoo.runtime.verification import verify
     from zoo.streaming.conversion import to_streaming
 
-__all__ = ["Enhancer", "create_model", "get_spec", "list_models", "to_streaming", "verify"]
+__all__ = [
+    "Enhancer",
+    "StreamBatcher",
+    "create_model",
+    "get_spec",
+    "list_models",
+    "to_streaming",
+    "verify",
+]
 
 _HOME = {
     "Enhancer": "zoo.enhancer",
+    "StreamBatcher": "zoo.runtime.batcher",
     "create_model": "zoo.create",
     "get_spec": "zoo.registry",
     "list_models": "zoo.registry",

@@ -133,6 +133,7 @@ class StreamingSession:
         self._next_states = next_states
         self._transforms = Transforms(front_end) if form == "spec2spec" else None
         streams = graph.inputs[0].shape[0]
+        self.batched = isinstance(streams, str)
         self._copies = 1 if isinstance(streams, str) else streams  # a graph for many streams gets copies
         # a public graph may want the window's past with every hop
         samples = graph.inputs[0].shape[1]
@@ -150,8 +151,8 @@ class StreamingSession:
         return dict(self._zeros)
 
     def run(self, hops: Array, state: State) -> tuple[Array, State]:
-        """(1, K x block_length) -> (1, K x block_length); see ``Session``."""
-        self._check_state(state)
+        """(B, K x block_length) -> the same, B of 1 unless batched; see ``Session``."""
+        self._check_state(state, len(hops))
         memory = dict(state)
         enhanced = [
             self._block(hops[:, start : start + self._longest], memory)
@@ -166,12 +167,11 @@ class StreamingSession:
         enhanced, _ = self.run(np.pad(waveform, ((0, 0), (0, padding))), self.initial_state())
         return enhanced[:, self.latency : self.latency + length]
 
-    def _check_state(self, state: State) -> None:
-        expected = self._zeros
+    def _check_state(self, state: State, streams: int) -> None:
+        rows = streams * self._copies
+        expected = {name: (rows, *zeros.shape[1:]) for name, zeros in self._zeros.items()}
         wrong = list(expected.keys() ^ state.keys())
-        wrong += [
-            name for name in expected.keys() & state.keys() if state[name].shape != expected[name].shape
-        ]
+        wrong += [name for name in expected.keys() & state.keys() if state[name].shape != expected[name]]
         if wrong:
             raise StateError(
                 f"this state is not one of {self.name}: {', '.join(sorted(wrong))} missing, surplus or of "
@@ -193,10 +193,10 @@ class StreamingSession:
             memory[spec.name] = outputs[index]
         if self._transforms:
             wave, memory["istft.overlap"] = self._transforms.synthesise(
-                outputs[0][:1], memory["istft.overlap"]
+                outputs[0][: len(block)], memory["istft.overlap"]
             )
             return wave
-        return outputs[0][:1]
+        return outputs[0][: len(block)]
 
 
 class OfflineSession:
@@ -211,6 +211,7 @@ class OfflineSession:
 
     backend = "onnxruntime"
     streaming = False
+    batched = False
 
     def __init__(self, graph: Graph, manifest: Manifest) -> None:
         self.name = graph.path.name

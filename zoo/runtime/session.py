@@ -27,6 +27,7 @@ class Session(Protocol):
         latency: samples by which the output of ``run`` lags its input.
         block_length: samples that ``run`` takes at once, a multiple of the hop.
         streaming: False if the model only takes whole recordings.
+        batched: whether ``run`` takes several streams at once, a row each, states along their axis 0.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Session(Protocol):
     latency: int
     block_length: int
     streaming: bool
+    batched: bool
 
     def initial_state(self) -> State:
         """The state of one stream before its first sample."""
@@ -44,11 +46,11 @@ class Session(Protocol):
         """Process whole blocks of one stream.
 
         Args:
-            hops: (1, K x block_length) float32 in [-1, 1], K at least 1.
+            hops: (1, K x block_length) float32 in [-1, 1], K at least 1; (B, K x block_length) if batched.
             state: of the call before, or ``initial_state()``; not changed.
 
         Returns:
-            (1, K x block_length) float32, and the state for the next call; both are the caller's own.
+            float32 of that shape, and the state for the next call; both are the caller's own.
         """
         ...
 

@@ -29,21 +29,21 @@ class Transforms:
         return {"stft.past": zeros, "istft.overlap": zeros}
 
     def analyse(self, hops: Array, past: Array) -> tuple[Array, Array]:
-        """Waveform (1, T x hop) -> spectrum (1, F, T, 2), and the memory for the next call."""
+        """Waveform (B, T x hop) -> spectrum (B, F, T, 2), and the memory for the next call."""
         wave = np.concatenate([past, hops], axis=1)
         frames = np.lib.stride_tricks.sliding_window_view(wave, self.front_end.n_fft, axis=1)
-        spectrum = np.fft.rfft(frames[:, :: self.front_end.hop_length] * self._analysis)  # (1, T, F)
+        spectrum = np.fft.rfft(frames[:, :: self.front_end.hop_length] * self._analysis)  # (B, T, F)
         parts = np.stack([spectrum.real, spectrum.imag], axis=-1).astype(np.float32)
         return parts.transpose(0, 2, 1, 3), wave[:, wave.shape[1] - self.front_end.delay :].copy()
 
     def synthesise(self, spectrum: Array, overlap: Array) -> tuple[Array, Array]:
-        """Spectrum (1, F, T, 2) -> waveform (1, T x hop), and the memory for the next call."""
+        """Spectrum (B, F, T, 2) -> waveform (B, T x hop), and the memory for the next call."""
         n_fft, hop = self.front_end.n_fft, self.front_end.hop_length
-        complex_spectrum = (spectrum[..., 0] + 1j * spectrum[..., 1])[0].T  # (T, F)
+        complex_spectrum = (spectrum[..., 0] + 1j * spectrum[..., 1]).transpose(0, 2, 1)  # (B, T, F)
         frames = np.fft.irfft(complex_spectrum, n=n_fft).astype(np.float32) * self._synthesis
-        wave = np.zeros((1, len(frames) * hop + self.front_end.delay), np.float32)
+        ready = frames.shape[1] * hop
+        wave = np.zeros((len(frames), ready + self.front_end.delay), np.float32)
         wave[:, : self.front_end.delay] = overlap
-        for i, frame in enumerate(frames):
-            wave[0, i * hop : i * hop + n_fft] += frame
-        ready = len(frames) * hop
+        for i in range(frames.shape[1]):
+            wave[:, i * hop : i * hop + n_fft] += frames[:, i]
         return wave[:, :ready].copy(), wave[:, ready:].copy()

@@ -57,6 +57,104 @@ class Latency:
         return {name: 1000 * count / self.sample_rate for name, count in self.samples.items()}
 
 
+class Channel:
+    """What surrounds the computing of one stream: resampling, cutting into blocks, alignment.
+
+    ``take`` and ``take_rest`` turn input into whole blocks for a session; ``give`` and ``give_rest`` turn
+    what the session made of them into output.
+
+    Attributes:
+        sample_rate: of input and output, in Hz.
+        latency: how late the output is.
+        ended: whether the input was ended by ``take_rest``.
+    """
+
+    def __init__(self, session: Session, sample_rate: int | None = None) -> None:
+        """
+        Raises:
+            AudioError: a rate that is not a whole number from 1000 to 768000.
+        """
+        model_rate = session.front_end.sample_rate
+        self.sample_rate = model_rate if sample_rate is None else check_rate(sample_rate)
+        self._session_latency, self._block_length = session.latency, session.block_length
+        self._before = Resampler(self.sample_rate, model_rate)
+        self._after = Resampler(model_rate, self.sample_rate)
+        self.latency = self._account(session)
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to before the first sample."""
+        self._before.reset()
+        self._after.reset()
+        self._waiting = np.zeros((1, 0), np.float32)  # less than a block, at the model's rate
+        self._received = 0  # samples pushed
+        self._enhanced = -self._session_latency  # aligned samples at the model's rate
+        self.ended = False
+
+    def check(self, block: ArrayLike) -> Array:
+        """A block as (1, N) float32; nothing changes.
+
+        Raises:
+            AudioError: another shape or type, a sample that is NaN or infinite, or the input has ended.
+        """
+        if self.ended:
+            raise AudioError("this stream was flushed; call reset() before the next recording")
+        return check_samples(block, self._received)
+
+    def take(self, samples: Array) -> Array:
+        """(1, N) of ``check`` -> (1, K x block_length) at the model's rate, K of 0 or more."""
+        self._received += samples.shape[1]
+        samples = np.concatenate([self._waiting, self._before.push(samples)], axis=1)
+        whole = samples.shape[1] // self._block_length * self._block_length
+        self._waiting = samples[:, whole:].copy()
+        return samples[:, :whole]
+
+    def give(self, enhanced: Array) -> Array:
+        """(1, K x block_length) of the session -> (M,) output that it completes."""
+        return self._after.push(self._aligned(enhanced))[0]
+
+    def take_rest(self) -> Array:
+        """End the input: (1, K x block_length) with all that is left and zeros behind it."""
+        self.ended = True
+        samples = np.concatenate([self._waiting, self._before.flush()], axis=1)
+        self._length = self._before.output_length(self._received)
+        blocks = -((self._enhanced - self._length) // self._block_length)
+        return np.pad(samples, ((0, 0), (0, blocks * self._block_length - samples.shape[1])))
+
+    def give_rest(self, enhanced: Array) -> Array:
+        """(1, K x block_length) of the session -> (M,), the end of the output."""
+        missing = self._length - max(0, self._enhanced)
+        output = self._after.push(self._aligned(enhanced)[:, :missing])
+        return np.concatenate([output, self._after.flush(self._received)], axis=1)[0]
+
+    def _aligned(self, enhanced: Array) -> Array:
+        """Without what lies before the first sample."""
+        late = max(0, -self._enhanced)
+        self._enhanced += enhanced.shape[1]
+        return enhanced[:, late:]
+
+    def _account(self, session: Session) -> Latency:
+        """The exact delay, from the one output sample a block that waits longest."""
+        source, model = self.sample_rate, session.front_end.sample_rate
+        common = math.gcd(source, model)
+        up, down = source // common, model // common
+        delay = session.latency + self._after.latency
+        # Blocks after which the positions of blocks and samples repeat, beginning where output exists.
+        length = self._block_length
+        blocks = np.arange(down // math.gcd(length, down)) + -(-delay // length)
+        first = -(-(blocks * length - delay) * up // down)  # the first output that needs this block
+        last = ((blocks + 1) * length - 1) * up // down + self._before.latency  # the input it waits for
+        total = int((last - first).max())
+
+        def at_source(samples: int) -> int:
+            return round(samples * up / down)
+
+        window = at_source(session.front_end.delay)
+        look_ahead = at_source(session.latency - session.front_end.delay)
+        buffering = at_source(length - 1)
+        return Latency(source, window, look_ahead, total - window - look_ahead - buffering, buffering)
+
+
 class Stream:
     """One channel of noisy audio in, the same channel enhanced out.
 
@@ -76,23 +174,14 @@ class Stream:
             AudioError: a rate that is not a whole number from 1000 to 768000.
         """
         self.session = session
-        model_rate = session.front_end.sample_rate
-        self.sample_rate = model_rate if sample_rate is None else check_rate(sample_rate)
-        self._block_length = session.block_length
-        self._before = Resampler(self.sample_rate, model_rate)
-        self._after = Resampler(model_rate, self.sample_rate)
-        self.latency = self._account()
-        self.reset()
+        self._channel = Channel(session, sample_rate)
+        self.sample_rate, self.latency = self._channel.sample_rate, self._channel.latency
+        self._state = session.initial_state()
 
     def reset(self) -> None:
         """Go back to before the first sample, as a fresh stream."""
-        self._before.reset()
-        self._after.reset()
+        self._channel.reset()
         self._state = self.session.initial_state()
-        self._waiting = np.zeros((1, 0), np.float32)  # less than a block, at the model's rate
-        self._received = 0  # samples pushed
-        self._enhanced = -self.session.latency  # aligned samples at the model's rate
-        self._ended = False
 
     def push(self, block: ArrayLike) -> Array:
         """Take the next samples and give all output that they complete.
@@ -107,11 +196,7 @@ class Stream:
             AudioError: another shape or type, a sample that is NaN or infinite (the stream is as it was
                 before the call, and can go on), or a push after ``flush`` without ``reset``.
         """
-        if self._ended:
-            raise AudioError("this stream was flushed; call reset() before the next recording")
-        samples = check_samples(block, self._received)
-        self._received += samples.shape[1]
-        return self._after.push(self._enhance(self._before.push(samples)))[0]
+        return self._channel.give(self._run(self._channel.take(self._channel.check(block))))
 
     def flush(self) -> Array:
         """End the stream: give the rest of its output. ``reset`` begins another recording.
@@ -119,52 +204,19 @@ class Stream:
         Returns:
             (M,) float32; nothing when called again.
         """
-        if self._ended:
+        if self._channel.ended:
             return np.zeros(0, np.float32)
-        rest = self._enhance(self._before.flush())
-        length = self._before.output_length(self._received)
-        missing, waiting = length - max(0, self._enhanced), self._waiting.shape[1]
-        padded = -((self._enhanced - length) // self._block_length) * self._block_length
-        zeros = np.zeros((1, padded - waiting), np.float32)
-        tail = self._enhance(zeros)[:, :missing]
-        self._ended = True
-        output = self._after.push(np.concatenate([rest, tail], axis=1))
-        return np.concatenate([output, self._after.flush(self._received)], axis=1)[0]
+        return self._channel.give_rest(self._run(self._channel.take_rest()))
 
-    def _enhance(self, samples: Array) -> Array:
-        """(1, n) at the model's rate through the session in whole blocks; gives the aligned output."""
-        samples = np.concatenate([self._waiting, samples], axis=1)
-        whole = samples.shape[1] // self._block_length * self._block_length
-        self._waiting = samples[:, whole:].copy()
+    def _run(self, blocks: Array) -> Array:
+        """(1, K x block_length) through the session, not too much at once."""
         outputs = [np.zeros((1, 0), np.float32)]
-        step = max(1, SAMPLES_AT_ONCE // self._block_length) * self._block_length
-        for start in range(0, whole, step):
-            blocks = np.ascontiguousarray(samples[:, start : min(whole, start + step)])
-            output, self._state = self.session.run(blocks, self._state)
-            outputs.append(output[:, max(0, -self._enhanced) :])
-            self._enhanced += output.shape[1]
+        step = max(1, SAMPLES_AT_ONCE // self.session.block_length) * self.session.block_length
+        for start in range(0, blocks.shape[1], step):
+            part = np.ascontiguousarray(blocks[:, start : start + step])
+            output, self._state = self.session.run(part, self._state)
+            outputs.append(output)
         return np.concatenate(outputs, axis=1)
-
-    def _account(self) -> Latency:
-        """The exact delay, from the one output sample a block that waits longest."""
-        source, model = self.sample_rate, self.session.front_end.sample_rate
-        common = math.gcd(source, model)
-        up, down = source // common, model // common
-        delay = self.session.latency + self._after.latency
-        # Blocks after which the positions of blocks and samples repeat, beginning where output exists.
-        length = self._block_length
-        blocks = np.arange(down // math.gcd(length, down)) + -(-delay // length)
-        first = -(-(blocks * length - delay) * up // down)  # the first output that needs this block
-        last = ((blocks + 1) * length - 1) * up // down + self._before.latency  # the input it waits for
-        total = int((last - first).max())
-
-        def at_source(samples: int) -> int:
-            return round(samples * up / down)
-
-        window = at_source(self.session.front_end.delay)
-        look_ahead = at_source(self.session.latency - self.session.front_end.delay)
-        buffering = at_source(length - 1)
-        return Latency(source, window, look_ahead, total - window - look_ahead - buffering, buffering)
 
 
 def check_samples(block: ArrayLike, position: int = 0) -> Array:

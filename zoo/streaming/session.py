@@ -24,6 +24,7 @@ class TorchSession:
 
     backend = "torch"
     streaming = True
+    batched = False
 
     def __init__(self, model: StreamingModule, *, hops: int = 1) -> None:
         if model.form == "training":
