@@ -10,7 +10,7 @@ from zoo.errors import AudioError
 from zoo.plot import check_picture
 
 PANELS = (
-    ("training loss", ("loss", "magnitude", "complex", "consistency", "waveform")),
+    ("training loss", ("loss", "magnitude", "complex", "consistency", "waveform", "perceptual")),
     ("validation: SI-SDR (dB)", ("valid_si_sdr", "valid_clean")),
     ("validation: PESQ", ("valid_pesq",)),
     ("validation: STOI", ("valid_stoi",)),

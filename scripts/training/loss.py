@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from scripts.training.perceptual import PerceptualDistance
 from zoo.layers.spectrum import compress
 from zoo.layers.stft import STFT
 from zoo.spec import FrontEnd
@@ -25,16 +26,18 @@ class Balance:
         complex: compressed real and imaginary parts of the same.
         waveform: signal to distortion ratio, in bel.
         consistency: the first two of the spectrum that the waveform has, relative to those of the network's.
+        perceptual: distance as PESQ hears it.
     """
 
     magnitude: float = 70.0
     complex: float = 30.0
     waveform: float = 3.0
     consistency: float = 0.5
+    perceptual: float = 2.0
 
 
 class EnhancementLoss(nn.Module):
-    """Compressed spectral distances and the waveform's signal to distortion ratio.
+    """Compressed spectral distances, the waveform's signal to distortion ratio, and PESQ's disturbances.
 
     Mean square differences of magnitudes and of real and imaginary parts, raised to the power 0.3 in
     magnitude (S. Braun, I. Tashev: A consolidated view of loss functions for supervised deep
@@ -52,6 +55,7 @@ class EnhancementLoss(nn.Module):
         super().__init__()
         self.balance = balance or Balance()
         self.stft = STFT(front_end)
+        self.heard = PerceptualDistance(front_end.bins, front_end.sample_rate)
 
     def forward(
         self, spectrum: Tensor, wave: Tensor, target: Tensor, noisy: Tensor
@@ -65,9 +69,10 @@ class EnhancementLoss(nn.Module):
             noisy: (B, N), which decides the loudness.
         """
         scale = LOUDNESS / noisy.square().mean(1, keepdim=True).sqrt().clamp(min=1e-4)  # (B, 1)
-        wanted = self._compressed_spectrum(target * scale, spectrum.shape[2])
+        spectra = [self._spectrum(signal * scale, spectrum.shape[2]) for signal in (wave, target)]
+        seen, wanted = (_compressed(x) for x in spectra)
         own = _compressed(spectrum * scale[:, :, None, None])
-        seen = self._compressed_spectrum(wave * scale, spectrum.shape[2])
+        powers = (x.square().sum(3).transpose(1, 2) for x in spectra)
         balance = self.balance
         terms = {
             "magnitude": balance.magnitude * _magnitude_distance(own, wanted),
@@ -78,15 +83,16 @@ class EnhancementLoss(nn.Module):
                 + balance.complex * _distance(seen, wanted)
             ),
             "waveform": balance.waveform * distortion(wave * scale, target * scale),
+            "perceptual": balance.perceptual * self.heard(*powers).mean(),
         }
         return torch.stack(list(terms.values())).sum(), terms
 
-    def _compressed_spectrum(self, wave: Tensor, frames: int) -> Tensor:
-        """(B, N) -> (B, T, 2, F), zeros standing behind the wave."""
+    def _spectrum(self, wave: Tensor, frames: int) -> Tensor:
+        """(B, N) -> (B, F, T, 2), zeros standing behind the wave."""
         hop, delay = self.stft.front_end.hop_length, self.stft.front_end.delay
         wave = nn.functional.pad(wave, (0, frames * hop - wave.shape[1]))
         state = {self.stft.state_name("past"): wave.new_zeros(wave.shape[0], delay)}
-        return _compressed(self.stft(wave, state)[0])
+        return self.stft(wave, state)[0]
 
 
 def distortion(wave: Tensor, target: Tensor) -> Tensor:
