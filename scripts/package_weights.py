@@ -41,7 +41,14 @@ def main(argv: list[str] | None = None) -> int:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--run", type=Path, required=True, metavar="FOLDER", help="that scripts.train wrote")
+    parser.add_argument(
+        "--run",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FOLDER",
+        help="that scripts.train wrote; several if each began with the weights of the one before",
+    )
     parser.add_argument(
         "--figures", type=Path, nargs="*", default=[], metavar="JSON", help="that scripts.evaluate wrote"
     )
@@ -68,11 +75,11 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def package(run: Path, evaluations: list[Evaluation], training_data: str, licence: str) -> list[Path]:
+def package(runs: list[Path], evaluations: list[Evaluation], training_data: str, licence: str) -> list[Path]:
     """Write the files of one model's weights, all of them or none.
 
     Args:
-        run: folder of a training run.
+        runs: folders of training runs, the last one's weights being those to package.
         evaluations: figures, for the record and the card.
         training_data: text with a heading, a sentence that the record repeats, and a table for the card.
         licence: SPDX identifier.
@@ -81,10 +88,10 @@ def package(run: Path, evaluations: list[Evaluation], training_data: str, licenc
         CheckpointError: no run, or not one of a registered model.
         ParityError: the graph does not compute what the network computes.
     """
-    settings = run_settings(run)
-    spec = get_spec(settings["model"])
+    history = [run_settings(run) for run in runs]
+    spec = get_spec(history[-1]["model"])
     sentence = training_data.split("\n\n")[1].strip()
-    model = zoo.create_model(spec.name, run / BEST)
+    model = zoo.create_model(spec.name, runs[-1] / BEST)
     model.provenance = {"source": TAG, "licence": licence, "training_data": sentence}
     target = folder(spec)
     target.mkdir(exist_ok=True)
@@ -107,14 +114,14 @@ def package(run: Path, evaluations: list[Evaluation], training_data: str, licenc
         )
         record.write_text(json.dumps(asdict(weights), indent=2) + "\n")
         text.write_text(
-            card(spec, weights, settings, evaluations, training_data, digest(model.state_dict()), report)
+            card(spec, weights, history, evaluations, training_data, digest(model.state_dict()), report)
         )
         files = [path.replace(target / path.name) for path in (graph, parameters, record, text)]
     return files
 
 
 def run_settings(run: Path) -> dict[str, Any]:
-    """The settings of a training run, and the step of its best weights.
+    """The settings of a training run, its last step, and the one of its best weights.
 
     Raises:
         CheckpointError: the folder holds no run.
@@ -125,8 +132,8 @@ def run_settings(run: Path) -> dict[str, Any]:
 
     content = torch.load(run / LAST, map_location="cpu", weights_only=True)
     with safe_open(run / BEST, "pt") as file:
-        step = (file.metadata() or {}).get("step", "")
-    return {**content["settings"], "step": step}
+        best = (file.metadata() or {}).get("step", "")
+    return {**content["settings"], "last": content["step"], "best": best}
 
 
 def metrics(spec: ModelSpec, evaluations: list[Evaluation]) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +61,7 @@ def read_evaluation(path: Path) -> Evaluation:
 def card(
     spec: ModelSpec,
     weights: Weights,
-    settings: dict[str, Any],
+    history: list[dict[str, Any]],
     evaluations: list[Evaluation],
     training_data: str,
     digest: str,
@@ -100,8 +99,7 @@ def card(
         "## Limits",
         _LIMITS,
         "## Made by",
-        f"```sh\n{_command(settings)}\n```",
-        f"What is here did best in its validation: after {settings['step']} of {settings['steps']} steps.",
+        *(_run(settings, number, len(history)) for number, settings in enumerate(history, 1)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -136,23 +134,22 @@ def _table(evaluation: Evaluation) -> str:
 _DIGITS = {"stoi": 3, "clean": 1, "noise": 1, "steady": 1}
 
 
-def _command(settings: dict[str, Any]) -> str:
-    """The command line that repeats the run."""
+def _run(settings: dict[str, Any], number: int, count: int) -> str:
+    """The command line that repeats one run of several, and where its weights are from."""
+    name = settings["model"] + (f"_{number}" if count > 1 else "")
     data = "../shared/data"
-    words = ["python", "-m", "scripts.train", settings["model"]]
-    lines = [shlex.join(words)]
+    lines = [f"python -m scripts.train {settings['model']} --out out/{name}"]
     lines += [
-        f"    --{kind} {data}/{where}"
-        for kind, where in (
-            ("speech", "speech/train"),
-            ("noise", "noise/train"),
-            ("valid-speech", "speech/valid"),
-            ("valid-noise", "noise/valid"),
-        )
+        f"    --{kind} {data}/{kind}/train --valid-{kind} {data}/{kind}/valid" for kind in ("speech", "noise")
     ]
-    options = [("steps", "steps"), ("batch", "batch"), ("seconds", "seconds"), ("lr", "lr"), ("seed", "seed")]
-    rest = " ".join(f"--{option} {settings[name]:g}" for option, name in options)
-    if settings["weights"]:
-        rest += f" --weights {settings['weights']}"
-    lines.append(f"    --out out/{settings['model']} {rest}")
-    return " \\\n".join(lines)
+    names = ("steps", "batch", "seconds", "lr", "warm_up", "perceptual", "seed")
+    options = " ".join(f"--{option.replace('_', '-')} {settings[option]:g}" for option in names)
+    lines.append(f"    {options}")
+    if number > 1:
+        lines.append(f"    --weights out/{settings['model']}_{number - 1}/best.safetensors")
+    command = " \\\n".join(lines)
+    stopped = f" It was stopped after {settings['last']}." if settings["last"] < settings["steps"] else ""
+    return (
+        f"```sh\n{command}\n```\n\nBest in validation: after step {settings['best']} of {settings['steps']}."
+        f"{stopped}"
+    )

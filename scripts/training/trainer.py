@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from scripts.training.files import write_atomically
-from scripts.training.loss import EnhancementLoss
+from scripts.training.loss import Balance, EnhancementLoss
 from scripts.training.mixtures import Mixtures
 from scripts.training.optimisation import learning_rate, parameter_groups
 from scripts.training.pairs import Pair
@@ -55,6 +55,7 @@ class Settings:
         decay: of weights (AdamW).
         clip: largest norm of a gradient.
         average: decay of the averaged weights.
+        perceptual: weight of the perceptual distance in the loss.
         seed: of weights and mixtures.
         weights: what the run starts from, if not random.
     """
@@ -68,6 +69,7 @@ class Settings:
     decay: float = 0.01
     clip: float = 5.0
     average: float = 0.999
+    perceptual: float = 2.0
     seed: int = 0
     weights: str = ""
 
@@ -103,7 +105,8 @@ class Trainer:
         self.averaged = AveragedModel(
             network, multi_avg_fn=warmed_average(settings.average), use_buffers=True
         )
-        self.loss = EnhancementLoss(network.spec.front_end).to(self.device)
+        balance = Balance(perceptual=settings.perceptual)
+        self.loss = EnhancementLoss(network.spec.front_end, balance).to(self.device)
         self.optimizer = torch.optim.AdamW(
             parameter_groups(network, settings.decay), lr=settings.lr, betas=(0.9, 0.99)
         )

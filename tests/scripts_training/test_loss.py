@@ -36,6 +36,7 @@ def test_a_perfect_output_leaves_only_the_limit(front: FrontEnd) -> None:
     loss = EnhancementLoss(front)
     total, terms = loss(spectrum_of(target, front), target, target, target + noise)
     assert all(float(terms[name]) < 1e-5 for name in ("magnitude", "complex", "consistency"))
+    assert float(terms["perceptual"]) < 0.1
     assert float(terms["waveform"]) == pytest.approx(loss.balance.waveform * math.log10(LIMIT), abs=1e-3)
     assert float(total) == pytest.approx(sum(float(term) for term in terms.values()), abs=1e-6)
 
