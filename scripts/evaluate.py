@@ -22,7 +22,7 @@ from scripts.training.metrics import HEADINGS, level_db, measure, si_sdr
 from scripts.training.pairs import Pair, folder_pairs, mixed_pairs
 from zoo.audio import AudioFormat, AudioWriter
 from zoo.enhancer import Enhancer
-from zoo.errors import AudioError, SpeechZooError, UnknownModelError
+from zoo.errors import AudioError, SpeechZooError
 from zoo.plot import check_picture, plot_spectrograms
 
 Array = NDArray[np.float32]
@@ -82,16 +82,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def open_row(text: str, threads: int = 1) -> Enhancer:
-    """What a row names: an artifact's path, or MODEL=WEIGHTS.
+    """What a row names: an artifact's path, a model of which weights are packaged, or MODEL=WEIGHTS.
 
     Raises:
         SpeechZooError: neither, or it cannot be opened.
     """
-    if text.endswith(".onnx"):
-        return Enhancer(text, threads=threads)
     name, _, weights = text.partition("=")
     if not weights:
-        raise UnknownModelError(f"row {text!r}: expected a path ending in .onnx, or MODEL=WEIGHTS")
+        return Enhancer(text, threads=threads)
     from zoo.streaming.session import TorchSession
 
     return Enhancer(TorchSession(zoo.create_model(name, weights), hops=HOPS))
@@ -240,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "rows", nargs="*", metavar="ROW", help="artifact.onnx, or MODEL=WEIGHTS (tag or path)"
+        "rows", nargs="*", metavar="ROW", help="MODEL, MODEL=WEIGHTS (tag or path), or artifact.onnx"
     )
     parser.add_argument("--noisy", type=Path, metavar="DIR", help="noisy recordings, with --clean")
     parser.add_argument(

@@ -158,7 +158,7 @@ def test_what_cannot_be_measured(
         ([], "either --noisy and --clean"),
         (mixed[:2], "either --noisy and --clean"),
         ([*mixed, "--noisy", str(folders[0])], "either --noisy and --clean"),
-        (["gtcrn", *mixed], "MODEL=WEIGHTS"),
+        (["dpcrn", *mixed], "none come with the package"),
         (["gtcrm=x", *mixed], "did you mean"),
         ([str(tmp_path / "none.onnx"), *mixed], "none.onnx"),
         (["--speech", str(tmp_path), "--noise", str(folders[1])], "no audio files"),
