@@ -33,6 +33,7 @@ ENHANCEMENT = {
     "fastenhancer_48k_s",
     "fastenhancer_48k_m",
     "fastenhancer_48k_l",
+    "fspen",
 }
 GEOMETRY = {  # rate, transform, hop, as the papers and the public code have them
     "gtcrn": (16000, 512, 256),
@@ -47,6 +48,7 @@ GEOMETRY = {  # rate, transform, hop, as the papers and the public code have the
     "fastenhancer_48k_s": (48000, 1024, 512),
     "fastenhancer_48k_m": (48000, 1024, 320),
     "fastenhancer_48k_l": (48000, 1024, 200),
+    "fspen": (16000, 512, 256),
 }
 
 

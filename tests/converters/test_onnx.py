@@ -141,7 +141,8 @@ def test_real_speech(
 
 
 @pytest.mark.parametrize(
-    ("name", "form"), [("dpcrn", "wav2wav"), (SMALLEST, "spec2spec"), ("gtcrn", "wav2wav")]
+    ("name", "form"),
+    [("dpcrn", "wav2wav"), (SMALLEST, "spec2spec"), ("gtcrn", "wav2wav"), ("fspen", "spec2spec")],
 )
 def test_any_number_of_streams(exported: Exported, speech_16k: Array, name: str, form: str) -> None:
     """1, 2 and 5 streams in a call, each other speech: as each alone in the graph for one stream."""
@@ -175,7 +176,12 @@ def test_a_fixed_number_of_streams(exported: Exported, speech_16k: Array) -> Non
 
 @pytest.mark.parametrize(
     ("name", "form", "hops"),
-    [("gtcrn", "spec2spec", 4), (SMALLEST, "spec2spec", 5), (SMALLEST, "wav2wav", 150)],
+    [
+        ("gtcrn", "spec2spec", 4),
+        (SMALLEST, "spec2spec", 5),
+        (SMALLEST, "wav2wav", 150),
+        ("fspen", "wav2wav", 3),
+    ],
 )
 def test_hops_of_a_call(exported: Exported, speech_16k: Array, name: str, form: str, hops: int) -> None:
     """Also where the speech that exports are judged by is no multiple of a call, or hardly one call."""

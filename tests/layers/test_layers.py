@@ -28,7 +28,7 @@ from zoo.layers.conv import (
 )
 from zoo.layers.dual_path import DualPathBlock
 from zoo.layers.norm import ChannelsLastBatchNorm
-from zoo.layers.recurrent import GroupedGRU, GroupedTimeGRU, SequenceLSTM, TimeGRU, TimeLSTM
+from zoo.layers.recurrent import GroupedGRU, GroupedTimeGRU, SequenceGRU, SequenceLSTM, TimeGRU, TimeLSTM
 from zoo.layers.stft import ISTFT, STFT, centred_istft, centred_stft
 from zoo.registry import get_spec
 from zoo.runtime.spectrum import Transforms
@@ -194,6 +194,8 @@ CASES = [
     Case("GroupedTimeGRU", lambda: Host(GroupedTimeGRU(8, 12, rows=4)), (3, 9, 4, 8), ROWS),
     Case("GroupedGRU", lambda: Host(GroupedGRU(8, 12)), (9, 6, 8), SEQUENCES),
     Case("GroupedGRU-both-ways", lambda: Host(GroupedGRU(8, 12, bidirectional=True)), (9, 6, 8), SEQUENCES),
+    Case("SequenceGRU", lambda: Host(SequenceGRU(5, 7)), (9, 6, 5), SEQUENCES),
+    Case("SequenceGRU-both-ways", lambda: Host(SequenceGRU(5, 7, bidirectional=True)), (9, 6, 5), SEQUENCES),
     Case("SequenceLSTM", lambda: Host(SequenceLSTM(5, 7)), (9, 6, 5), SEQUENCES),
     Case(
         "SequenceLSTM-both-ways", lambda: Host(SequenceLSTM(5, 7, bidirectional=True)), (9, 6, 5), SEQUENCES

@@ -30,8 +30,9 @@ ORACLES = {
     "dpcrn": "dpcrn",
     "fastenhancer_t": "fastenhancer_16k_t",
     "fastenhancer_m": "fastenhancer_16k_m",  # hop other than half the window
+    "fspen": "fspen",
 }
-WAVEFORM_ORACLES = ["fastenhancer_t", "fastenhancer_m"]
+WAVEFORM_ORACLES = ["fastenhancer_t", "fastenhancer_m", "fspen"]
 
 
 def oracle_path(shared: Path, name: str) -> Path:

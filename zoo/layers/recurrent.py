@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -102,6 +103,23 @@ class SequenceLSTM(nn.LSTM):
         return run_recurrent(self, x)[0]
 
 
+class SequenceGRU(nn.GRU):
+    """GRU over sequences without memory beyond the call. Parameters as in ``nn.GRU``.
+
+    Args:
+        input_size: channels in.
+        hidden_size: channels out of each direction.
+        bidirectional: runs over the sequence in both directions.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, bidirectional: bool = False) -> None:
+        super().__init__(input_size, hidden_size, bidirectional=bidirectional)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """(L, B, C) -> (L, B, H x directions)"""
+        return run_recurrent(self, x)[0]
+
+
 class GroupedGRU(nn.Module):
     """Two GRUs, each over its half of the channels: the sequences have no memory beyond the call.
 
@@ -129,7 +147,7 @@ class GroupedGRU(nn.Module):
         return MergedGRU(self.input_size, self.hidden_size, self.directions)
 
     def streaming_parameters(self, own: Params) -> Params:
-        return {f"rnn.{name}": value for name, value in block_diagonal_gru(own).items()}
+        return {f"rnn.{name}": value for name, value in block_diagonal_gru(own, ("rnn1", "rnn2")).items()}
 
 
 class MergedGRU(nn.Module):
@@ -187,7 +205,7 @@ class GroupedTimeGRU(nn.Module, Stateful):
         return TimeGRU(self.input_size, self.hidden_size, rows=self.rows)
 
     def streaming_parameters(self, own: Params) -> Params:
-        return block_diagonal_gru(own)
+        return block_diagonal_gru(own, ("rnn1", "rnn2"))
 
 
 def run_recurrent(rnn: nn.GRU | nn.LSTM, x: Tensor, *states: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -242,14 +260,14 @@ def _onnx_operator(
     return y.reshape(length, batch, directions * rnn.hidden_size), tuple(after)
 
 
-def block_diagonal_gru(own: Params) -> Params:
-    """Parameters ``rnn1.*`` and ``rnn2.*`` of two GRUs as those of one over both inputs.
+def block_diagonal_gru(own: Params, parts: Sequence[str]) -> Params:
+    """Parameters ``<part>.*`` of several GRUs as those of one over all their inputs.
 
     The gates (reset, update, new) stay outermost in the rows, so each gate's block is joined by itself.
     """
     merged = {}
-    for name in (key.removeprefix("rnn1.") for key in own if key.startswith("rnn1.")):
-        gates = zip(own[f"rnn1.{name}"].chunk(3), own[f"rnn2.{name}"].chunk(3), strict=True)
-        join = torch.block_diag if name.startswith("weight") else lambda *halves: torch.cat(halves)
-        merged[name] = torch.cat([join(first, second) for first, second in gates])
+    for name in (key.removeprefix(f"{parts[0]}.") for key in own if key.startswith(f"{parts[0]}.")):
+        gates = zip(*(own[f"{part}.{name}"].chunk(3) for part in parts), strict=True)
+        join = torch.block_diag if name.startswith("weight") else lambda *blocks: torch.cat(blocks)
+        merged[name] = torch.cat([join(*gate) for gate in gates])
     return merged
