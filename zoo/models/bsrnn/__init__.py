@@ -3,10 +3,10 @@
 from zoo.spec import FrontEnd, ModelSpec
 
 _SIZES = {  # name: title, channels, layers, parameters, multiply-adds a second
-    "bsrnn_xxt": ("BSRNN-xxt", 16, 2, 254_492, 0),
-    "bsrnn_xt": ("BSRNN-xt", 16, 6, 337_820, 0),
-    "bsrnn_t": ("BSRNN-t", 32, 6, 1_039_148, 0),
-    "bsrnn_s": ("BSRNN-s", 64, 6, 3_541_580, 0),
+    "bsrnn_xxt": ("BSRNN-xxt", 16, 2, 254_492, 90_100_000),
+    "bsrnn_xt": ("BSRNN-xt", 16, 6, 337_820, 245_000_000),
+    "bsrnn_t": ("BSRNN-t", 32, 6, 1_039_148, 962_000_000),
+    "bsrnn_s": ("BSRNN-s", 64, 6, 3_541_580, 3_810_000_000),
 }
 
 SPECS = tuple(

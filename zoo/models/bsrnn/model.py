@@ -56,18 +56,22 @@ class BSRNN(StreamingModule):
 
     def process(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, 257, T, 2) -> (B, 257, T, 2)"""
-        x = compress(x.permute(2, 0, 3, 1), self.compression)  # (T, B, 2, F)
-        y = self.band_split(x)  # (T, B, K, C)
-        over_time = zip(self.norm_time, self.rnn_time, self.fc_time, strict=True)
-        over_bands = zip(self.norm_freq, self.rnn_freq, self.fc_freq, strict=True)
-        for (norm, rnn, fc), (band_norm, band_rnn, band_fc) in zip(over_time, over_bands, strict=True):
-            z, state = rnn(norm(y), state)
-            y = y + fc(z)
-            bands = band_norm(y).flatten(0, 1).transpose(0, 1)  # (K, T x B, C)
-            y = y + band_fc(band_rnn(bands)).transpose(0, 1).view(y.shape)
-        mask, residual = self.mask_decoder(y)  # (T, B, 2, F)
+        batch, _, frames, _ = x.shape
+        x = compress(x.permute(2, 0, 3, 1).flatten(0, 1), self.compression)  # (T x B, 2, F)
+        y = self.band_split(x).unflatten(0, (frames, batch))  # (T, B, K, C)
+        layers = zip(
+            *(self.norm_time, self.rnn_time, self.fc_time),
+            *(self.norm_freq, self.rnn_freq, self.fc_freq),
+            strict=True,
+        )
+        for norm_time, rnn_time, fc_time, norm_freq, rnn_freq, fc_freq in layers:
+            z, state = rnn_time(norm_time(y), state)
+            y = y + fc_time(z)
+            bands = norm_freq(y).flatten(0, 1).transpose(0, 1)  # (K, T x B, C)
+            y = y + fc_freq(rnn_freq(bands)).transpose(0, 1).view(y.shape)
+        mask, residual = self.mask_decoder(y.flatten(0, 1))  # (T x B, 2, F)
         enhanced = decompress(complex_product(x, mask) + residual, self.compression)
-        return enhanced.permute(1, 3, 0, 2), state
+        return enhanced.unflatten(0, (frames, batch)).permute(1, 3, 0, 2), state
 
 
 class BandSplit(nn.Module):
@@ -82,15 +86,13 @@ class BandSplit(nn.Module):
         self.fc = nn.ModuleList([nn.Conv1d(2 * width, channels, 1) for width in WIDTHS])
 
     def forward(self, x: Tensor) -> Tensor:
-        """(T, B, 2, F) -> (T, B, K, C)"""
-        frames, batch = x.shape[:2]
-        pairs = x.flatten(0, 1).transpose(1, 2)  # (T x B, F, 2)
-        bands = pairs.split(WIDTHS, dim=1)
+        """(N, 2, F) -> (N, K, C)"""
+        bands = x.transpose(1, 2).split(WIDTHS, dim=1)  # (N, width, 2)
         y = [
-            fc(norm(band.flatten(1).unsqueeze(2)))  # (T x B, width x 2, 1) -> (T x B, C, 1)
+            fc(norm(band.flatten(1).unsqueeze(2)))  # (N, width x 2, 1) -> (N, C, 1)
             for band, norm, fc in zip(bands, self.norm, self.fc, strict=True)
         ]
-        return torch.stack(y, dim=1).view(frames, batch, BANDS, self.channels)
+        return torch.cat(y, dim=2).transpose(1, 2)
 
     def streaming_twin(self) -> PaddedBandSplit:
         return PaddedBandSplit(self.channels)
@@ -121,12 +123,10 @@ class PaddedBandSplit(nn.Module):
         self.register_buffer("bins", bins.flatten(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(T, B, 2, F) -> (T, B, K, C)"""
-        frames, batch = x.shape[:2]
-        pairs = x.transpose(2, 3).index_select(2, self.bins)  # (T, B, K x W, 2)
-        bands = pairs.view(frames * batch, BANDS, -1).transpose(0, 1)  # (K, T x B, W x 2)
-        y = (bands @ self.weight).transpose(0, 1) + self.bias  # (T x B, K, C)
-        return y.view(frames, batch, BANDS, -1)
+        """(N, 2, F) -> (N, K, C)"""
+        pairs = x.transpose(1, 2).index_select(1, self.bins)  # (N, K x W, 2)
+        bands = pairs.view(-1, BANDS, 2 * WIDEST).transpose(0, 1)  # (K, N, W x 2)
+        return (bands @ self.weight).transpose(0, 1) + self.bias
 
 
 class MaskDecoder(nn.Module):
@@ -142,41 +142,20 @@ class MaskDecoder(nn.Module):
         self.mlp_residual = nn.ModuleList([mask_network(channels, width) for width in WIDTHS])
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(T, B, K, C) -> mask and residual, (T, B, 2, F)"""
-        bands = x.flatten(0, 1).unsqueeze(3).unbind(1)  # (T x B, C, 1)
+        """(N, K, C) -> mask and residual, (N, 2, F)"""
+        bands = x.unsqueeze(3).unbind(1)  # (N, C, 1)
         mask, residual = (
             torch.cat([network(band) for network, band in zip(networks, bands, strict=True)], dim=1)
-            .view(*x.shape[:2], -1, 2)
-            .transpose(2, 3)
             for networks in (self.mlp_mask, self.mlp_residual)
-        )
-        return mask, residual
+        )  # (N, F x 2, 1)
+        return mask.view(len(x), -1, 2).transpose(1, 2), residual.view(len(x), -1, 2).transpose(1, 2)
 
     def streaming_twin(self) -> UnitMaskDecoder:
         return UnitMaskDecoder(self.channels)
 
     def streaming_parameters(self, own: Params) -> Params:
-        both = [[f"{kind}.{i}" for i in range(BANDS)] for kind in ("mlp_mask", "mlp_residual")]
-        return {
-            "weight_in": torch.stack(
-                [torch.stack([own[f"{path}.1.weight"][..., 0].T for path in paths]) for paths in both]
-            ),
-            "bias_in": torch.stack(
-                [torch.stack([own[f"{path}.1.bias"] for path in paths]) for paths in both]
-            ).unsqueeze(2),
-            "weight_out": torch.stack(
-                [
-                    torch.cat([weight_of_units(own[f"{path}.3.weight"][..., 0]) for path in paths])
-                    for paths in both
-                ]
-            ),
-            "bias_out": torch.stack(
-                [
-                    torch.cat([by_bin(own[f"{path}.3.bias"]) for path in paths]).T  # (4, F)
-                    for paths in both
-                ]
-            ).unsqueeze(1),
-        }
+        kinds = [merged_networks(own, kind) for kind in ("mlp_mask", "mlp_residual")]
+        return {name: torch.stack([kind[name] for kind in kinds]) for name in kinds[0]}
 
 
 class UnitMaskDecoder(nn.Module):
@@ -203,14 +182,11 @@ class UnitMaskDecoder(nn.Module):
         self.register_buffer("bins", bins, persistent=False)  # where each bin is among the units'
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(T, B, K, C) -> mask and residual, (T, B, 2, F)"""
-        frames, batch = x.shape[:2]
-        x = x.flatten(0, 1).transpose(0, 1)  # (K, T x B, C)
-        y = (x @ self.weight_in + self.bias_in).tanh()  # (2, K, T x B, 4 C)
-        y = y.index_select(1, self.bands) @ self.weight_out  # (2, units, T x B, UNIT x 4)
-        y = y.transpose(1, 2).reshape(2, frames * batch, -1, 4).index_select(2, self.bins)
-        y = functional.glu(y.transpose(2, 3) + self.bias_out, dim=2)  # (2, T x B, 2, F)
-        mask, residual = y.view(2, frames, batch, 2, -1).unbind(0)
+        """(N, K, C) -> mask and residual, (N, 2, F)"""
+        y = (x.transpose(0, 1) @ self.weight_in + self.bias_in).tanh()  # (2, K, N, 4 C)
+        y = y.index_select(1, self.bands) @ self.weight_out  # (2, units, N, UNIT x 4)
+        y = y.transpose(1, 2).reshape(2, len(x), -1, 4).index_select(2, self.bins)  # (2, N, F, 4)
+        mask, residual = functional.glu(y.transpose(2, 3) + self.bias_out, dim=2)
         return mask, residual
 
 
@@ -223,6 +199,17 @@ def mask_network(channels: int, width: int) -> nn.Sequential:
         nn.Conv1d(4 * channels, 4 * width, 1),
         nn.GLU(dim=1),
     )
+
+
+def merged_networks(own: Params, kind: str) -> Params:
+    """All bands' networks ``<kind>.<band>`` as ``UnitMaskDecoder`` has them, without its first axis."""
+    first, last = ([f"{kind}.{i}.{layer}" for i in range(BANDS)] for layer in (1, 3))
+    return {
+        "weight_in": torch.stack([own[f"{path}.weight"][..., 0].T for path in first]),
+        "bias_in": torch.stack([own[f"{path}.bias"] for path in first]).unsqueeze(1),
+        "weight_out": torch.cat([weight_of_units(own[f"{path}.weight"][..., 0]) for path in last]),
+        "bias_out": torch.cat([by_bin(own[f"{path}.bias"]) for path in last]).T.unsqueeze(0),
+    }
 
 
 def by_bin(rows: Tensor) -> Tensor:
