@@ -28,10 +28,11 @@ STEP = 2**-15  # of 16-bit audio
 ORACLES = {
     "gtcrn": "gtcrn",
     "dpcrn": "dpcrn",
+    "bsrnn_xxt": "bsrnn_xxt",
     "fastenhancer_t": "fastenhancer_16k_t",
     "fastenhancer_m": "fastenhancer_16k_m",  # hop other than half the window
 }
-WAVEFORM_ORACLES = ["fastenhancer_t", "fastenhancer_m"]
+WAVEFORM_ORACLES = ["bsrnn_xxt", "fastenhancer_t", "fastenhancer_m"]
 
 
 def oracle_path(shared: Path, name: str) -> Path:

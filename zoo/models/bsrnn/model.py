@@ -148,7 +148,7 @@ class MaskDecoder(nn.Module):
             torch.cat([network(band) for network, band in zip(networks, bands, strict=True)], dim=1)
             for networks in (self.mlp_mask, self.mlp_residual)
         )  # (N, F x 2, 1)
-        return mask.view(len(x), -1, 2).transpose(1, 2), residual.view(len(x), -1, 2).transpose(1, 2)
+        return mask.view(x.shape[0], -1, 2).transpose(1, 2), residual.view(x.shape[0], -1, 2).transpose(1, 2)
 
     def streaming_twin(self) -> UnitMaskDecoder:
         return UnitMaskDecoder(self.channels)
@@ -185,7 +185,7 @@ class UnitMaskDecoder(nn.Module):
         """(N, K, C) -> mask and residual, (N, 2, F)"""
         y = (x.transpose(0, 1) @ self.weight_in + self.bias_in).tanh()  # (2, K, N, 4 C)
         y = y.index_select(1, self.bands) @ self.weight_out  # (2, units, N, UNIT x 4)
-        y = y.transpose(1, 2).reshape(2, len(x), -1, 4).index_select(2, self.bins)  # (2, N, F, 4)
+        y = y.transpose(1, 2).reshape(2, x.shape[0], -1, 4).index_select(2, self.bins)  # (2, N, F, 4)
         mask, residual = functional.glu(y.transpose(2, 3) + self.bias_out, dim=2)
         return mask, residual
 
