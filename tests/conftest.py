@@ -21,6 +21,7 @@ SHARED = ROOT.parent / "shared"
 REFERENCE_WEIGHTS = {
     "gtcrn": "data/checkpoints/gtcrn_dns3_stream.tar",
     "dpcrn": "oracles/enhancement/dpcrn.pt",
+    "bsrnn_xxt": "oracles/enhancement/bsrnn_xxt.pt",
     "fastenhancer_t": "oracles/enhancement/fastenhancer_16k_t.pt",
     "fastenhancer_m": "oracles/enhancement/fastenhancer_16k_m.pt",
     "fspen": "oracles/enhancement/fspen.pt",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import zoo
-from zoo.streaming.conversion import to_streaming
+from zoo.streaming.conversion import norms_to_fold, to_streaming
 from zoo.streaming.state import State, StreamingModule
 from zoo.streaming.waveform import WaveformModel
 
@@ -220,11 +220,13 @@ def random_model(name: str, speech: Callable[[int, float, float], NDArray[np.flo
 
     Plain random weights shrink the signal layer by layer, until little but the biases comes out and no
     error in a state could be seen. So the batch norms scale towards the deviations found on speech; not
-    all the way, which makes networks that amplify rounding as no trained one does.
+    all the way, which makes networks that amplify rounding as no trained one does. For that reason norms
+    in front of a layer are left alone: they would make bins that hold nothing but rounding loud.
     """
     torch.manual_seed(0)
     model = perturb(zoo.create_model(name))
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    behind, _ = norms_to_fold(model)
+    norms = [model.get_submodule(path) for path, _ in behind]
     for norm in norms:
         norm.momentum = 1.0
     with torch.no_grad():

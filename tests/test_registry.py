@@ -23,6 +23,10 @@ ROOT = Path(__file__).resolve().parents[1]
 ENHANCEMENT = {
     "gtcrn",
     "dpcrn",
+    "bsrnn_xxt",
+    "bsrnn_xt",
+    "bsrnn_t",
+    "bsrnn_s",
     "fastenhancer_t",
     "fastenhancer_b",
     "fastenhancer_s",
@@ -38,6 +42,10 @@ ENHANCEMENT = {
 GEOMETRY = {  # rate, transform, hop, as the papers and the public code have them
     "gtcrn": (16000, 512, 256),
     "dpcrn": (16000, 512, 256),
+    "bsrnn_xxt": (16000, 512, 256),
+    "bsrnn_xt": (16000, 512, 256),
+    "bsrnn_t": (16000, 512, 256),
+    "bsrnn_s": (16000, 512, 256),
     "fastenhancer_t": (16000, 512, 256),
     "fastenhancer_b": (16000, 512, 256),
     "fastenhancer_s": (16000, 512, 256),

@@ -33,15 +33,16 @@ Speech = Callable[[int, float, float], Array]
 NAMES = [  # spelt out, so that a model that is registered later is not tested unnoticed by nobody
     "gtcrn",
     "dpcrn",
+    *(f"bsrnn_{size}" for size in ("xxt", "xt", "t", "s")),
     *(f"fastenhancer_{size}" for size in "tbsml"),
     *(f"fastenhancer_48k_{size}" for size in "tbsml"),
     "fspen",
 ]
-SMALLEST = ["gtcrn", "dpcrn", "fastenhancer_t", "fastenhancer_48k_t", "fspen"]
+SMALLEST = ["gtcrn", "dpcrn", "bsrnn_xxt", "fastenhancer_t", "fastenhancer_48k_t", "fspen"]
 STARTS = (0.8, 2.0)  # seconds into the speech: somebody speaks
 # Deviation of noise added to the waveforms. In bins that hold next to nothing a spectrum is the transform's
 # rounding, which the compression raises and a layer over all frequencies carries to those that matter.
-NOISE = {"fspen": 1e-3}
+NOISE = {name: 1e-3 for name in ("fspen", *(f"bsrnn_{size}" for size in ("xxt", "xt", "t", "s")))}
 
 
 def test_every_model_is_covered() -> None:

@@ -28,11 +28,12 @@ STEP = 2**-15  # of 16-bit audio
 ORACLES = {
     "gtcrn": "gtcrn",
     "dpcrn": "dpcrn",
+    "bsrnn_xxt": "bsrnn_xxt",
     "fastenhancer_t": "fastenhancer_16k_t",
     "fastenhancer_m": "fastenhancer_16k_m",  # hop other than half the window
     "fspen": "fspen",
 }
-WAVEFORM_ORACLES = ["fastenhancer_t", "fastenhancer_m", "fspen"]
+WAVEFORM_ORACLES = ["bsrnn_xxt", "fastenhancer_t", "fastenhancer_m", "fspen"]
 
 
 def oracle_path(shared: Path, name: str) -> Path:

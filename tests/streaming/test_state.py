@@ -16,7 +16,7 @@ from zoo.streaming.state import StreamingModule
 from zoo.streaming.waveform import WaveformModel
 
 FORMS = ["spec2spec", "wav2wav"]
-FAMILIES = ["gtcrn", "dpcrn", "fastenhancer_t", "fspen"]
+FAMILIES = ["gtcrn", "dpcrn", "bsrnn_xxt", "fastenhancer_t", "fspen"]
 
 
 @pytest.fixture(scope="module")

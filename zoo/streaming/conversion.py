@@ -1,8 +1,8 @@
 """Makes the streaming form from the training form by converting its parameter dict.
 
 Three steps, each on the dict alone: weight norm is undone, batch norms are folded into the layer
-before them, and every layer that has a twin gets its parameters turned by the twin's rule. The result
-is loaded strictly into a tree of the same shape in which twins stand in the layers' places.
+before or after them, and every layer that has a twin gets its parameters turned by the twin's rule. The
+result is loaded strictly into a tree of the same shape in which twins stand in the layers' places.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from zoo.streaming.state import StreamingModule
 from zoo.streaming.waveform import WaveformModel
 
 Params = dict[str, Tensor]
+Pairs = list[tuple[str, str]]  # paths (norm, layer)
 
 
 @runtime_checkable
@@ -66,8 +67,11 @@ def to_streaming(
 def convert_parameters(source: nn.Module) -> Params:
     """The streaming form's parameter dict, made from that of the training form."""
     params = undo_weight_norm(source.state_dict())
-    for norm, layer in norms_to_fold(source):
+    post_norms, pre_norms = norms_to_fold(source)
+    for norm, layer in post_norms:
         fold_batch_norm(params, source, norm, layer)
+    for norm, layer in pre_norms:
+        fold_pre_norm(params, source, norm, layer)
     for path, twinned in _layers_with_twin(source):
         own = {name.removeprefix(f"{path}."): params.pop(name) for name in _names_below(params, path)}
         turned = twinned.streaming_parameters(own)
@@ -90,30 +94,36 @@ def undo_weight_norm(params: Params) -> Params:
     return plain
 
 
-def norms_to_fold(root: nn.Module) -> list[tuple[str, str]]:
-    """Paths of every batch norm and of the layer before it, whose output it normalises.
+def norms_to_fold(root: nn.Module) -> tuple[Pairs, Pairs]:
+    """Paths of every batch norm and of the layer that it is folded into.
 
-    In an ``nn.Sequential`` that is the layer in front; any other module names its pairs in
-    ``folded_norms``, a list of (norm, layer) with paths relative to itself.
+    In an ``nn.Sequential`` that is the layer in front, or for a norm that comes first the layer behind;
+    any other module names its pairs, with paths relative to itself, in ``folded_norms`` and
+    ``folded_pre_norms``.
+
+    Returns:
+        pairs (norm, layer): norms of a layer's output, and norms of a layer's input.
     """
-    pairs = []
+    post_norms: Pairs = []
+    pre_norms: Pairs = []
     for path, module in root.named_modules():
-        own: list[tuple[str, str]] = list(getattr(module, "folded_norms", []))
+        post, pre = list(getattr(module, "folded_norms", [])), list(getattr(module, "folded_pre_norms", []))
         if isinstance(module, nn.Sequential):
-            names = list(module._modules)
-            own += [
-                (norm, layer)
-                for layer, norm in itertools.pairwise(names)
-                if isinstance(module._modules[norm], _BatchNorm)
-            ]
+            layers = module._modules
+            post += [(b, a) for a, b in itertools.pairwise(layers) if isinstance(layers[b], _BatchNorm)]
+            first = list(layers)[:2]
+            pre += [(a, b) for a, b in itertools.pairwise(first) if isinstance(layers[a], _BatchNorm)]
         prefix = f"{path}." if path else ""
-        pairs += [(prefix + norm, prefix + layer) for norm, layer in own]
-    left = {p for p, m in root.named_modules() if isinstance(m, _BatchNorm)} - {norm for norm, _ in pairs}
+        post_norms += [(prefix + norm, prefix + layer) for norm, layer in post]
+        pre_norms += [(prefix + norm, prefix + layer) for norm, layer in pre]
+    named = {norm for norm, _ in (*post_norms, *pre_norms)}
+    left = {p for p, m in root.named_modules() if isinstance(m, _BatchNorm)} - named
     if left:
         raise TypeError(
-            f"batch norms without a layer to fold into: {sorted(left)}; name them in folded_norms"
+            f"batch norms without a layer to fold into: {sorted(left)}; name them in folded_norms or "
+            f"folded_pre_norms"
         )
-    return pairs
+    return post_norms, pre_norms
 
 
 def fold_batch_norm(params: Params, root: nn.Module, norm: str, layer: str) -> None:
@@ -127,8 +137,7 @@ def fold_batch_norm(params: Params, root: nn.Module, norm: str, layer: str) -> N
     module = root.get_submodule(layer)
     if not getattr(module, "folds_batch_norm", True):
         raise TypeError(f"{norm} cannot be folded into {layer}, a {type(module).__name__}")
-    own = {name.removeprefix(f"{norm}."): params.pop(name).double() for name in _names_below(params, norm)}
-    scale = own.get("weight", 1.0) / (own["running_var"] + _batch_norm(root, norm).eps).sqrt()
+    scale, offset = _take_batch_norm(params, root, norm)
     weight = params[f"{layer}.weight"]
     if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d)):  # (in, out / groups, ...)
         grouped = weight.double().unflatten(0, (module.groups, -1))
@@ -136,21 +145,71 @@ def fold_batch_norm(params: Params, root: nn.Module, norm: str, layer: str) -> N
         scaled = (grouped * per_output).flatten(0, 1)
     else:  # (out, ...)
         scaled = weight.double() * scale.view(-1, *[1] * (weight.ndim - 1))
-    bias = params[f"{layer}.bias"].double() if f"{layer}.bias" in params else torch.zeros_like(scale)
-    offset = (bias - own["running_mean"]) * scale + own.get("bias", 0.0)
-    params[f"{layer}.weight"], params[f"{layer}.bias"] = scaled.to(weight), offset.to(weight)
+    bias = params[f"{layer}.bias"].double() * scale + offset if f"{layer}.bias" in params else offset
+    params[f"{layer}.weight"], params[f"{layer}.bias"] = scaled.to(weight), bias.to(weight)
+
+
+def fold_pre_norm(params: Params, root: nn.Module, norm: str, layer: str) -> None:
+    """Put a batch norm's scale and offset into weights and biases of the layer after it, in the dict.
+
+    The layer must read nothing but what the norm gives: a linear layer, a convolution without padding, or
+    a recurrent layer. Padding would stand for another value before the norm than after it.
+
+    Args:
+        params: by name; the norm's are taken out.
+        root: the module tree.
+        norm, layer: paths in it.
+    """
+    names = _input_weights(root.get_submodule(layer))
+    if not names:
+        kind = type(root.get_submodule(layer)).__name__
+        raise TypeError(f"{norm} cannot be folded into {layer} after it, a {kind}")
+    scale, offset = _take_batch_norm(params, root, norm)
+    for weight_name, bias_name in names:
+        weight = params[f"{layer}.{weight_name}"]  # (out, in, ...)
+        exact = weight.double()
+        bias = exact.reshape(*weight.shape[:2], -1).sum(2) @ offset
+        if f"{layer}.{bias_name}" in params:
+            bias = bias + params[f"{layer}.{bias_name}"]
+        scaled = exact * scale.view(-1, *[1] * (weight.ndim - 2))
+        params[f"{layer}.{weight_name}"], params[f"{layer}.{bias_name}"] = scaled.to(weight), bias.to(weight)
 
 
 def _streaming_tree(source: StreamingModule) -> StreamingModule:
     """The modules of the streaming form, their parameters still to be loaded."""
     tree = copy.deepcopy(source)
-    for norm, layer in norms_to_fold(source):
+    post_norms, pre_norms = norms_to_fold(source)
+    for norm, layer in post_norms:
         bias = torch.empty(_batch_norm(source, norm).num_features)
         tree.get_submodule(layer).register_parameter("bias", nn.Parameter(bias))
+        tree.set_submodule(norm, nn.Identity())
+    for norm, layer in pre_norms:
+        module = tree.get_submodule(layer)
+        if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d)) and module.bias is None:
+            module.register_parameter("bias", nn.Parameter(torch.empty(module.weight.shape[0])))
         tree.set_submodule(norm, nn.Identity())
     for path, twinned in _layers_with_twin(tree):
         tree.set_submodule(path, twinned.streaming_twin())
     return tree
+
+
+def _take_batch_norm(params: Params, root: nn.Module, norm: str) -> tuple[Tensor, Tensor]:
+    """Take a batch norm out of the dict, as scale and offset in double precision."""
+    eps = _batch_norm(root, norm).eps
+    own = {name.removeprefix(f"{norm}."): params.pop(name).double() for name in _names_below(params, norm)}
+    scale = own.get("weight", 1.0) / (own["running_var"] + eps).sqrt()
+    return scale, own.get("bias", 0.0) - own["running_mean"] * scale
+
+
+def _input_weights(module: nn.Module) -> list[tuple[str, str]]:
+    """Names of the weights that meet a layer's input, (out, in, ...), each with the bias added to it."""
+    if isinstance(module, nn.RNNBase):
+        directions = ("l0", "l0_reverse") if module.bidirectional else ("l0",)
+        return [(f"weight_ih_{d}", f"bias_ih_{d}") for d in directions] if module.bias else []
+    plain = type(module) in (nn.Linear, nn.Conv1d, nn.Conv2d)  # others may pad, unfold or normalise
+    if isinstance(module, (nn.Conv1d, nn.Conv2d)):
+        plain = plain and module.groups == 1 and not any(module.padding)
+    return [("weight", "bias")] if plain else []
 
 
 def _batch_norm(root: nn.Module, path: str) -> _BatchNorm:
