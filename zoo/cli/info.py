@@ -11,7 +11,13 @@ from zoo.cli.list import count, summary
 from zoo.registry import get_spec
 from zoo.spec import ModelSpec
 
-_FORMS = ("training", "streaming spec2spec", "streaming wav2wav", "ONNX streaming and offline, in both forms")
+_STREAMING = (
+    "training",
+    "streaming spec2spec",
+    "streaming wav2wav",
+    "ONNX streaming and offline, in both forms",
+)
+_OFFLINE = ("training", "ONNX offline, in both forms")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,10 +39,8 @@ def run(args: argparse.Namespace) -> int:
         "window, hop": f"{front_end.n_fft}, {front_end.hop_length} samples ({front_end.window})",
         "parameters": f"{spec.parameters:,}",
         "multiply-adds": f"{count(spec.macs_per_second)} a second of audio",
-        "latency": f"{summary(spec)['latency_ms']} ms in a stream at this rate: "
-        f"{front_end.delay} samples of window, {spec.look_ahead} frames of look-ahead, "
-        f"up to {front_end.hop_length - 1} samples until a hop is full",
-        "forms": ", ".join(_FORMS),
+        "latency": _latency(spec),
+        "forms": ", ".join(_forms(spec)),
     }
     width = max(map(len, lines))
     for name, value in lines.items():
@@ -51,6 +55,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _latency(spec: ModelSpec) -> str:
+    if not spec.streaming:
+        return "offline: it reads the whole recording first"
+    front_end = spec.front_end
+    return (
+        f"{summary(spec)['latency_ms']} ms in a stream at this rate: "
+        f"{front_end.delay} samples of window, {spec.look_ahead} frames of look-ahead, "
+        f"up to {front_end.hop_length - 1} samples until a hop is full"
+    )
+
+
+def _forms(spec: ModelSpec) -> tuple[str, ...]:
+    return _STREAMING if spec.streaming else _OFFLINE
+
+
 def _record(spec: ModelSpec) -> dict[str, Any]:
     return {
         **summary(spec),
@@ -60,6 +79,6 @@ def _record(spec: ModelSpec) -> dict[str, Any]:
         "licence": spec.licence,
         "window": spec.front_end.window,
         "look_ahead_frames": spec.look_ahead,
-        "forms": _FORMS,
+        "forms": _forms(spec),
         "weights": [dataclasses.asdict(weights) for weights in spec.weights],
     }

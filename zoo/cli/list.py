@@ -1,7 +1,7 @@
 """List the models.
 
 Parameters and multiply-adds a second of audio are those of the training form; latency is that of a stream
-at the model's own rate.
+at the model's own rate. A model that is offline takes whole recordings only.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def summary(spec: ModelSpec) -> dict[str, Any]:
         "hop_length": spec.front_end.hop_length,
         "parameters": spec.parameters,
         "macs_per_second": spec.macs_per_second,
-        "latency_ms": round(latency_ms(spec), 2),
+        "streaming": spec.streaming,
+        "latency_ms": round(latency_ms(spec), 2) if spec.streaming else None,
         "weights": [weights.tag for weights in spec.weights],
     }
 
@@ -70,6 +71,6 @@ def _row(spec: ModelSpec) -> tuple[str, ...]:
         f"{1e3 * front_end.hop_length / front_end.sample_rate:.2f} ms",
         count(spec.parameters),
         count(spec.macs_per_second),
-        f"{latency_ms(spec):.1f} ms",
+        f"{latency_ms(spec):.1f} ms" if spec.streaming else "offline",
         ", ".join(weights.tag for weights in spec.weights) or "-",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from zoo.streaming.state import State, Stateful
 
 Params = dict[str, Tensor]
+_GRU = TypeVar("_GRU", bound=nn.GRU)
 
 
 class TimeGRU(nn.GRU, Stateful):
@@ -26,19 +27,7 @@ class TimeGRU(nn.GRU, Stateful):
         self.rows = rows
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TimeGRU:
-        """A copy; ``nn.GRU`` keeps its weights a second time, which under weight norm cannot be copied."""
-        replica = type(self).__new__(type(self))
-        memo[id(self)] = replica
-        replica.__dict__.update(
-            {
-                name: copy.deepcopy(value, memo)
-                for name, value in vars(self).items()
-                if name != "_flat_weights"
-            }
-        )
-        with torch.no_grad():
-            replica._init_flat_weights()
-        return replica
+        return copy_of_gru(self, memo)
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"hidden": (self.rows, self.hidden_size)}
@@ -83,6 +72,32 @@ class TimeLSTM(nn.LSTM, Stateful):
         y = y.view(frames, batch, self.rows, self.hidden_size)
         shape = (batch, self.rows, self.hidden_size)
         return y, {**state, names[0]: after[0].view(shape), names[1]: after[1].view(shape)}
+
+
+class SequenceGRU(nn.GRU):
+    """GRU over sequences without memory beyond the call. Parameters as in ``nn.GRU``.
+
+    Args:
+        input_size: channels in.
+        hidden_size: channels out of each direction.
+        bidirectional: runs over the sequence in both directions.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, bidirectional: bool = False) -> None:
+        super().__init__(input_size, hidden_size, bidirectional=bidirectional)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SequenceGRU:
+        return copy_of_gru(self, memo)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """(L, B, C) -> (L, B, H x directions)"""
+        return run_recurrent(self, x)[0]
+
+    def streaming_twin(self) -> SequenceGRU:
+        return SequenceGRU(self.input_size, self.hidden_size, bidirectional=self.bidirectional)
+
+    def streaming_parameters(self, own: Params) -> Params:
+        return own
 
 
 class SequenceLSTM(nn.LSTM):
@@ -188,6 +203,18 @@ class GroupedTimeGRU(nn.Module, Stateful):
 
     def streaming_parameters(self, own: Params) -> Params:
         return block_diagonal_gru(own)
+
+
+def copy_of_gru(gru: _GRU, memo: dict[int, Any]) -> _GRU:
+    """A deep copy; ``nn.GRU`` keeps its weights a second time, which under weight norm cannot be copied."""
+    replica = type(gru).__new__(type(gru))
+    memo[id(gru)] = replica
+    replica.__dict__.update(
+        {name: copy.deepcopy(value, memo) for name, value in vars(gru).items() if name != "_flat_weights"}
+    )
+    with torch.no_grad():
+        replica._init_flat_weights()
+    return replica
 
 
 def run_recurrent(rnn: nn.GRU | nn.LSTM, x: Tensor, *states: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
