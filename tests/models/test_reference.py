@@ -30,8 +30,15 @@ ORACLES = {
     "dpcrn": "dpcrn",
     "fastenhancer_t": "fastenhancer_16k_t",
     "fastenhancer_m": "fastenhancer_16k_m",  # hop other than half the window
+    "fastenhancer_transformer_b": "fastenhancer_transformer_b",
+    "fastenhancer_layernorm_b": "fastenhancer_layernorm_b",
 }
-WAVEFORM_ORACLES = ["fastenhancer_t", "fastenhancer_m"]
+WAVEFORM_ORACLES = [
+    "fastenhancer_t",
+    "fastenhancer_m",
+    "fastenhancer_transformer_b",
+    "fastenhancer_layernorm_b",
+]
 
 
 def oracle_path(shared: Path, name: str) -> Path:

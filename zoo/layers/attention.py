@@ -90,8 +90,8 @@ class AttentionWindow(nn.Module, Stateful):
         exists = seen.log()[:, None, None]  # (B, 1, 1, past + T), 0 or minus infinity
         if not in_pieces(frames, self.past):
             return banded(distances, frames) + exists.unsqueeze(3), state
-        pieces = key_pieces(exists.unsqueeze(4), self.past).transpose(4, 5)  # (B, 1, 1, N, 1, 2 x past)
-        return banded(distances, self.past).unsqueeze(1) + pieces, state
+        exists = exists[..., piece_indices(frames, self.past, 2, seen.device)].unsqueeze(4)
+        return banded(distances, self.past).unsqueeze(1) + exists, state
 
 
 class CausalAttention(nn.Module, Stateful):
@@ -125,9 +125,11 @@ class CausalAttention(nn.Module, Stateful):
         value = torch.cat([state[names[1]], value], dim=3)
         after = {names[0]: key[:, :, :, -self.past :], names[1]: value[:, :, :, -self.past :]}
         if in_pieces(frames, self.past):
-            query = functional.pad(query, (0, 0, 0, -frames % self.past)).unflatten(3, (-1, self.past))
-            key, value = key_pieces(key, self.past), key_pieces(value, self.past)
-            y = attend(query, key, value, bias).flatten(3, 4)[:, :, :, :frames]
+            query = query[:, :, :, piece_indices(frames, self.past, 1, x.device)]  # (B, R, H, N, past, C / H)
+            pairs = piece_indices(frames, self.past, 2, x.device)
+            key, value = key[:, :, :, pairs], value[:, :, :, pairs]
+            y = attend(query, key, value, bias).flatten(3, 4)
+            y = y.index_select(3, torch.arange(frames, device=x.device))  # a slice would bound a free length
         else:
             y = attend(query, key, value, bias)
         return y.permute(3, 0, 1, 2, 4).reshape(x.shape), {**state, **after}
@@ -150,8 +152,8 @@ class GroupedCausalAttention(CausalAttention):
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(T, B, R, C) -> scaled query, key and value, each (B, R, H, T, C / H)"""
-        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))  # (T, B, R, 3, H, C / H)
-        query, key, value = qkv.permute(3, 1, 2, 4, 0, 5)
+        qkv = self.qkv(x).unflatten(-1, (3 * self.heads, -1)).permute(1, 2, 3, 0, 4)
+        query, key, value = qkv.chunk(3, dim=2)
         return query, key, value
 
 
@@ -176,10 +178,15 @@ def in_pieces(frames: int, past: int) -> bool:
     return not isinstance(frames, int) or frames > past
 
 
-def key_pieces(x: Tensor, past: int) -> Tensor:
-    """What the pieces look at: (B, R, H, past + T, C) -> (B, R, H, N, 2 x past, C), the end in zeros."""
-    x = functional.pad(x, (0, 0, 0, -x.shape[3] % past)).unflatten(3, (-1, past))
-    return torch.cat([x[:, :, :, :-1], x[:, :, :, 1:]], dim=4)
+def piece_indices(frames: int, past: int, pieces: int, device: torch.device) -> Tensor:
+    """Indices of the frames of every piece, or of that piece and the next: (N, pieces x past).
+
+    Beyond the last of frames that are ``past`` more for every piece more, the last one is repeated.
+    """
+    count = (frames - 1) // past + 2  # one to spare: exporters need to know that there are two
+    starts = torch.arange(count, device=device).unsqueeze(1) * past
+    indices = starts + torch.arange(pieces * past, device=device)
+    return indices.clamp(max=frames + (pieces - 1) * past - 1)
 
 
 def banded(distances: Tensor, count: int) -> Tensor:

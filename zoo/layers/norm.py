@@ -56,5 +56,5 @@ class CentredNorm(nn.LayerNorm):
     def forward(self, x: Tensor) -> Tensor:
         """(..., F, C) -> (..., F, C)"""
         centred = x - x.mean((-2, -1), keepdim=True)
-        variance = centred.square().mean((-2, -1), keepdim=True)
+        variance = (centred * centred).mean((-2, -1), keepdim=True)
         return centred + self.weight * self.bias / (variance + self.eps).sqrt()
