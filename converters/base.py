@@ -32,12 +32,12 @@ class Reference:
 
     Args:
         training: a network in training form.
-        samples: use only so many of the speech's first samples.
+        length: samples of a graph of fixed length, to which the speech is cut, or padded with silence.
     """
 
-    def __init__(self, training: StreamingModule, samples: int | None = None) -> None:
-        self.spec = training.spec
-        self.noisy = golden.parity_speech(self.spec.front_end.sample_rate)[None, :samples]  # (1, N)
+    def __init__(self, training: StreamingModule, length: int | None = None) -> None:
+        self.spec, self._training, self._length = training.spec, training, length
+        self.noisy = self._fitted(golden.parity_speech(self.spec.front_end.sample_rate)[None])  # (1, N)
         self.enhanced = whole_waveform(training, self.noisy)  # (1, N)
 
     def check(self, session: Session, tensor: str) -> ParityReport:
@@ -54,21 +54,31 @@ class Reference:
             frame_length=self.spec.front_end.hop_length,
         )
 
-    def check_streaming(self, streaming: StreamingModule) -> ParityReport:
-        """Compare a streaming form, run in PyTorch."""
-        return self.check(TorchSession(streaming, hops=TORCH_HOPS), "waveform of the streaming form")
+    def check_converted(self, converted: StreamingModule) -> ParityReport:
+        """Compare a streaming form, or what takes its place, run in PyTorch."""
+        form = "streaming form" if converted.spec.streaming else "folded form"
+        return self.check(TorchSession(converted, hops=TORCH_HOPS), f"waveform of the {form}")
 
     def recording(self) -> Golden:
-        """The recording for an artifact."""
-        return golden.pack(self.noisy[0], self.enhanced[0], self.spec.front_end.sample_rate)
+        """The recording for an artifact, at most a second."""
+        rate = self.spec.front_end.sample_rate
+        noisy = self.noisy[:, :rate]
+        enhanced = whole_waveform(self._training, self._fitted(noisy))[:, : noisy.shape[1]]
+        return golden.pack(noisy[0], enhanced[0], rate)
+
+    def _fitted(self, noisy: Array) -> Array:
+        """(1, N) -> (1, length), or as it is if any length will do."""
+        if self._length is None:
+            return noisy
+        return np.pad(noisy[:, : self._length], ((0, 0), (0, max(0, self._length - noisy.shape[1]))))
 
 
 @torch.inference_mode()
 def whole_waveform(training: StreamingModule, waveform: Array) -> Array:
     """Training form on a whole recording, on the stream's frame grid and aligned: (1, N) -> (1, N)."""
     model = WaveformModel(training)
-    front_end, latency, length = model.spec.front_end, model.spec.latency, waveform.shape[1]
-    padding = -(length + latency) % front_end.hop_length + latency
+    latency, length = model.spec.latency, waveform.shape[1]
+    padding = model.spec.front_end.padding(length, latency)
     wave, _ = model(torch.from_numpy(np.pad(waveform, ((0, 0), (0, padding)))))
     return wave[:, latency : latency + length].numpy()
 

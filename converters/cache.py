@@ -15,7 +15,7 @@ from zoo.registry import get_spec
 
 
 def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | None = None) -> Path:
-    """A streaming wav2wav artifact of a model with these weights, exported on first use.
+    """A wav2wav artifact of a model with these weights, streaming if the model is, exported on first use.
 
     Once it is in the cache neither torch nor the network is needed.
 
@@ -42,7 +42,7 @@ def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | 
                 f"weights of {name} must be exported once, which needs {error.name}: "
                 f'pip install "speechzoo[onnx]"'
             ) from error
-        export_onnx(create_model(name, weights), path, "wav2wav", progress=progress)
+        export_onnx(create_model(name, weights), path, "wav2wav", streaming=spec.streaming, progress=progress)
     return path
 
 

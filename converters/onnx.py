@@ -31,8 +31,8 @@ from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
 from zoo.runtime.onnx import Graph, open_session
 from zoo.runtime.spectrum import Transforms
-from zoo.spec import FrontEnd, TensorSpec
-from zoo.streaming.conversion import to_streaming
+from zoo.spec import FrontEnd, ModelSpec, TensorSpec
+from zoo.streaming.conversion import to_deployment
 from zoo.streaming.state import StreamingModule
 
 OPSET = 18
@@ -63,7 +63,7 @@ def export_onnx(
         model: training form, or a streaming form made from it.
         out: the file to write; its folder is made.
         form: ``spec2spec`` or ``wav2wav``.
-        streaming: with states, or a whole recording at once.
+        streaming: with states, or a whole recording at once, as a model without a streaming form takes it.
         streams: B of a streaming graph; "streams" leaves it free.
         hops: K of a streaming graph; "hops" leaves it free, which costs some time where K is 1.
         frames: fixes the length of an offline graph; None leaves it free.
@@ -74,10 +74,10 @@ def export_onnx(
 
     Raises:
         ParityError: it does not compute what the training form computes; no file is left.
-        ValueError: arguments that contradict each other, or a model in training mode.
+        ValueError: arguments that contradict each other or the model, or a model in training mode.
     """
     training = model.converted_from[0] if model.converted_from else model
-    _check_arguments(streaming, streams, hops, frames, training.spec.front_end)
+    _check_arguments(training.spec, streaming, streams, hops, frames)
     say = progress or (lambda line: None)
     if training.training:
         raise ValueError(f"this {training.spec.name} is in training mode; call model.eval() before exporting")
@@ -85,8 +85,8 @@ def export_onnx(
         raise ValueError(f"the streaming form given is {model.form}, not {form}; pass the training form")
     say(f"{training.spec.name}: computing the reference")
     reference = Reference(training, None if frames is None else _samples(frames, training.spec.front_end))
-    core = to_streaming(model, form) if model.form == "training" else model
-    reference.check_streaming(core)
+    core = to_deployment(model, form) if model.form == "training" else model
+    reference.check_converted(core)
     with gate(Path(out)) as temporary:
         say(f"{training.spec.name}: exporting {form}, {'streaming' if streaming else 'offline'}")
         proto = _trace(core, form, streaming, streams, hops, frames)
@@ -98,8 +98,7 @@ def export_onnx(
         if streaming:
             _check_graph(Graph(temporary), core, reference, streams, hops)
         report = reference.check(open_session(temporary), f"waveform of the {form} graph")
-        second = Reference(training, min(training.spec.front_end.sample_rate, reference.noisy.shape[1]))
-        _save(proto, replace(manifest, golden=second.recording()), temporary)
+        _save(proto, replace(manifest, golden=reference.recording()), temporary)
     return report
 
 
@@ -117,7 +116,7 @@ class _StreamingGraph(nn.Module):
 
 
 class _OfflineGraph(nn.Module):
-    """A streaming form over a whole recording from zeros, its delay compensated."""
+    """A converted model over a whole recording from zeros, its delay compensated."""
 
     def __init__(self, core: StreamingModule) -> None:
         super().__init__()
@@ -135,8 +134,14 @@ class _OfflineGraph(nn.Module):
 
 
 def _check_arguments(
-    streaming: bool, streams: int | str, hops: int | str, frames: int | None, front_end: FrontEnd
+    spec: ModelSpec, streaming: bool, streams: int | str, hops: int | str, frames: int | None
 ) -> None:
+    front_end = spec.front_end
+    if streaming and not spec.streaming:
+        raise ValueError(
+            f"{spec.name} reads the whole recording and has no streaming graph; export it offline "
+            f"(streaming=False, --offline)"
+        )
     if streaming and frames is not None:
         raise ValueError("frames fixes the length of an offline graph; a streaming graph takes hops")
     if not streaming and (streams != 1 or hops != 1):

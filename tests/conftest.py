@@ -25,6 +25,8 @@ REFERENCE_WEIGHTS = {
     "fastenhancer_t": "oracles/enhancement/fastenhancer_16k_t.pt",
     "fastenhancer_m": "oracles/enhancement/fastenhancer_16k_m.pt",
     "fspen": "oracles/enhancement/fspen.pt",
+    "fastenhancer_transformer_b": "oracles/enhancement/fastenhancer_transformer_b.pt",
+    "fastenhancer_layernorm_b": "oracles/enhancement/fastenhancer_layernorm_b.pt",
     "fastenhancer_48k_t": "data/checkpoints/fastenhancer_48k_t.safetensors",
     "fastenhancer_48k_b": "data/checkpoints/fastenhancer_48k_b.safetensors",
     "fastenhancer_48k_s": "data/checkpoints/fastenhancer_48k_s.safetensors",

@@ -216,15 +216,22 @@ def assert_same(
 
 
 def random_model(name: str, speech: Callable[[int, float, float], NDArray[np.float32]]) -> StreamingModule:
-    """A network with random weights of which every part matters to the output.
+    """A registered network with random weights of which every part matters to the output."""
+    torch.manual_seed(0)
+    return enliven(zoo.create_model(name), speech)
+
+
+def enliven(
+    model: StreamingModule, speech: Callable[[int, float, float], NDArray[np.float32]]
+) -> StreamingModule:
+    """Make every part of a network with random weights matter to the output.
 
     Plain random weights shrink the signal layer by layer, until little but the biases comes out and no
     error in a state could be seen. So the batch norms scale towards the deviations found on speech; not
     all the way, which makes networks that amplify rounding as no trained one does. For that reason norms
     in front of a layer are left alone: they would make bins that hold nothing but rounding loud.
     """
-    torch.manual_seed(0)
-    model = perturb(zoo.create_model(name))
+    perturb(model)
     behind, _ = norms_to_fold(model)
     norms = [model.get_submodule(path) for path, _ in behind]
     for norm in norms:
@@ -250,7 +257,8 @@ def perturb(model: Module, seed: int = 1) -> Module:
     """Move biases, scales, slopes, magnitudes and statistics off their initial values: a slip then shows."""
     random = torch.Generator().manual_seed(seed)
     for module in model.modules():
-        if isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)) and module.weight is not None:
+        norms = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
+        if isinstance(module, norms) and module.weight is not None:
             module.weight.copy_(uniform(module.weight, 0.6, 1.5, random))
         elif isinstance(module, nn.PReLU):
             module.weight.copy_(uniform(module.weight, 0.05, 0.5, random))

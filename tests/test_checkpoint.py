@@ -162,27 +162,107 @@ def test_a_folder_decides_the_sizes(tmp_path: Path) -> None:
         zoo.create_model(NAME, tmp_path / "00001.pth")
 
 
-@pytest.mark.parametrize("name", [n for n in zoo.list_models() if n.startswith("fastenhancer")])
-def test_configurations_are_recognised(name: str) -> None:
-    """A folder's configuration leads to the registered model of its sizes."""
+FORMS = {  # of FastEnhancer, by its reader: the public name, and what its configuration calls the blocks
+    "read_config": ("default", "rnnformer_kwargs"),
+    "read_bidirectional": ("noncausal", "rnnformer_kwargs"),
+    "read_dprnn": ("dprnn", "dprnn_kwargs"),
+    "read_transformer": ("dptransformer", "dpt_kwargs"),
+    "read_layer_norm": ("ln", "rnnformer_kwargs"),
+    "read_time_kernel": ("time_kernel", "rnnformer_kwargs"),
+}
+PUBLIC_NAMES = {  # of options that only some forms have
+    "heads": "num_heads",
+    "frequency_channels": "channels_frnn",
+    "look_behind": "lookbehind",
+}
+
+
+def config_of(name: str) -> dict[str, object]:
+    """The configuration of a registered FastEnhancer, as its public training folders have it."""
     spec = get_spec(name)
-    options = spec.options
+    form, block_name = FORMS[spec.config_reader.partition(":")[2]]
+    options, front_end = spec.options, spec.front_end
     block = {
+        **CONFIG["model_kwargs"]["rnnformer_kwargs"],
         "num_blocks": options["blocks"],
         "channels": options["block_channels"],
         "freq": options["block_bins"],
+        **{public: options[own] for own, public in PUBLIC_NAMES.items() if own in options},
     }
-    changed = config(
-        block,
-        channels=options["channels"],
-        kernel_size=list(options["kernel_sizes"]),
-        pre_post_init="linear" if options["trained_filters"] else "linear_fixed",
-        n_fft=spec.front_end.n_fft,
-        win_size=spec.front_end.n_fft,
-        hop_size=spec.front_end.hop_length,
-    )
-    changed["data"] = {"sampling_rate": spec.front_end.sample_rate}
-    assert model_of_config(changed, "here") == name
+    kwargs = {
+        **{key: value for key, value in CONFIG["model_kwargs"].items() if key != "rnnformer_kwargs"},
+        block_name: block,
+        "channels": options["channels"],
+        "kernel_size": list(options["kernel_sizes"]),
+        "pre_post_init": "linear" if options["trained_filters"] else "linear_fixed",
+        "n_fft": front_end.n_fft,
+        "win_size": front_end.n_fft,
+        "hop_size": front_end.hop_length,
+    }
+    if form not in ("default", "noncausal"):
+        kwargs["final_scale"] = True
+    if form == "time_kernel":
+        kwargs["kernel_size_freq"], kwargs["kernel_size_time"] = kwargs.pop("kernel_size"), 3
+    return {
+        "model": f"fastenhancer.{form}",
+        "model_kwargs": kwargs,
+        "data": {"sampling_rate": front_end.sample_rate},
+    }
+
+
+FASTENHANCERS = [name for name in zoo.list_models() if get_spec(name).family == "fastenhancer"]
+
+
+@pytest.mark.parametrize("name", FASTENHANCERS)
+def test_configurations_are_recognised(name: str) -> None:
+    """A folder's configuration leads to the registered model of its form and sizes."""
+    assert model_of_config(config_of(name), "here") == name
+
+
+@pytest.mark.parametrize("name", ["fastenhancer_dprnn_t", "fastenhancer_transformer_t", "fastenhancer_huge"])
+def test_a_folder_decides_the_sizes_of_other_forms(name: str, tmp_path: Path) -> None:
+    """Fewer blocks than any registered model: built and loaded as the folder says."""
+    folder = config_of(name)
+    block_name = FORMS[get_spec(name).config_reader.partition(":")[2]][1]
+    folder["model_kwargs"][block_name]["num_blocks"] = 1
+    options, front_end = load_attribute(get_spec(name).config_reader)(folder, "folder")
+    params = build(replace(get_spec(name), options=options, front_end=front_end)).state_dict()
+    torch.save({"model": params}, tmp_path / "00001.pth")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(folder))
+    assert_loaded(zoo.create_model(name, tmp_path), params)
+    with pytest.raises(CheckpointError, match="not a checkpoint of"):
+        zoo.create_model(name, tmp_path / "00001.pth")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "says"),
+    [
+        ("fastenhancer_dprnn_t", {"final_scale": "exp"}, "final_scale is 'exp'; only True"),
+        ("fastenhancer_dprnn_t", {"final_scale": None}, "final_scale is 'exp'; only True"),
+        ("fastenhancer_time_kernel_b", {"kernel_size_time": None}, "lacks a setting .*kernel_size_time"),
+        ("fastenhancer_time_kernel_b", {"kernel_size_freq": None}, "lacks a setting .*kernel_size_freq"),
+        ("fastenhancer_transformer_t", {"dpt_kwargs": None}, "lacks a setting .*dpt_kwargs"),
+        ("fastenhancer_huge", {"activation": "ReLU"}, "activation is 'ReLU'; only 'SiLU'"),
+    ],
+)
+def test_configurations_of_other_forms_that_do_not_fit(
+    name: str, changes: dict[str, object], says: str
+) -> None:
+    """A setting that is wrong, or missing where it is None."""
+    folder = config_of(name)
+    kwargs = {key: value for key, value in folder["model_kwargs"].items() if key not in changes}
+    kwargs |= {key: value for key, value in changes.items() if value is not None}
+    with pytest.raises(CheckpointError, match=says):
+        load_attribute(get_spec(name).config_reader)({**folder, "model_kwargs": kwargs}, "here")
+
+
+@pytest.mark.parametrize("name", FASTENHANCERS)
+def test_configurations_of_another_form(name: str) -> None:
+    """No reader takes a folder of another form."""
+    for other in ("fastenhancer_t", "fastenhancer_dprnn_t", "fastenhancer_layernorm_b"):
+        if get_spec(other).config_reader != get_spec(name).config_reader:
+            with pytest.raises(CheckpointError, match=r"its config says model fastenhancer\.\w+, not"):
+                load_attribute(get_spec(name).config_reader)(config_of(other), "here")
 
 
 def without(params: Params, key: str) -> Params:

@@ -14,7 +14,7 @@ from torch import nn
 import zoo
 from zoo import registry
 from zoo.errors import SpeechZooError, UnknownModelError
-from zoo.layers.attention import SelfAttention
+from zoo.layers.attention import CausalAttention, SelfAttention
 from zoo.packaged import SCHEME
 from zoo.registry import find_weights, get_spec
 from zoo.streaming.state import StreamingModule
@@ -38,7 +38,15 @@ ENHANCEMENT = {
     "fastenhancer_48k_m",
     "fastenhancer_48k_l",
     "fspen",
+    *(f"fastenhancer_dprnn_{size}" for size in "tbsml"),
+    *(f"fastenhancer_transformer_{size}" for size in "tbsm"),
+    "fastenhancer_layernorm_b",
+    "fastenhancer_time_kernel_b",
+    "fastenhancer_huge",
+    "fastenhancer_huge_24k",
+    "fastenhancer_huge_48k",
 }
+OFFLINE = {"fastenhancer_huge", "fastenhancer_huge_24k", "fastenhancer_huge_48k"}
 GEOMETRY = {  # rate, transform, hop, as the papers and the public code have them
     "gtcrn": (16000, 512, 256),
     "dpcrn": (16000, 512, 256),
@@ -57,7 +65,14 @@ GEOMETRY = {  # rate, transform, hop, as the papers and the public code have the
     "fastenhancer_48k_m": (48000, 1024, 320),
     "fastenhancer_48k_l": (48000, 1024, 200),
     "fspen": (16000, 512, 256),
+    "fastenhancer_huge": (16000, 512, 100),
+    "fastenhancer_huge_24k": (24000, 512, 100),
+    "fastenhancer_huge_48k": (48000, 1024, 200),
 }
+for form in ("dprnn", "transformer", "layernorm", "time_kernel"):  # ablations have their size's own
+    for size, length in (("t", 256), ("b", 256), ("s", 256), ("m", 160), ("l", 100)):
+        if f"fastenhancer_{form}_{size}" in ENHANCEMENT:
+            GEOMETRY[f"fastenhancer_{form}_{size}"] = (16000, 512, length)
 
 
 def test_names() -> None:
@@ -98,6 +113,10 @@ def test_geometry(name: str) -> None:
     assert front_end.bins == front_end.n_fft // 2 + 1
 
 
+def test_what_is_offline() -> None:
+    assert {name for name in zoo.list_models() if not get_spec(name).streaming} == OFFLINE
+
+
 class Counter:
     """Counts multiply-adds of a network while it runs."""
 
@@ -118,6 +137,8 @@ class Counter:
             self.count += steps * sum(w.numel() for n, w in module.named_parameters() if "weight" in n)
         elif isinstance(module, SelfAttention):
             self.count += 2 * x.shape[0] * x.shape[1] ** 2 * x.shape[2]
+        elif isinstance(module, CausalAttention):
+            self.count += 2 * x.numel() * (module.past + 1)
         elif isinstance(module, nn.Linear) or type(module).__name__ == "FilterBank":
             self.count += y.numel() * x.shape[-1]
 

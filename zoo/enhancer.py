@@ -35,7 +35,7 @@ class Enhancer:
         name: the model or file.
         sample_rate: the model's own, in Hz; other rates are converted to it and back.
         backend: ``onnxruntime``, ``torch``, ...
-        streaming: whether ``stream`` works; an offline artifact takes whole recordings only.
+        streaming: whether ``stream`` works; an offline artifact or model takes whole recordings only.
     """
 
     def __init__(
@@ -108,13 +108,13 @@ class Enhancer:
         """A running stream of one channel; default at the model's rate.
 
         Raises:
-            ArtifactError: the artifact takes whole recordings only.
+            ArtifactError: the artifact or model takes whole recordings only.
             AudioError: an impossible rate.
         """
         if not self.streaming:
             raise ArtifactError(
                 f"{self.name} takes whole recordings and has no stream; call the enhancer on the waveform, "
-                f"or export the model with streaming=True"
+                f"or take a model with a streaming form, exported with streaming=True"
             )
         return Stream(self.session, sample_rate)
 

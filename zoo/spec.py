@@ -37,6 +37,10 @@ class FrontEnd:
         """Samples by which a streamed output lags its input: the part of the window that overlaps."""
         return self.n_fft - self.hop_length
 
+    def padding(self, samples: int, latency: int) -> int:
+        """Zeros behind a whole recording, so that whole hops give back all of it, ``latency`` late."""
+        return ((samples + latency) // self.hop_length + 1) * self.hop_length - samples
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -106,6 +110,8 @@ class ModelSpec:
         macs_per_second: multiply-accumulate operations of convolutions, recurrent and linear layers and
             attention in the training form for a second of audio, transforms excluded, three digits.
         look_ahead: frames of the future that an output frame needs.
+        streaming: False for a network that reads the whole recording before its first output: it has no
+            state, no stream and no streaming graph.
         weights: trained weights by tag.
         config_reader: ``module:function`` that turns the parsed configuration file of a public
             training folder into (options, front end); empty where the family has no such folders.
@@ -124,6 +130,7 @@ class ModelSpec:
     parameters: int
     macs_per_second: int
     look_ahead: int = 0
+    streaming: bool = True
     weights: tuple[Weights, ...] = ()
     config_reader: str = ""
     tolerance: Tolerance = Tolerance()

@@ -15,7 +15,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from tests.contract import Signal, difference, perturb, verify_contract, verify_exact
 from zoo import layers, list_models
-from zoo.layers.attention import SelfAttention
+from zoo.layers.attention import AttentionWindow, CausalAttention, SelfAttention
 from zoo.layers.conv import (
     CausalConv2d,
     CausalConvTranspose2d,
@@ -27,8 +27,15 @@ from zoo.layers.conv import (
     SubbandConvTranspose2d,
 )
 from zoo.layers.dual_path import DualPathBlock
-from zoo.layers.norm import ChannelsLastBatchNorm
-from zoo.layers.recurrent import GroupedGRU, GroupedTimeGRU, SequenceGRU, SequenceLSTM, TimeGRU, TimeLSTM
+from zoo.layers.norm import CentredNorm, ChannelsLastBatchNorm, FrameNorm
+from zoo.layers.recurrent import (
+    GroupedGRU,
+    GroupedTimeGRU,
+    SequenceGRU,
+    SequenceLSTM,
+    TimeGRU,
+    TimeLSTM,
+)
 from zoo.layers.stft import ISTFT, STFT, centred_istft, centred_stft
 from zoo.registry import get_spec
 from zoo.runtime.spectrum import Transforms
@@ -59,7 +66,7 @@ class Host(StreamingModule):
         """A layer takes any shape."""
 
     def process(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        if isinstance(self.layer, (TimeGRU, TimeLSTM, GroupedTimeGRU, DualPathBlock)):
+        if isinstance(self.layer, (TimeGRU, TimeLSTM, GroupedTimeGRU, DualPathBlock, OverTime)):
             x, state = self.layer(x.transpose(0, 1), state)
             x = x.transpose(0, 1)
         elif isinstance(self.layer, Stateful):
@@ -67,6 +74,21 @@ class Host(StreamingModule):
         else:
             x = self.layer(x)
         return self.norm(x), state
+
+
+class OverTime(nn.Module):
+    """Attention over time with the window that it needs."""
+
+    def __init__(self, channels: int, heads: int, *, rows: int, past: int) -> None:
+        super().__init__()
+        self.window = AttentionWindow(past)
+        self.attention = CausalAttention(channels, heads, rows=rows, past=past)
+        self.distances = nn.Parameter(torch.randn(heads, past + 1))
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(T, B, R, C) -> (T, B, R, C)"""
+        bias, state = self.window(self.distances, x.shape[0], state)
+        return self.attention(x, bias, state)
 
 
 @dataclass(frozen=True)
@@ -196,6 +218,17 @@ CASES = [
     Case("GroupedGRU-both-ways", lambda: Host(GroupedGRU(8, 12, bidirectional=True)), (9, 6, 8), SEQUENCES),
     Case("SequenceGRU", lambda: Host(SequenceGRU(5, 7)), (9, 6, 5), SEQUENCES),
     Case("SequenceGRU-both-ways", lambda: Host(SequenceGRU(5, 7, bidirectional=True)), (9, 6, 5), SEQUENCES),
+    Case(
+        "SequenceGRU-weight-norm",
+        lambda: Host(
+            weight_normed(
+                SequenceGRU(5, 7, bidirectional=True),
+                *(f"weight_{kind}_l0{way}" for way in ("", "_reverse") for kind in ("ih", "hh")),
+            )
+        ),
+        (9, 6, 5),
+        SEQUENCES,
+    ),
     Case("SequenceLSTM", lambda: Host(SequenceLSTM(5, 7)), (9, 6, 5), SEQUENCES),
     Case(
         "SequenceLSTM-both-ways", lambda: Host(SequenceLSTM(5, 7, bidirectional=True)), (9, 6, 5), SEQUENCES
@@ -218,6 +251,17 @@ CASES = [
     ),
     Case("SelfAttention-bias", lambda: Host(SelfAttention(24, 4, bias=True)), (8, 11, 24), WITHOUT_TIME),
     Case("SelfAttention-weight-norm", lambda: Host(normed_attention()), (8, 11, 24), WITHOUT_TIME),
+    *(
+        Case(  # in pieces of ``past`` frames, or the whole in one
+            f"CausalAttention-{heads}-past-{past}",
+            lambda h=heads, p=past: Host(OverTime(8, h, rows=3, past=p)),
+            (3, 11, 3, 8),
+            ROWS,
+        )
+        for heads, past in [(2, 4), (4, 5), (1, 1), (2, 11), (2, 31)]
+    ),
+    Case("FrameNorm", lambda: Host(FrameNorm(4, 11)), (8, 4, 11), WITHOUT_TIME),
+    Case("CentredNorm", lambda: Host(CentredNorm(5)), (8, 11, 5), WITHOUT_TIME),
     # Batch norms behind each kind of layer that has a weight to fold them into.
     Case("norm-SubbandConv2d", lambda: Host(SubbandConv2d(4, 6), nn.BatchNorm2d(6)), (3, 4, 7, 11), MAPS),
     Case(
@@ -290,6 +334,27 @@ def test_contract(case: Case) -> None:
     x = torch.randn(case.shape, generator=torch.Generator().manual_seed(2))
     verify_contract(host, to_streaming(host), x, case.signal, case.signal)
     verify_exact(host, x)
+
+
+@pytest.mark.parametrize("frames", [1, 4, 5, 23])
+def test_attention_over_time(frames: int) -> None:
+    """Against its definition: each frame sees itself and so many before it, and none before the first."""
+    torch.manual_seed(0)
+    heads, past, layer = 2, 4, OverTime(6, 2, rows=3, past=4)
+    x = torch.randn(frames, 2, 3, 6)
+    state = {
+        "seen": torch.zeros(2, past),
+        **{name: torch.zeros(2, 3, heads, past, 3) for name in ("key", "value")},
+    }
+    with torch.no_grad():
+        y, _ = layer(x, state)
+        query, key, value = layer.attention.qkv(x).unflatten(-1, (heads, 3, 3)).unbind(-2)
+        for t in range(frames):
+            first = max(0, t - past)
+            scores = torch.einsum("brhc,sbrhc->brhs", query[t], key[first : t + 1]) / 3**0.5
+            scores += layer.distances[:, first - t - 1 :]
+            expected = torch.einsum("brhs,sbrhc->brhc", scores.softmax(-1), value[first : t + 1])
+            torch.testing.assert_close(y[t], expected.flatten(2))
 
 
 @pytest.fixture(scope="module")

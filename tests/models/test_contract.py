@@ -36,19 +36,40 @@ NAMES = [  # spelt out, so that a model that is registered later is not tested u
     *(f"bsrnn_{size}" for size in ("xxt", "xt", "t", "s")),
     *(f"fastenhancer_{size}" for size in "tbsml"),
     *(f"fastenhancer_48k_{size}" for size in "tbsml"),
+    *(f"fastenhancer_dprnn_{size}" for size in "tbsml"),
+    *(f"fastenhancer_transformer_{size}" for size in "tbsm"),
+    "fastenhancer_layernorm_b",
+    "fastenhancer_time_kernel_b",
     "fspen",
 ]
-SMALLEST = ["gtcrn", "dpcrn", "bsrnn_xxt", "fastenhancer_t", "fastenhancer_48k_t", "fspen"]
+OFFLINE = ["fastenhancer_huge", "fastenhancer_huge_24k", "fastenhancer_huge_48k"]  # see test_offline.py
+SMALLEST = [
+    "gtcrn",
+    "dpcrn",
+    "bsrnn_xxt",
+    "fastenhancer_t",
+    "fastenhancer_48k_t",
+    "fastenhancer_transformer_t",
+    "fspen",
+]
+ONE_A_NETWORK = [
+    *SMALLEST,
+    "fastenhancer_dprnn_t",
+    "fastenhancer_layernorm_b",
+    "fastenhancer_time_kernel_b",
+]
 STARTS = (0.8, 2.0)  # seconds into the speech: somebody speaks
 # Deviation of noise added to the waveforms. In bins that hold next to nothing a spectrum is the transform's
 # rounding, which the compression raises and a layer over all frequencies carries to those that matter.
-NOISE = {name: 1e-3 for name in ("fspen", *(f"bsrnn_{size}" for size in ("xxt", "xt", "t", "s")))}
+NOISE = dict.fromkeys(("fspen", *(f"bsrnn_{size}" for size in ("xxt", "xt", "t", "s"))), 0.001)
 
 
 def test_every_model_is_covered() -> None:
-    assert set(NAMES) == set(zoo.list_models("enhancement"))
-    families = {get_spec(name).family for name in NAMES}
-    assert {get_spec(name).family for name in SMALLEST} == families
+    assert {*NAMES, *OFFLINE} == set(zoo.list_models("enhancement"))
+    assert {get_spec(name).streaming for name in NAMES} == {True}
+    assert {get_spec(name).streaming for name in OFFLINE} == {False}
+    assert {get_spec(name).family for name in SMALLEST} == {get_spec(name).family for name in NAMES}
+    assert {get_spec(name).network for name in ONE_A_NETWORK} == {get_spec(name).network for name in NAMES}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +78,9 @@ def model(request: pytest.FixtureRequest) -> StreamingModule:
 
 
 def frame_count(name: str) -> int:
-    """More than the longest memory of convolutions (10 frames in GTCRN); fewer for the large models."""
+    """More than the longest memory of convolutions and attention; fewer for the large models."""
+    if "look_behind" in get_spec(name).options:
+        return 40
     return 16 if get_spec(name).parameters < 300_000 else 8
 
 
@@ -121,11 +144,11 @@ def test_nothing_is_left_to_fold(name: str) -> None:
     assert not left
     assert not any(parameter.requires_grad for parameter in twin.parameters())
     check_states(twin, 3)
-    recurrent = [state for state in twin.state_shapes() if state.endswith(".hidden")]
-    assert len(recurrent) >= 2
+    remembering = [state for state in twin.state_shapes() if state.endswith((".hidden", "time_attn.key"))]
+    assert len(remembering) >= 2
 
 
-@pytest.mark.parametrize("name", SMALLEST)
+@pytest.mark.parametrize("name", ONE_A_NETWORK)
 def test_training_form_learns(name: str, speech: Speech) -> None:
     """Gradients reach every trainable parameter, and none comes out as NaN, silence included."""
     model = random_model(name, speech)

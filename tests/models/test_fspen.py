@@ -18,8 +18,9 @@ import zoo
 from tests.contract import Signal, difference, perturb, verify_contract, verify_exact
 from zoo.create import build, model_of_config
 from zoo.errors import CheckpointError
+from zoo.layers.norm import CentredNorm
 from zoo.models.fspen.config import read_config
-from zoo.models.fspen.layers import CentredNorm, FullbandDecoder
+from zoo.models.fspen.layers import FullbandDecoder
 from zoo.registry import get_spec
 from zoo.streaming.state import StreamingModule
 

@@ -31,9 +31,18 @@ ORACLES = {
     "bsrnn_xxt": "bsrnn_xxt",
     "fastenhancer_t": "fastenhancer_16k_t",
     "fastenhancer_m": "fastenhancer_16k_m",  # hop other than half the window
+    "fastenhancer_transformer_b": "fastenhancer_transformer_b",
+    "fastenhancer_layernorm_b": "fastenhancer_layernorm_b",
     "fspen": "fspen",
 }
-WAVEFORM_ORACLES = ["bsrnn_xxt", "fastenhancer_t", "fastenhancer_m", "fspen"]
+WAVEFORM_ORACLES = [
+    "bsrnn_xxt",
+    "fastenhancer_t",
+    "fastenhancer_m",
+    "fastenhancer_transformer_b",
+    "fastenhancer_layernorm_b",
+    "fspen",
+]
 
 
 def oracle_path(shared: Path, name: str) -> Path:

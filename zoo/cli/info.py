@@ -12,7 +12,13 @@ from zoo.measured import measured
 from zoo.registry import get_spec
 from zoo.spec import ModelSpec
 
-_FORMS = ("training", "streaming spec2spec", "streaming wav2wav", "ONNX streaming and offline, in both forms")
+_STREAMING = (
+    "training",
+    "streaming spec2spec",
+    "streaming wav2wav",
+    "ONNX streaming and offline, in both forms",
+)
+_OFFLINE = ("training", "ONNX offline, in both forms")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,11 +40,9 @@ def run(args: argparse.Namespace) -> int:
         "window, hop": f"{front_end.n_fft}, {front_end.hop_length} samples ({front_end.window})",
         "parameters": f"{spec.parameters:,}",
         "multiply-adds": f"{count(spec.macs_per_second)} a second of audio",
-        "latency": f"{summary(spec)['latency_ms']} ms in a stream at this rate: "
-        f"{front_end.delay} samples of window, {spec.look_ahead} frames of look-ahead, "
-        f"up to {front_end.hop_length - 1} samples until a hop is full",
+        "latency": _latency(spec),
         "real-time factor": _speed(spec),
-        "forms": ", ".join(_FORMS),
+        "forms": ", ".join(_forms(spec)),
     }
     width = max(map(len, lines))
     for name, value in lines.items():
@@ -53,9 +57,24 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _latency(spec: ModelSpec) -> str:
+    if not spec.streaming:
+        return "offline: it reads the whole recording first"
+    front_end = spec.front_end
+    return (
+        f"{summary(spec)['latency_ms']} ms in a stream at this rate: "
+        f"{front_end.delay} samples of window, {spec.look_ahead} frames of look-ahead, "
+        f"up to {front_end.hop_length - 1} samples until a hop is full"
+    )
+
+
 def _speed(spec: ModelSpec) -> str:
     factor = measured().real_time_factor.get(spec.name)
     return f"{factor:.3f} in {measured()}" if factor else "not measured"
+
+
+def _forms(spec: ModelSpec) -> tuple[str, ...]:
+    return _STREAMING if spec.streaming else _OFFLINE
 
 
 def _record(spec: ModelSpec) -> dict[str, Any]:
@@ -67,6 +86,6 @@ def _record(spec: ModelSpec) -> dict[str, Any]:
         "licence": spec.licence,
         "window": spec.front_end.window,
         "look_ahead_frames": spec.look_ahead,
-        "forms": _FORMS,
+        "forms": _forms(spec),
         "weights": [dataclasses.asdict(weights) for weights in spec.weights],
     }

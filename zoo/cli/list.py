@@ -2,6 +2,7 @@
 
 Parameters and multiply-adds a second of audio are those of the training form; latency is that of a stream
 at the model's own rate; the real-time factor (RTF) was measured on the machine that the last line names.
+A model that is offline takes whole recordings only.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def summary(spec: ModelSpec) -> dict[str, Any]:
         "hop_length": spec.front_end.hop_length,
         "parameters": spec.parameters,
         "macs_per_second": spec.macs_per_second,
-        "latency_ms": round(latency_ms(spec), 2),
+        "streaming": spec.streaming,
+        "latency_ms": round(latency_ms(spec), 2) if spec.streaming else None,
         "real_time_factor": measured().real_time_factor.get(spec.name),
         "weights": [weights.tag for weights in spec.weights],
     }
@@ -73,7 +75,7 @@ def _row(spec: ModelSpec) -> tuple[str, ...]:
         f"{1e3 * front_end.hop_length / front_end.sample_rate:.2f} ms",
         count(spec.parameters),
         count(spec.macs_per_second),
-        f"{latency_ms(spec):.1f} ms",
+        f"{latency_ms(spec):.1f} ms" if spec.streaming else "offline",
         f"{factor:.3f}" if (factor := measured().real_time_factor.get(spec.name)) else "-",
         ", ".join(weights.tag for weights in spec.weights) or "-",
     )

@@ -202,11 +202,18 @@ class StridedConv1d(nn.Conv1d):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, padding: int
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int,
+        padding: int,
+        *,
+        bias: bool = False,
     ) -> None:
         if kernel_size % stride:
             raise ValueError(f"a kernel of {kernel_size} is no multiple of the stride {stride}")
-        super().__init__(in_channels * stride, out_channels, kernel_size // stride, bias=False)
+        super().__init__(in_channels * stride, out_channels, kernel_size // stride, bias=bias)
         self.cut = stride
         self.edge = padding
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from zoo.streaming.state import State, Stateful
 
 Params = dict[str, Tensor]
+_GRU = TypeVar("_GRU", bound=nn.GRU)
 
 
 class TimeGRU(nn.GRU, Stateful):
@@ -27,19 +28,7 @@ class TimeGRU(nn.GRU, Stateful):
         self.rows = rows
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TimeGRU:
-        """A copy; ``nn.GRU`` keeps its weights a second time, which under weight norm cannot be copied."""
-        replica = type(self).__new__(type(self))
-        memo[id(self)] = replica
-        replica.__dict__.update(
-            {
-                name: copy.deepcopy(value, memo)
-                for name, value in vars(self).items()
-                if name != "_flat_weights"
-            }
-        )
-        with torch.no_grad():
-            replica._init_flat_weights()
-        return replica
+        return copy_of_gru(self, memo)
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"hidden": (self.rows, self.hidden_size)}
@@ -86,8 +75,8 @@ class TimeLSTM(nn.LSTM, Stateful):
         return y, {**state, names[0]: after[0].view(shape), names[1]: after[1].view(shape)}
 
 
-class SequenceLSTM(nn.LSTM):
-    """LSTM over sequences without memory beyond the call. Parameters as in ``nn.LSTM``.
+class SequenceGRU(nn.GRU):
+    """GRU over sequences without memory beyond the call. Parameters as in ``nn.GRU``.
 
     Args:
         input_size: channels in.
@@ -98,13 +87,22 @@ class SequenceLSTM(nn.LSTM):
     def __init__(self, input_size: int, hidden_size: int, *, bidirectional: bool = False) -> None:
         super().__init__(input_size, hidden_size, bidirectional=bidirectional)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> SequenceGRU:
+        return copy_of_gru(self, memo)
+
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         """(L, B, C) -> (L, B, H x directions)"""
         return run_recurrent(self, x)[0]
 
+    def streaming_twin(self) -> SequenceGRU:
+        return SequenceGRU(self.input_size, self.hidden_size, bidirectional=self.bidirectional)
 
-class SequenceGRU(nn.GRU):
-    """GRU over sequences without memory beyond the call. Parameters as in ``nn.GRU``.
+    def streaming_parameters(self, own: Params) -> Params:
+        return own
+
+
+class SequenceLSTM(nn.LSTM):
+    """LSTM over sequences without memory beyond the call. Parameters as in ``nn.LSTM``.
 
     Args:
         input_size: channels in.
@@ -206,6 +204,18 @@ class GroupedTimeGRU(nn.Module, Stateful):
 
     def streaming_parameters(self, own: Params) -> Params:
         return block_diagonal_gru(own, ("rnn1", "rnn2"))
+
+
+def copy_of_gru(gru: _GRU, memo: dict[int, Any]) -> _GRU:
+    """A deep copy; ``nn.GRU`` keeps its weights a second time, which under weight norm cannot be copied."""
+    replica = type(gru).__new__(type(gru))
+    memo[id(gru)] = replica
+    replica.__dict__.update(
+        {name: copy.deepcopy(value, memo) for name, value in vars(gru).items() if name != "_flat_weights"}
+    )
+    with torch.no_grad():
+        replica._init_flat_weights()
+    return replica
 
 
 def run_recurrent(rnn: nn.GRU | nn.LSTM, x: Tensor, *states: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -234,9 +234,8 @@ class OfflineSession:
         """(1, N) -> (1, N), aligned."""
         if self._form == "wav2wav":
             return self._pieces(waveform)
-        delay, hop = self.front_end.delay, self.front_end.hop_length
-        length = waveform.shape[1]
-        padding = -(length + delay) % hop + delay
+        delay, length = self.front_end.delay, waveform.shape[1]
+        padding = self.front_end.padding(length, self.latency)
         transforms = Transforms(self.front_end)
         state = transforms.initial_state()
         spectrum, _ = transforms.analyse(np.pad(waveform, ((0, 0), (0, padding))), state["stft.past"])
@@ -255,7 +254,9 @@ class OfflineSession:
         return np.take(np.concatenate(enhanced, axis=self._axis), np.arange(total), axis=self._axis)
 
 
-_STREAMING_ADVICE = "export it with streaming=True for streams, or call the enhancer on the whole waveform"
+_STREAMING_ADVICE = (
+    "call the enhancer on the whole waveform, or export a model that has a streaming form with streaming=True"
+)
 
 
 def open_session(path: str | os.PathLike[str], *, threads: int = 1) -> StreamingSession | OfflineSession:

@@ -1,5 +1,7 @@
 """Makes the streaming form from the training form by converting its parameter dict.
 
+A model without a streaming form has a deployment form from the same conversion: the same is folded.
+
 Three steps, each on the dict alone: weight norm is undone, batch norms are folded into the layer
 before or after them, and every layer that has a twin gets its parameters turned by the twin's rule. The
 result is loaded strictly into a tree of the same shape in which twins stand in the layers' places.
@@ -47,7 +49,22 @@ def to_streaming(
         a module in eval mode with ``initial_state(batch)`` and ``forward(frames, state)``.
 
     Raises:
-        ValueError: an unknown form, or a model that is a streaming form already.
+        ValueError: an unknown form, or a model that is a streaming form already or has none.
+    """
+    if not model.spec.streaming:
+        raise ValueError(
+            f"{model.spec.name} reads the whole recording and has no streaming form; call the network or "
+            f"zoo.Enhancer on whole recordings, or export it with streaming=False"
+        )
+    return to_deployment(model, form)
+
+
+def to_deployment(
+    model: StreamingModule, form: Literal["spec2spec", "wav2wav"] = "spec2spec"
+) -> StreamingModule:
+    """What artifacts are made of: the streaming form, or without one the same for whole recordings.
+
+    Args, Raises: as ``to_streaming``.
     """
     if model.form != "training":
         raise ValueError(

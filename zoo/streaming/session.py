@@ -1,4 +1,4 @@
-"""A session over the streaming form in torch."""
+"""A session over the streaming form in torch, or over what takes its place for whole recordings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zoo.errors import ArtifactError
 from zoo.runtime.session import State
-from zoo.streaming.conversion import to_streaming
+from zoo.streaming.conversion import to_deployment
 from zoo.streaming.state import StreamingModule
 from zoo.streaming.waveform import WaveformModel
 
@@ -15,27 +16,28 @@ Array = NDArray[np.float32]
 
 
 class TorchSession:
-    """Hops through the streaming form.
+    """Hops through the streaming form; whole recordings through a model that has none.
 
     Args:
-        model: a network in training form, or a streaming form of either kind.
+        model: a network in training form, or a deployment form of either kind.
         hops: frames of a call.
     """
 
     backend = "torch"
-    streaming = True
     batched = False
 
     def __init__(self, model: StreamingModule, *, hops: int = 1) -> None:
         if model.form == "training":
-            model = to_streaming(model, "wav2wav")
+            model = to_deployment(model, "wav2wav")
         self._model = WaveformModel(model) if model.form == "spec2spec" else model
-        self.name = model.spec.name
+        self.name, self.streaming = model.spec.name, model.spec.streaming
         self.front_end = model.spec.front_end
         self.latency = model.spec.latency
         self.block_length = hops * self.front_end.hop_length
 
     def initial_state(self) -> State:
+        if not self.streaming:
+            raise ArtifactError(f"{self.name} reads the whole recording and has no stream")
         return self._model.initial_state()
 
     @torch.inference_mode()
@@ -50,6 +52,12 @@ class TorchSession:
     def whole(self, waveform: Array) -> Array:
         """(1, N) -> (1, N), aligned."""
         length = waveform.shape[1]
-        padding = -(length + self.latency) % self.block_length + self.latency
-        enhanced, _ = self.run(np.pad(waveform, ((0, 0), (0, padding))), self.initial_state())
+        if self.streaming:
+            padding = -(length + self.latency) % self.block_length + self.latency
+            enhanced, _ = self.run(np.pad(waveform, ((0, 0), (0, padding))), self.initial_state())
+        else:
+            padding = self.front_end.padding(length, self.latency)
+            padded = np.pad(waveform, ((0, 0), (0, padding)))
+            with torch.inference_mode():
+                enhanced = self._model(torch.from_numpy(padded))[0].numpy()
         return enhanced[:, self.latency : self.latency + length]

@@ -79,18 +79,25 @@ class StreamingModule(nn.Module):
 
         Args:
             x: (B, F, T, 2) spectrum or (B, N) waveform, as the module's form says.
-            state: what the call before returned; None starts from zeros.
+            state: what the call before returned; None starts from zeros. A model without a streaming form
+                takes whole recordings, and no state.
 
         Returns:
             the same shape as ``x``, and the state for the next call.
 
         Raises:
             ShapeError: ``x`` is not of the shape that the module's form says.
-            StateError: ``state`` belongs to another model or another number of streams.
+            StateError: ``state`` belongs to another model or another number of streams, or the model has no
+                streaming form.
         """
         self.check_input(x)
         if state is None:
             state = self.initial_state(x.shape[0])
+        elif not self.spec.streaming:
+            raise StateError(
+                f"{self.spec.name} reads the whole recording and cannot go on from a state; "
+                f"pass the recording at once, without state"
+            )
         else:
             self._check_state(state, x.shape[0])
         return self.process(x, state)

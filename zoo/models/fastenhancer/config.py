@@ -1,4 +1,4 @@
-"""Reads the configuration file of a public FastEnhancer training folder."""
+"""Reads the configuration files of public FastEnhancer training folders."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 from zoo.errors import CheckpointError
 from zoo.spec import FrontEnd
+
+Options = dict[str, Any]
 
 # settings that this family reproduces with one value only, as the released configurations have them
 _FIXED = {
@@ -26,8 +28,8 @@ _FIXED_BLOCK = {
 }
 
 
-def read_config(config: dict[str, Any], where: str) -> tuple[dict[str, Any], FrontEnd]:
-    """Options of the network and its front end from a parsed ``config.yaml``.
+def read_config(config: dict[str, Any], where: str) -> tuple[Options, FrontEnd]:
+    """Options of ``FastEnhancer`` and its front end from a parsed ``config.yaml``.
 
     Args:
         config: with ``model``, ``model_kwargs`` and ``data.sampling_rate``.
@@ -36,36 +38,93 @@ def read_config(config: dict[str, Any], where: str) -> tuple[dict[str, Any], Fro
     Raises:
         CheckpointError: another model, a setting that is missing, or one that is not supported.
     """
+    return _read(config, where, "default", extra={"heads": "num_heads"})
+
+
+def read_bidirectional(config: dict[str, Any], where: str) -> tuple[Options, FrontEnd]:
+    """The same of ``BidirectionalFastEnhancer``."""
+    return _read(config, where, "noncausal", extra={"heads": "num_heads"})
+
+
+def read_dprnn(config: dict[str, Any], where: str) -> tuple[Options, FrontEnd]:
+    """The same of ``DualPathRNN``."""
+    return _read(config, where, "dprnn", "dprnn_kwargs", extra={"frequency_channels": "channels_frnn"})
+
+
+def read_transformer(config: dict[str, Any], where: str) -> tuple[Options, FrontEnd]:
+    """The same of ``DualPathTransformer``."""
+    extra = {"heads": "num_heads", "look_behind": "lookbehind"}
+    return _read(config, where, "dptransformer", "dpt_kwargs", extra=extra)
+
+
+def read_layer_norm(config: dict[str, Any], where: str) -> tuple[Options, FrontEnd]:
+    """The same of ``LayerNormFastEnhancer``."""
+    return _read(config, where, "ln", extra={"heads": "num_heads"})
+
+
+def read_time_kernel(config: dict[str, Any], where: str) -> tuple[Options, FrontEnd]:
+    """The same of ``TimeKernelFastEnhancer``."""
+    options, front_end = _read(
+        config, where, "time_kernel", kernel_sizes="kernel_size_freq", extra={"heads": "num_heads"}
+    )
     try:
-        if config["model"] != "fastenhancer.default":
+        return {**options, "time_kernel": int(config["model_kwargs"]["kernel_size_time"])}, front_end
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(where, error) from error
+
+
+def _read(
+    config: dict[str, Any],
+    where: str,
+    form: str,
+    block_name: str = "rnnformer_kwargs",
+    kernel_sizes: str = "kernel_size",
+    *,
+    extra: dict[str, str],
+) -> tuple[Options, FrontEnd]:
+    """What all forms have in their configuration.
+
+    Args:
+        form: after ``fastenhancer.`` in the model's name.
+        block_name, kernel_sizes: what the settings of blocks and the kernels are called.
+        extra: whole numbers that only some forms have, by option, as the blocks' settings call them.
+    """
+    try:
+        if config["model"] != f"fastenhancer.{form}":
             raise CheckpointError(
-                f"{where}: its config says model {config['model']}, not fastenhancer.default"
+                f"{where}: its config says model {config['model']}, not fastenhancer.{form}"
             )
-        model, block = config["model_kwargs"], config["model_kwargs"]["rnnformer_kwargs"]
+        model, block = config["model_kwargs"], config["model_kwargs"][block_name]
         _require(model, _FIXED, where)
         _require(block, _FIXED_BLOCK, where)
+        if form not in ("default", "noncausal"):  # the older code, whose scale was an exponent by default
+            _require({"final_scale": "exp", **model}, {"final_scale": True}, where)
         if model["win_size"] != model["n_fft"]:
             raise CheckpointError(
                 f"{where}: win_size {model['win_size']} differs from n_fft {model['n_fft']}"
             )
         options = {
             "channels": int(model["channels"]),
-            "kernel_sizes": tuple(model["kernel_size"]),
+            "kernel_sizes": tuple(model[kernel_sizes]),
             "stride": int(model["stride"]),
             "block_channels": int(block["channels"]),
             "block_bins": int(block["freq"]),
             "blocks": int(block["num_blocks"]),
-            "heads": int(block["num_heads"]),
             "trained_filters": {"linear": True, "linear_fixed": False}[model["pre_post_init"]],
             "compression": float(model["input_compression"]),
+            **{option: int(block[setting]) for option, setting in extra.items()},
         }
         rate = int(config["data"]["sampling_rate"])
         return options, FrontEnd(rate, int(model["n_fft"]), int(model["hop_size"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{where}: its config lacks a setting or has a wrong one: {error!r}") from error
+        raise _unreadable(where, error) from error
 
 
 def _require(settings: dict[str, Any], fixed: dict[str, Any], where: str) -> None:
     for name, value in fixed.items():
         if settings.get(name, value) != value:
             raise CheckpointError(f"{where}: {name} is {settings[name]!r}; only {value!r} is supported")
+
+
+def _unreadable(where: str, error: Exception) -> CheckpointError:
+    return CheckpointError(f"{where}: its config lacks a setting or has a wrong one: {error!r}")

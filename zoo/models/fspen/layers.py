@@ -321,25 +321,6 @@ class MergedPathExtension(TimeGRU):
         return self.fc(y).view(x.shape).index_select(2, self.back), state
 
 
-class CentredNorm(nn.Module):
-    """x - mean + scale x bias / deviation, with the mean and deviation of a frame.
-
-    The public code's ``CustomLayerNorm``: a layer norm but for a slip, by which scale and deviation act on
-    the bias in place of x. Weights trained with it need it as it is.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., F, C) -> (..., F, C)"""
-        centred = x - x.mean((-2, -1), keepdim=True)
-        variance = (centred * centred).mean((-2, -1), keepdim=True)
-        return centred + self.weight * self.bias * (variance + 1e-5).rsqrt()
-
-
 def padding(kernel: int) -> int:
     """Zeros on either side with which a convolution halves the frequencies, or doubles them."""
     return (kernel - STRIDE) // 2

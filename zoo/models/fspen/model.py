@@ -10,12 +10,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from zoo.layers.norm import CentredNorm
 from zoo.layers.recurrent import SequenceGRU
 from zoo.layers.spectrum import compress, decompress
 from zoo.models.fspen.layers import (
     BINS,
     SUBBANDS,
-    CentredNorm,
     FullbandDecoder,
     FullbandEncoder,
     PathExtension,
