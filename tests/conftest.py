@@ -23,6 +23,7 @@ REFERENCE_WEIGHTS = {
     "dpcrn": "oracles/enhancement/dpcrn.pt",
     "fastenhancer_t": "oracles/enhancement/fastenhancer_16k_t.pt",
     "fastenhancer_m": "oracles/enhancement/fastenhancer_16k_m.pt",
+    "lisennet": "oracles/enhancement/lisennet.pt",
     "fastenhancer_48k_t": "data/checkpoints/fastenhancer_48k_t.safetensors",
     "fastenhancer_48k_b": "data/checkpoints/fastenhancer_48k_b.safetensors",
     "fastenhancer_48k_s": "data/checkpoints/fastenhancer_48k_s.safetensors",

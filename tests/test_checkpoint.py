@@ -162,7 +162,7 @@ def test_a_folder_decides_the_sizes(tmp_path: Path) -> None:
         zoo.create_model(NAME, tmp_path / "00001.pth")
 
 
-@pytest.mark.parametrize("name", [n for n in zoo.list_models() if get_spec(n).config_reader])
+@pytest.mark.parametrize("name", [n for n in zoo.list_models() if get_spec(n).family == "fastenhancer"])
 def test_configurations_are_recognised(name: str) -> None:
     """A folder's configuration leads to the registered model of its sizes."""
     spec = get_spec(name)

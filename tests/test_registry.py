@@ -32,6 +32,7 @@ ENHANCEMENT = {
     "fastenhancer_48k_s",
     "fastenhancer_48k_m",
     "fastenhancer_48k_l",
+    "lisennet",
 }
 GEOMETRY = {  # rate, transform, hop, as the papers and the public code have them
     "gtcrn": (16000, 512, 256),
@@ -46,6 +47,7 @@ GEOMETRY = {  # rate, transform, hop, as the papers and the public code have the
     "fastenhancer_48k_s": (48000, 1024, 512),
     "fastenhancer_48k_m": (48000, 1024, 320),
     "fastenhancer_48k_l": (48000, 1024, 200),
+    "lisennet": (16000, 512, 256),
 }
 
 

@@ -141,7 +141,8 @@ def test_real_speech(
 
 
 @pytest.mark.parametrize(
-    ("name", "form"), [("dpcrn", "wav2wav"), (SMALLEST, "spec2spec"), ("gtcrn", "wav2wav")]
+    ("name", "form"),
+    [("dpcrn", "wav2wav"), (SMALLEST, "spec2spec"), ("gtcrn", "wav2wav"), ("lisennet", "wav2wav")],
 )
 def test_any_number_of_streams(exported: Exported, speech_16k: Array, name: str, form: str) -> None:
     """1, 2 and 5 streams in a call, each other speech: as each alone in the graph for one stream."""
@@ -175,7 +176,12 @@ def test_a_fixed_number_of_streams(exported: Exported, speech_16k: Array) -> Non
 
 @pytest.mark.parametrize(
     ("name", "form", "hops"),
-    [("gtcrn", "spec2spec", 4), (SMALLEST, "spec2spec", 5), (SMALLEST, "wav2wav", 150)],
+    [
+        ("gtcrn", "spec2spec", 4),
+        (SMALLEST, "spec2spec", 5),
+        (SMALLEST, "wav2wav", 150),
+        ("lisennet", "wav2wav", 4),
+    ],
 )
 def test_hops_of_a_call(exported: Exported, speech_16k: Array, name: str, form: str, hops: int) -> None:
     """Also where the speech that exports are judged by is no multiple of a call, or hardly one call."""
@@ -290,6 +296,8 @@ def changed(training: StreamingModule, form: str, tensor: str, element: bool) ->
         ("dpcrn", "wav2wav", "core.encoder.conv_list.4.weight", False),
         ("fastenhancer_48k_t", "wav2wav", "core.rf_block.1.attn.qkv.weight", False),
         ("fastenhancer_48k_t", "spec2spec", "rf_block.0.rnn.weight_ih_l0", True),
+        ("lisennet", "wav2wav", "core.blocks.0.conv_glu.fc1.weight", False),
+        ("lisennet", "spec2spec", "encoder.conv_2.low_conv.weight", True),
     ],
 )
 def test_one_weight_changed_by_a_thousandth_fails(

@@ -35,8 +35,9 @@ NAMES = [  # spelt out, so that a model that is registered later is not tested u
     "dpcrn",
     *(f"fastenhancer_{size}" for size in "tbsml"),
     *(f"fastenhancer_48k_{size}" for size in "tbsml"),
+    "lisennet",
 ]
-SMALLEST = ["gtcrn", "dpcrn", "fastenhancer_t", "fastenhancer_48k_t"]
+SMALLEST = ["gtcrn", "dpcrn", "fastenhancer_t", "fastenhancer_48k_t", "lisennet"]
 STARTS = (0.8, 2.0)  # seconds into the speech: somebody speaks
 
 
