@@ -27,6 +27,7 @@ REFERENCE_WEIGHTS = {
     "fspen": "oracles/enhancement/fspen.pt",
     "fastenhancer_transformer_b": "oracles/enhancement/fastenhancer_transformer_b.pt",
     "fastenhancer_layernorm_b": "oracles/enhancement/fastenhancer_layernorm_b.pt",
+    "lisennet": "oracles/enhancement/lisennet.pt",
     "fastenhancer_48k_t": "data/checkpoints/fastenhancer_48k_t.safetensors",
     "fastenhancer_48k_b": "data/checkpoints/fastenhancer_48k_b.safetensors",
     "fastenhancer_48k_s": "data/checkpoints/fastenhancer_48k_s.safetensors",

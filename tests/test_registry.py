@@ -45,6 +45,7 @@ ENHANCEMENT = {
     "fastenhancer_huge",
     "fastenhancer_huge_24k",
     "fastenhancer_huge_48k",
+    "lisennet",
 }
 OFFLINE = {"fastenhancer_huge", "fastenhancer_huge_24k", "fastenhancer_huge_48k"}
 GEOMETRY = {  # rate, transform, hop, as the papers and the public code have them
@@ -68,6 +69,7 @@ GEOMETRY = {  # rate, transform, hop, as the papers and the public code have the
     "fastenhancer_huge": (16000, 512, 100),
     "fastenhancer_huge_24k": (24000, 512, 100),
     "fastenhancer_huge_48k": (48000, 1024, 200),
+    "lisennet": (16000, 512, 256),
 }
 for form in ("dprnn", "transformer", "layernorm", "time_kernel"):  # ablations have their size's own
     for size, length in (("t", 256), ("b", 256), ("s", 256), ("m", 160), ("l", 100)):

@@ -68,7 +68,7 @@ def test_every_kind_of_artifact_verifies(exported: Exported, form: str, options:
     assert report.max_error < 2e-5, "half a 16-bit step"
 
 
-@pytest.mark.parametrize("name", ["gtcrn", "dpcrn"])
+@pytest.mark.parametrize("name", ["gtcrn", "dpcrn", "lisennet"])
 def test_every_family_verifies(exported: Exported, name: str) -> None:
     report = zoo.verify(exported(name, "wav2wav"))
     assert report.tensor == "wav_out" and report.elements == 16000 and report.max_error < 2e-5

@@ -148,6 +148,7 @@ def test_real_speech(
         ("dpcrn", "wav2wav"),
         ("bsrnn_xxt", "spec2spec"),
         ("fspen", "spec2spec"),
+        ("lisennet", "wav2wav"),
         (SMALLEST, "spec2spec"),
         ("gtcrn", "wav2wav"),
     ],
@@ -189,6 +190,7 @@ def test_a_fixed_number_of_streams(exported: Exported, speech_16k: Array) -> Non
         (SMALLEST, "spec2spec", 5),
         (SMALLEST, "wav2wav", 150),
         ("fspen", "wav2wav", 3),
+        ("lisennet", "wav2wav", 4),
     ],
 )
 def test_hops_of_a_call(exported: Exported, speech_16k: Array, name: str, form: str, hops: int) -> None:
@@ -322,6 +324,8 @@ def changed(training: StreamingModule, form: str, tensor: str, element: bool) ->
         ("dpcrn", "wav2wav", "core.encoder.conv_list.4.weight", False),
         ("fastenhancer_48k_t", "wav2wav", "core.rf_block.1.attn.qkv.weight", False),
         ("fastenhancer_48k_t", "spec2spec", "rf_block.0.rnn.weight_ih_l0", True),
+        ("lisennet", "wav2wav", "core.blocks.0.conv_glu.fc1.weight", False),
+        ("lisennet", "spec2spec", "encoder.conv_2.low_conv.weight", True),
     ],
 )
 def test_one_weight_changed_by_a_thousandth_fails(

@@ -36,7 +36,7 @@ from zoo.layers.recurrent import (
     TimeGRU,
     TimeLSTM,
 )
-from zoo.layers.stft import ISTFT, STFT, centred_istft, centred_stft
+from zoo.layers.stft import ISTFT, STFT, DoubleSTFT, centred_istft, centred_stft
 from zoo.registry import get_spec
 from zoo.runtime.spectrum import Transforms
 from zoo.spec import FrontEnd
@@ -366,12 +366,13 @@ def utterances(speech_16k: np.ndarray) -> Tensor:
     return waves
 
 
+@pytest.mark.parametrize("kind", [STFT, DoubleSTFT])
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=label)
-def test_transforms_contract(front_end: FrontEnd, utterances: Tensor) -> None:
+def test_transforms_contract(front_end: FrontEnd, kind: type[STFT], utterances: Tensor) -> None:
     hop = front_end.hop_length
     wave = utterances[:, : 12 * hop]
     waves, spectra = Signal(stream=0, time=1, frame=hop), Signal(stream=0, time=2)
-    analysis, synthesis = Host(STFT(front_end)).eval(), Host(ISTFT(front_end)).eval()
+    analysis, synthesis = Host(kind(front_end)).eval(), Host(ISTFT(front_end)).eval()
     verify_contract(analysis, to_streaming(analysis), wave, waves, spectra)
     with torch.no_grad():
         spectrum, _ = analysis(wave)
@@ -379,8 +380,11 @@ def test_transforms_contract(front_end: FrontEnd, utterances: Tensor) -> None:
 
 
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=label)
+@pytest.mark.parametrize("kind", [STFT, DoubleSTFT])
 @pytest.mark.parametrize("twin", [False, True], ids=["training", "streaming"])
-def test_stft_is_the_fourier_transform(front_end: FrontEnd, twin: bool, utterances: Tensor) -> None:
+def test_stft_is_the_fourier_transform(
+    front_end: FrontEnd, kind: type[STFT], twin: bool, utterances: Tensor
+) -> None:
     """Frame i ends with sample (i + 1) x hop, zeros before the first."""
     window = torch.from_numpy(analysis_window(front_end))
     wave = utterances[:, : 20 * front_end.hop_length]
@@ -388,13 +392,32 @@ def test_stft_is_the_fourier_transform(front_end: FrontEnd, twin: bool, utteranc
     expected = torch.stft(
         padded, front_end.n_fft, front_end.hop_length, window=window, center=False, return_complex=True
     )
-    layer = Host(STFT(front_end))
+    layer = Host(kind(front_end))
     with torch.no_grad():
         spectrum, _ = (to_streaming(layer) if twin else layer)(wave)
     assert spectrum.shape == (3, front_end.bins, 20, 2)
     snr, largest = difference(torch.view_as_real(expected), spectrum)
     assert snr > 120
     assert largest < 2e-6
+    of_a_bin = (torch.view_as_complex(spectrum.double()) - expected).abs() / expected.abs()
+    assert (of_a_bin.max() < 1e-7) == (kind is DoubleSTFT), "quiet bins beside loud ones"
+
+
+@pytest.mark.parametrize("twin", [False, True], ids=["training", "streaming"])
+def test_the_double_stft_has_no_negative_zeros(twin: bool) -> None:
+    layer = Host(DoubleSTFT(FRONT_ENDS[0]))
+    with torch.no_grad():
+        spectrum, _ = (to_streaming(layer) if twin else layer)(torch.zeros(1, 4 * FRONT_ENDS[0].hop_length))
+    assert not spectrum.any()
+    assert not spectrum.signbit().any()
+
+
+def test_the_double_stft_stays_double() -> None:
+    """Whatever type the streaming form around it is moved to."""
+    twin = DoubleSTFT(FRONT_ENDS[0]).streaming_twin()
+    twin.half().float()
+    assert twin.inner.dtype == twin.outer.dtype == torch.float64
+    assert twin.to("meta").inner.device.type == "meta"
 
 
 @pytest.mark.parametrize("front_end", [*REGISTERED, *FRONT_ENDS], ids=label)
@@ -479,7 +502,7 @@ def test_norms_that_cannot_be_folded_are_refused(host: Callable[[], Host]) -> No
 def test_every_layer_is_covered() -> None:
     """Each module class of zoo.layers is in some case, as a layer or as a twin."""
     hosts = [case.host for case in CASES]
-    hosts += [Host(kind(FRONT_ENDS[0])) for kind in (STFT, ISTFT)]
+    hosts += [Host(kind(FRONT_ENDS[0])) for kind in (STFT, DoubleSTFT, ISTFT)]
     covered = {
         type(module) for host in hosts for root in (host, to_streaming(host)) for module in root.modules()
     }

@@ -41,6 +41,7 @@ NAMES = [  # spelt out, so that a model that is registered later is not tested u
     "fastenhancer_layernorm_b",
     "fastenhancer_time_kernel_b",
     "fspen",
+    "lisennet",
 ]
 OFFLINE = ["fastenhancer_huge", "fastenhancer_huge_24k", "fastenhancer_huge_48k"]  # see test_offline.py
 SMALLEST = [
@@ -51,6 +52,7 @@ SMALLEST = [
     "fastenhancer_48k_t",
     "fastenhancer_transformer_t",
     "fspen",
+    "lisennet",
 ]
 ONE_A_NETWORK = [
     *SMALLEST,

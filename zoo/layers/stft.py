@@ -8,6 +8,8 @@ window, twiddle factors and normalisation inside the matrices.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -73,6 +75,45 @@ class MatrixSTFT(STFT):
         x = x.view(-1, self.first, self.second // 2 + 1, 2).transpose(1, 2)  # (B x T, K2, N1, 2)
         x = x.reshape(batch, count, -1, 2)[:, :, : self.front_end.bins]
         return x.transpose(1, 2)
+
+
+class DoubleSTFT(STFT):
+    """``STFT`` computed in float64 and rounded once; it never gives a negative zero. No parameters.
+
+    For networks that read phases: what rounding in float32 adds to a quiet bin beside loud ones is as good
+    as nothing in a waveform, but turns that bin's phase.
+    """
+
+    def transform(self, cut: Tensor) -> Tensor:
+        """Frames (B, T, n_fft) -> (B, F, T, 2)"""
+        window = torch.from_numpy(analysis_window(self.front_end)).to(cut.device)
+        spectrum = torch.view_as_real(torch.fft.rfft(cut.double() * window)).transpose(1, 2)
+        return spectrum.to(cut.dtype) + 0.0  # -0 + 0 is 0
+
+    def streaming_twin(self) -> DoubleMatrixSTFT:
+        return DoubleMatrixSTFT(self.front_end)
+
+    def streaming_parameters(self, own: Params) -> Params:
+        return {}
+
+
+class DoubleMatrixSTFT(MatrixSTFT):
+    """Twin of ``DoubleSTFT``: the same two products. The matrices are no buffers, which become float32."""
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        super().__init__(front_end)
+        del self.inner, self.outer
+        self.inner, self.outer = dft_matrices(front_end, torch.float64).values()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
+        """To another device the matrices follow, to another type they do not."""
+        device = fn(self.window).device
+        self.inner, self.outer = self.inner.to(device), self.outer.to(device)
+        return super()._apply(fn, recurse)
+
+    def transform(self, cut: Tensor) -> Tensor:
+        """Frames (B, T, n_fft) -> (B, F, T, 2)"""
+        return super().transform(cut.double()).to(cut.dtype)
 
 
 class ISTFT(nn.Module, Stateful):
@@ -168,7 +209,7 @@ def overlap_add(cut: Tensor, overlap: Tensor, front_end: FrontEnd) -> Tensor:
     return torch.cat([head, wave[:, front_end.delay :]], dim=1)
 
 
-def dft_matrices(front_end: FrontEnd) -> Params:
+def dft_matrices(front_end: FrontEnd, dtype: torch.dtype = torch.float32) -> Params:
     """Matrices of ``MatrixSTFT``.
 
     With n = N2 n1 + n2 and k = k1 + N1 k2, exp(-2 pi i n k / N) is the product of
@@ -182,8 +223,8 @@ def dft_matrices(front_end: FrontEnd) -> Params:
     inner *= analysis_window(front_end).reshape(first, second).T[:, :, None]
     outer = np.exp(-2j * np.pi * n2[:, None] * k2 / second)
     return {
-        "inner": _tensor(_real_to_complex(inner)),
-        "outer": _tensor(_complex_to_complex(outer)),
+        "inner": _tensor(_real_to_complex(inner), dtype),
+        "outer": _tensor(_complex_to_complex(outer), dtype),
     }
 
 
@@ -228,8 +269,8 @@ def centred_istft(spectrum: Tensor, front_end: FrontEnd) -> Tensor:
     return torch.istft(spectrum, front_end.n_fft, front_end.hop_length, window=window)
 
 
-def _tensor(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values)).float()
+def _tensor(values: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).to(dtype)
 
 
 def _real_to_complex(matrix: np.ndarray) -> np.ndarray:

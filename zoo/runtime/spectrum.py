@@ -20,7 +20,7 @@ class Transforms:
 
     def __init__(self, front_end: FrontEnd) -> None:
         self.front_end = front_end
-        self._analysis = analysis_window(front_end).astype(np.float32)
+        self._analysis = analysis_window(front_end)
         self._synthesis = synthesis_window(front_end).astype(np.float32)
 
     def initial_state(self) -> dict[str, Array]:
@@ -29,11 +29,14 @@ class Transforms:
         return {"stft.past": zeros, "istft.overlap": zeros}
 
     def analyse(self, hops: Array, past: Array) -> tuple[Array, Array]:
-        """Waveform (B, T x hop) -> spectrum (B, F, T, 2), and the memory for the next call."""
+        """Waveform (B, T x hop) -> spectrum (B, F, T, 2), and the memory for the next call.
+
+        Computed in float64 and rounded once, without negative zeros: some networks read phases.
+        """
         wave = np.concatenate([past, hops], axis=1)
         frames = np.lib.stride_tricks.sliding_window_view(wave, self.front_end.n_fft, axis=1)
         spectrum = np.fft.rfft(frames[:, :: self.front_end.hop_length] * self._analysis)  # (B, T, F)
-        parts = np.stack([spectrum.real, spectrum.imag], axis=-1).astype(np.float32)
+        parts = np.stack([spectrum.real, spectrum.imag], axis=-1).astype(np.float32) + np.float32(0)
         return parts.transpose(0, 2, 1, 3), wave[:, wave.shape[1] - self.front_end.delay :].copy()
 
     def synthesise(self, spectrum: Array, overlap: Array) -> tuple[Array, Array]:

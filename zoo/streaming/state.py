@@ -42,6 +42,7 @@ class StreamingModule(nn.Module):
     """
 
     spec: ModelSpec
+    reads_phase: bool = False  # the transform before it then takes float64; see ``DoubleSTFT``
     provenance: Mapping[str, str] = MappingProxyType(
         {}
     )  # of trained weights: source, sha256, licence where known

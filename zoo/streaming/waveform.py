@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from zoo.errors import ShapeError
-from zoo.layers.stft import ISTFT, STFT
+from zoo.layers.stft import ISTFT, STFT, DoubleSTFT
 from zoo.streaming.state import State, StreamingModule
 
 
@@ -19,7 +19,7 @@ class WaveformModel(StreamingModule):
     def __init__(self, core: StreamingModule) -> None:
         super().__init__()
         self.spec = core.spec
-        self.stft = STFT(core.spec.front_end)
+        self.stft = (DoubleSTFT if core.reads_phase else STFT)(core.spec.front_end)
         self.core = core
         self.istft = ISTFT(core.spec.front_end)
         self.name_states()
