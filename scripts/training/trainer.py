@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import pickle
 import signal
 import sys
@@ -35,6 +36,7 @@ from zoo.streaming.waveform import WaveformModel
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 LAST, BEST, LOG = "last.pt", "best.safetensors", "log.jsonl"
+PESQ_WORTH = 10.0  # dB of SI-SDR, where the best weights are chosen
 MOST_FAILURES = 20  # steps in a row whose gradient is not finite
 
 
@@ -138,7 +140,7 @@ class Trainer:
                     means = {name: value / count for name, value in sums.items()}
                     seconds = (time.perf_counter() - began) / count
                     self._log({"step": self.step, **means, "seconds": seconds})
-                    bar.set_postfix(loss=f"{means['loss']:.3f}", best=f"{self.best:.2f} dB")
+                    bar.set_postfix(loss=f"{means['loss']:.3f}", best=f"{self.best:.2f}")
                     sums, count, began = {}, 0, time.perf_counter()
                 if self.step % validate_every == 0 or last:
                     before = time.perf_counter()
@@ -195,9 +197,10 @@ class Trainer:
         figures = validate(WaveformModel(network).to(self.device).eval(), self.pairs, self.perceptual)
         self.averaged.module.train()
         self._log({"step": self.step, **{f"valid_{name}": value for name, value in figures.items()}})
-        better = figures["si_sdr"] > self.best
+        score = figures["si_sdr"] + PESQ_WORTH * (0.0 if math.isnan(figures["pesq"]) else figures["pesq"])
+        better = score > self.best
         if better:
-            self.best = figures["si_sdr"]
+            self.best = score
             params = {
                 name: value.cpu().contiguous() for name, value in self.averaged.module.state_dict().items()
             }
