@@ -184,7 +184,7 @@ def _trace(
         if isinstance(hops, str):
             dim = torch.export.Dim("hops", min=2)  # the graph takes a single one all the same
             time_axis = {2: dim} if form == "spec2spec" else {1: core.spec.front_end.hop_length * dim}
-        shapes = ({**stream_axis, **time_axis} or None, (stream_axis or None,) * len(states))
+        shapes = ({**stream_axis, **time_axis}, (stream_axis,) * len(states))
     else:
         graph, names = _OfflineGraph(core), []
         arguments = (_example(core, form, 1, frames or 100, streaming=False),)

@@ -106,7 +106,7 @@ def test_the_default_on_the_example() -> None:
     )
     enhancer = zoo.Enhancer()
     before, after = ratio_db(noisy, clean), ratio_db(enhancer(noisy, rate), clean)
-    assert after > before + 5, f"{before:.1f} -> {after:.1f} dB"
+    assert after > before + 4, f"{before:.1f} -> {after:.1f} dB"
     assert ratio_db(enhancer(clean, rate), clean) > 15
 
 

@@ -221,6 +221,14 @@ def test_any_number_of_hops(exported: Exported, speech_16k: Array, name: str, fo
     same(expected, np.concatenate([*parts, stream.flush()]))
 
 
+@pytest.mark.parametrize(("form", "options"), [("spec2spec", {"streams": 2}), ("wav2wav", {"hops": "hops"})])
+def test_one_of_both_left_free_or_fixed(
+    exported: Exported, speech_16k: Array, form: str, options: dict[str, object]
+) -> None:
+    enhancer = Enhancer(exported(SMALLEST, form, **options))
+    same(Enhancer(exported(SMALLEST, form))(speech_16k[:32000]), enhancer(speech_16k[:32000]))
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", ONE_A_FAMILY)
 def test_whole_recordings_of_any_length(

@@ -168,8 +168,7 @@ class StreamingSession:
         return enhanced[:, self.latency : self.latency + length]
 
     def _check_state(self, state: State, streams: int) -> None:
-        rows = streams * self._copies
-        expected = {name: (rows, *zeros.shape[1:]) for name, zeros in self._zeros.items()}
+        expected = {name: (len(zeros) * streams, *zeros.shape[1:]) for name, zeros in self._zeros.items()}
         wrong = list(expected.keys() ^ state.keys())
         wrong += [name for name in expected.keys() & state.keys() if state[name].shape != expected[name]]
         if wrong:
