@@ -255,7 +255,7 @@ def test_a_registered_model_exports(large: StreamingModule, tmp_path: Path) -> N
 
 def test_list_and_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
     assert {name for name, line in lines.items() if "offline" in line} == set(NAMES)
     assert main(["list", "--json"]) == 0
     told = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
