@@ -254,7 +254,8 @@ class OfflineSession:
 
 
 _STREAMING_ADVICE = (
-    "call the enhancer on the whole waveform, or export a model that has a streaming form with streaming=True"
+    "export it with streaming=True for streams, if the model has a streaming form, or call the enhancer on "
+    "the whole waveform"
 )
 
 
