@@ -53,7 +53,7 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
         raise TrainingError(f"training needs {', '.join(missing)}: folders of recordings")
     if (arguments.out / LAST).exists() and not arguments.resume:
         raise TrainingError(f"{arguments.out} holds a run; add --resume, or name another folder")
-    names = ("model", "steps", "batch", "seconds", "lr", "warm_up", "perceptual", "seed")
+    names = ("model", "steps", "batch", "seconds", "lr", "warm_up", "perceptual", "intelligibility", "seed")
     settings = Settings(
         **{name: getattr(arguments, name) for name in names}, weights=str(arguments.weights or "")
     )
@@ -118,6 +118,13 @@ def _parser() -> argparse.ArgumentParser:
         default=default.perceptual,
         metavar="W",
         help=f"weight of PESQ's disturbances in the loss (default {default.perceptual:g})",
+    )
+    parser.add_argument(
+        "--intelligibility",
+        type=float,
+        default=default.intelligibility,
+        metavar="W",
+        help=f"weight of what STOI misses in the loss (default {default.intelligibility:g})",
     )
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--device", help="default: cuda if there is one, else cpu")

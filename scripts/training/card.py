@@ -142,7 +142,7 @@ def _run(settings: dict[str, Any], number: int, count: int) -> str:
     lines += [
         f"    --{kind} {data}/{kind}/train --valid-{kind} {data}/{kind}/valid" for kind in ("speech", "noise")
     ]
-    names = ("steps", "batch", "seconds", "lr", "warm_up", "perceptual", "seed")
+    names = ("steps", "batch", "seconds", "lr", "warm_up", "perceptual", "intelligibility", "seed")
     options = " ".join(f"--{option.replace('_', '-')} {settings[option]:g}" for option in names)
     lines.append(f"    {options}")
     if number > 1:

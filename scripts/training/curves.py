@@ -9,8 +9,9 @@ from scripts.training.files import write_atomically
 from zoo.errors import AudioError
 from zoo.plot import check_picture
 
+PERCEIVED = ("perceptual", "intelligibility")
 PANELS = (
-    ("training loss", ("loss", "magnitude", "complex", "consistency", "waveform", "perceptual")),
+    ("training loss", ("loss", "magnitude", "complex", "consistency", "waveform", *PERCEIVED)),
     ("validation: SI-SDR (dB)", ("valid_si_sdr", "valid_clean")),
     ("validation: PESQ", ("valid_pesq",)),
     ("validation: STOI", ("valid_stoi",)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from scripts.training.intelligibility import IntelligibilityDistance
 from scripts.training.perceptual import PerceptualDistance
 from zoo.layers.spectrum import compress
 from zoo.layers.stft import STFT
@@ -27,17 +28,19 @@ class Balance:
         waveform: signal to distortion ratio, in bel.
         consistency: the first two of the spectrum that the waveform has, relative to those of the network's.
         perceptual: distance as PESQ hears it.
+        intelligibility: distance as STOI measures it.
     """
 
     magnitude: float = 70.0
     complex: float = 30.0
     waveform: float = 3.0
     consistency: float = 0.5
-    perceptual: float = 2.0
+    perceptual: float = 4.0
+    intelligibility: float = 20.0
 
 
 class EnhancementLoss(nn.Module):
-    """Compressed spectral distances, the waveform's signal to distortion ratio, and PESQ's disturbances.
+    """Compressed spectral distances, the waveform's distortion, PESQ's disturbances and STOI's likeness.
 
     Mean square differences of magnitudes and of real and imaginary parts, raised to the power 0.3 in
     magnitude (S. Braun, I. Tashev: A consolidated view of loss functions for supervised deep
@@ -56,6 +59,7 @@ class EnhancementLoss(nn.Module):
         self.balance = balance or Balance()
         self.stft = STFT(front_end)
         self.heard = PerceptualDistance(front_end.bins, front_end.sample_rate)
+        self.understood = IntelligibilityDistance(front_end.bins, front_end.sample_rate, front_end.hop_length)
 
     def forward(
         self, spectrum: Tensor, wave: Tensor, target: Tensor, noisy: Tensor
@@ -72,7 +76,7 @@ class EnhancementLoss(nn.Module):
         spectra = [self._spectrum(signal * scale, spectrum.shape[2]) for signal in (wave, target)]
         seen, wanted = (_compressed(x) for x in spectra)
         own = _compressed(spectrum * scale[:, :, None, None])
-        powers = (x.square().sum(3).transpose(1, 2) for x in spectra)
+        powers = tuple(x.square().sum(3).transpose(1, 2) for x in spectra)
         balance = self.balance
         terms = {
             "magnitude": balance.magnitude * _magnitude_distance(own, wanted),
@@ -84,6 +88,7 @@ class EnhancementLoss(nn.Module):
             ),
             "waveform": balance.waveform * distortion(wave * scale, target * scale),
             "perceptual": balance.perceptual * self.heard(*powers).mean(),
+            "intelligibility": balance.intelligibility * self.understood(*powers).mean(),
         }
         return torch.stack(list(terms.values())).sum(), terms
 

@@ -45,7 +45,7 @@ class Recipe:
 
     speech_speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
     noise_speeds: tuple[float, ...] = (0.75, 1.0, 1.3)
-    snr_db: tuple[float, float] = (-10.0, 15.0)
+    snr_db: tuple[float, float] = (-12.0, 13.0)
     level_db: tuple[float, float] = (-40.0, -14.0)
     clean: float = 0.08
     noise_only: float = 0.06

@@ -36,7 +36,7 @@ from zoo.streaming.waveform import WaveformModel
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 LAST, BEST, LOG = "last.pt", "best.safetensors", "log.jsonl"
-PESQ_WORTH = 10.0  # dB of SI-SDR, where the best weights are chosen
+PESQ_WORTH, STOI_WORTH = 10.0, 100.0  # dB of SI-SDR, where the best weights are chosen
 MOST_FAILURES = 20  # steps in a row whose gradient is not finite
 
 
@@ -57,7 +57,7 @@ class Settings:
         decay: of weights (AdamW).
         clip: largest norm of a gradient.
         average: decay of the averaged weights.
-        perceptual: weight of the perceptual distance in the loss.
+        perceptual, intelligibility: weights of these distances in the loss.
         seed: of weights and mixtures.
         weights: what the run starts from, if not random.
     """
@@ -71,7 +71,8 @@ class Settings:
     decay: float = 0.01
     clip: float = 5.0
     average: float = 0.999
-    perceptual: float = 2.0
+    perceptual: float = 4.0
+    intelligibility: float = 20.0
     seed: int = 0
     weights: str = ""
 
@@ -107,7 +108,7 @@ class Trainer:
         self.averaged = AveragedModel(
             network, multi_avg_fn=warmed_average(settings.average), use_buffers=True
         )
-        balance = Balance(perceptual=settings.perceptual)
+        balance = Balance(perceptual=settings.perceptual, intelligibility=settings.intelligibility)
         self.loss = EnhancementLoss(network.spec.front_end, balance).to(self.device)
         self.optimizer = torch.optim.AdamW(
             parameter_groups(network, settings.decay), lr=settings.lr, betas=(0.9, 0.99)
@@ -197,7 +198,8 @@ class Trainer:
         figures = validate(WaveformModel(network).to(self.device).eval(), self.pairs, self.perceptual)
         self.averaged.module.train()
         self._log({"step": self.step, **{f"valid_{name}": value for name, value in figures.items()}})
-        score = figures["si_sdr"] + PESQ_WORTH * (0.0 if math.isnan(figures["pesq"]) else figures["pesq"])
+        worth = {"si_sdr": 1.0, "pesq": PESQ_WORTH, "stoi": STOI_WORTH}
+        score = sum(worth[name] * figures[name] for name in worth if not math.isnan(figures[name]))
         better = score > self.best
         if better:
             self.best = score
