@@ -195,7 +195,7 @@ def _trace(
             graph.eval(),
             arguments,
             dynamo=True,
-            opset_version=OPSET,
+            opset_version=_opset(core),
             input_names=[f"{signal}_in", *names],
             output_names=[f"{signal}_out", *(f"{name}.next" for name in names)],
             dynamic_shapes=shapes,
@@ -206,6 +206,11 @@ def _trace(
     proto = onnxslim.slim(program.model_proto)
     _check_operators(proto)
     return proto
+
+
+def _opset(core: nn.Module) -> int:
+    """The lowest that has all operators of the model."""
+    return max([OPSET, *(getattr(module, "onnx_opset", OPSET) for module in core.modules())])
 
 
 def _example(core: StreamingModule, form: Form, batch: int, frames: int, *, streaming: bool = True) -> Tensor:
@@ -266,7 +271,7 @@ def _manifest(
             "torch": torch.__version__,
             "onnx": onnx.__version__,
             "onnxruntime": onnxruntime.__version__,
-            "opset": str(OPSET),
+            "opset": str(_opset(core)),
         },
     )
 

@@ -38,23 +38,33 @@ class SelfAttention(nn.Module):
         return GroupedSelfAttention(self.channels, self.heads, bias=self.qkv.bias is not None)
 
     def streaming_parameters(self, own: Params) -> Params:
-        return {name: rows_by_kind(value, self.heads) for name, value in own.items()}
+        kinds = ("query", "key", "value")
+        return {
+            f"{kind}.{name.removeprefix('qkv.')}": rows
+            for name, value in own.items()
+            for kind, rows in zip(kinds, rows_by_kind(value, self.heads).chunk(3), strict=True)
+        }
 
 
 class GroupedSelfAttention(nn.Module):
-    """Twin of ``SelfAttention``: few operators, each of which ONNX has."""
+    """Twin of ``SelfAttention``; while an ONNX file is made, one operator behind three linear layers."""
+
+    onnx_opset = 23  # the first with ``Attention``
 
     def __init__(self, channels: int, heads: int, *, bias: bool) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(channels, 3 * channels, bias=bias)
+        self.query, self.key, self.value = (nn.Linear(channels, channels, bias=bias) for _ in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, C) -> (B, L, C)"""
-        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))  # (B, L, 3, H, C / H)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (B, H, L, C / H)
-        y = (query @ key.transpose(2, 3)).softmax(-1) @ value
-        return y.transpose(1, 2).reshape(x.shape)
+        kinds = self.query(x), self.key(x), self.value(x)
+        if torch.onnx.is_in_onnx_export():
+            return torch.onnx.ops.attention(
+                *kinds, scale=1.0, q_num_heads=self.heads, kv_num_heads=self.heads
+            )[0]
+        by_head = (kind.unflatten(-1, (self.heads, -1)).transpose(1, 2) for kind in kinds)
+        return functional.scaled_dot_product_attention(*by_head, scale=1.0).transpose(1, 2).flatten(2)
 
 
 class AttentionWindow(nn.Module, Stateful):

@@ -18,7 +18,7 @@ class ChannelsLastBatchNorm(nn.BatchNorm1d):
 class FrameNorm(nn.GroupNorm):
     """Norm over all channels and frequencies of a frame, with a scale and an offset a channel.
 
-    Its twin is a layer norm over both axes, which is one operator of a graph.
+    Its twin has a layer norm over both axes, which is one operator of a graph.
 
     Args:
         channels, bins: of a frame.
@@ -29,14 +29,23 @@ class FrameNorm(nn.GroupNorm):
         self.bins = bins
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, F) -> (B, C, F)"""
-        return super().forward(x)
+        """(B, C, T, F) -> (B, C, T, F)"""
+        by_frame = x.transpose(1, 2)  # (B, T, C, F)
+        return super().forward(by_frame.flatten(0, 1)).view(by_frame.shape).transpose(1, 2)
 
-    def streaming_twin(self) -> nn.LayerNorm:
-        return nn.LayerNorm((self.num_channels, self.bins), eps=self.eps)
+    def streaming_twin(self) -> FrameLayerNorm:
+        return FrameLayerNorm((self.num_channels, self.bins), eps=self.eps)
 
     def streaming_parameters(self, own: Params) -> Params:
         return {name: value.unsqueeze(1).repeat(1, self.bins) for name, value in own.items()}
+
+
+class FrameLayerNorm(nn.LayerNorm):
+    """Twin of ``FrameNorm``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, F) -> (B, C, T, F)"""
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
 
 class CentredNorm(nn.LayerNorm):

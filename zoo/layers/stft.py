@@ -71,10 +71,10 @@ class MatrixSTFT(STFT):
         x = cut.reshape(-1, self.first, self.second).permute(2, 0, 1)  # (N2, B x T, N1)
         x = x @ self.inner  # (N2, B x T, N1 x 2)
         x = x.view(self.second, -1, self.first, 2).permute(1, 2, 0, 3)  # (B x T, N1, N2, 2)
-        x = x.reshape(-1, self.first, self.second * 2) @ self.outer  # (B x T, N1, K2 x 2)
-        x = x.view(-1, self.first, self.second // 2 + 1, 2).transpose(1, 2)  # (B x T, K2, N1, 2)
-        x = x.reshape(batch, count, -1, 2)[:, :, : self.front_end.bins]
-        return x.transpose(1, 2)
+        x = x.reshape(-1, self.first, self.second * 2) @ self.outer  # (B x T, N1, 2 x K2)
+        x = x.view(-1, self.first, 2, self.second // 2 + 1).permute(0, 2, 3, 1)  # (B x T, 2, K2, N1)
+        x = x.reshape(batch, count, 2, -1)[..., : self.front_end.bins]
+        return x.permute(0, 3, 1, 2)
 
 
 class DoubleSTFT(STFT):
@@ -132,9 +132,8 @@ class ISTFT(nn.Module, Stateful):
     def forward(self, spectrum: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, F, T, 2) -> (B, T x hop)"""
         name = self.state_name("overlap")
-        wave = overlap_add(self.transform(spectrum), state[name], self.front_end)
-        ready = wave.shape[1] - self.front_end.delay
-        return wave[:, :ready], {**state, name: wave[:, ready:]}
+        ready, overlap = overlap_add(self.transform(spectrum), state[name], self.front_end)
+        return ready, {**state, name: overlap}
 
     def transform(self, spectrum: Tensor) -> Tensor:
         """(B, F, T, 2) -> windowed frames (B, T, n_fft)"""
@@ -165,10 +164,10 @@ class MatrixISTFT(ISTFT):
         """(B, F, T, 2) -> windowed frames (B, T, n_fft)"""
         batch, bins, count, _ = spectrum.shape
         blocks = self.second // 2 + 1
-        x = spectrum.transpose(1, 2) * self.symmetry  # (B, T, F, 2)
-        x = functional.pad(x, (0, 0, 0, blocks * self.first - bins))
-        x = x.reshape(-1, blocks, self.first, 2).transpose(1, 2)  # (B x T, N1, K2, 2)
-        x = x.reshape(-1, self.first, blocks * 2) @ self.outer  # (B x T, N1, N2 x 2)
+        x = spectrum.permute(0, 2, 3, 1) * self.symmetry  # (B, T, 2, F)
+        x = functional.pad(x, (0, blocks * self.first - bins))
+        x = x.reshape(-1, 2, blocks, self.first).permute(0, 3, 1, 2)  # (B x T, N1, 2, K2)
+        x = x.reshape(-1, self.first, 2 * blocks) @ self.outer  # (B x T, N1, N2 x 2)
         x = x.view(-1, self.first, self.second, 2).permute(2, 0, 1, 3)  # (N2, B x T, N1, 2)
         x = x.reshape(self.second, -1, self.first * 2) @ self.inner  # (N2, B x T, N1)
         return x.permute(1, 2, 0).reshape(batch, count, self.front_end.n_fft)
@@ -184,7 +183,7 @@ def frames(wave: Tensor, front_end: FrontEnd) -> Tensor:
     return wave[:, starts.unsqueeze(1) + torch.arange(n_fft, device=wave.device)]
 
 
-def overlap_add(cut: Tensor, overlap: Tensor, front_end: FrontEnd) -> Tensor:
+def overlap_add(cut: Tensor, overlap: Tensor, front_end: FrontEnd) -> tuple[Tensor, Tensor]:
     """Sum of frames laid ``hop`` apart, and of what the frames before them left.
 
     Args:
@@ -192,21 +191,23 @@ def overlap_add(cut: Tensor, overlap: Tensor, front_end: FrontEnd) -> Tensor:
         overlap: (B, n_fft - hop), added to the front.
 
     Returns:
-        (B, T x hop + n_fft - hop)
+        (B, T x hop), which no later frame touches, and (B, n_fft - hop), which is left for them.
     """
     batch, count, n_fft = cut.shape
-    hop = front_end.hop_length
-    parts = -(-n_fft // hop)
+    hop, delay = front_end.hop_length, front_end.delay
     if count == 1:
-        wave = cut[:, 0]
-    else:
-        blocks = functional.pad(cut, (0, parts * hop - n_fft)).view(batch, count, parts, hop)
-        shifted = [functional.pad(blocks[:, :, i], (0, 0, i, parts - 1 - i)) for i in range(parts)]
-        wave = torch.stack(shifted).sum(0).view(batch, -1)[:, : count * hop + front_end.delay]
-    if front_end.delay <= 0:
-        return wave
-    head = wave[:, : front_end.delay] + overlap
-    return torch.cat([head, wave[:, front_end.delay :]], dim=1)
+        head, tail = cut.flatten(0, 1).split((delay, hop), dim=1) if delay else (overlap, cut.flatten(0, 1))
+        head = head + overlap
+        if hop == delay:
+            return head, tail
+        wave = torch.cat([head, tail], dim=1)
+        return wave[:, :hop], wave[:, hop:]
+    parts = -(-n_fft // hop)
+    blocks = functional.pad(cut, (0, parts * hop - n_fft)).view(batch, count, parts, hop)
+    shifted = [functional.pad(blocks[:, :, i], (0, 0, i, parts - 1 - i)) for i in range(parts)]
+    wave = torch.stack(shifted).sum(0).view(batch, -1)[:, : count * hop + delay]
+    wave = torch.cat([wave[:, :delay] + overlap, wave[:, delay:]], dim=1)
+    return wave[:, : count * hop], wave[:, count * hop :]
 
 
 def dft_matrices(front_end: FrontEnd, dtype: torch.dtype = torch.float32) -> Params:
@@ -214,7 +215,7 @@ def dft_matrices(front_end: FrontEnd, dtype: torch.dtype = torch.float32) -> Par
 
     With n = N2 n1 + n2 and k = k1 + N1 k2, exp(-2 pi i n k / N) is the product of
     exp(-2 pi i n1 k1 / N1), exp(-2 pi i n2 k1 / N) and exp(-2 pi i n2 k2 / N2): the first two, with the
-    window, make ``inner`` (N2, N1, N1 x 2), the third makes ``outer`` (N2 x 2, K2 x 2).
+    window, make ``inner`` (N2, N1, N1 x 2), the third makes ``outer`` (N2 x 2, 2 x K2).
     """
     first, second = two_factors(front_end.n_fft)
     n1, k1 = np.arange(first), np.arange(first)
@@ -224,20 +225,20 @@ def dft_matrices(front_end: FrontEnd, dtype: torch.dtype = torch.float32) -> Par
     outer = np.exp(-2j * np.pi * n2[:, None] * k2 / second)
     return {
         "inner": _tensor(_real_to_complex(inner), dtype),
-        "outer": _tensor(_complex_to_complex(outer), dtype),
+        "outer": _tensor(_parts_first(_complex_to_complex(outer), axis=1), dtype),
     }
 
 
 def inverse_dft_matrices(front_end: FrontEnd) -> Params:
     """Matrices of ``MatrixISTFT``: the same factors with the sign turned.
 
-    ``symmetry`` (F, 1) counts each bin as often as the full transform holds it, over N; ``inner``
-    (N2, N1 x 2, N1) takes the real part and holds the synthesis window.
+    ``symmetry`` (F,) counts each bin as often as the full transform holds it, over N; ``outer`` is
+    (2 x K2, N2 x 2); ``inner`` (N2, N1 x 2, N1) takes the real part and holds the synthesis window.
     """
     first, second = two_factors(front_end.n_fft)
     n1, k1 = np.arange(first), np.arange(first)
     n2, k2 = np.arange(second), np.arange(second // 2 + 1)
-    symmetry = np.full((front_end.bins, 1), 2 / front_end.n_fft)
+    symmetry = np.full(front_end.bins, 2 / front_end.n_fft)
     symmetry[[0, -1] if front_end.n_fft % 2 == 0 else [0]] /= 2
     outer = np.exp(2j * np.pi * k2[:, None] * n2 / second)
     inner = np.exp(
@@ -246,7 +247,7 @@ def inverse_dft_matrices(front_end: FrontEnd) -> Params:
     inner *= synthesis_window(front_end).reshape(first, second).T[:, None, :]
     return {
         "symmetry": _tensor(symmetry),
-        "outer": _tensor(_complex_to_complex(outer)),
+        "outer": _tensor(_parts_first(_complex_to_complex(outer), axis=0)),
         "inner": _tensor(np.stack([inner.real, -inner.imag], axis=2).reshape(second, first * 2, first)),
     }
 
@@ -282,3 +283,10 @@ def _complex_to_complex(matrix: np.ndarray) -> np.ndarray:
     """(n, k) complex -> (n x 2, k x 2) real, for inputs with real and imaginary part last."""
     rows = np.stack([matrix, 1j * matrix], axis=1)  # (n, 2, k)
     return np.stack([rows.real, rows.imag], axis=-1).reshape(2 * matrix.shape[0], -1)
+
+
+def _parts_first(matrix: np.ndarray, axis: int) -> np.ndarray:
+    """An axis n x 2, real and imaginary part side by side, as 2 x n."""
+    halves = np.moveaxis(matrix, axis, -1)
+    halves = halves.reshape(*halves.shape[:-1], -1, 2).swapaxes(-1, -2).reshape(halves.shape)
+    return np.moveaxis(halves, -1, axis)

@@ -43,11 +43,12 @@ class Block(nn.Module):
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(T, B, F, C) -> (T, B, F, C)"""
         y, state = self.over_time(x, state)
-        x = x + self.rnn_post_norm(self.rnn_fc(y))
+        y = linear_rows(self.rnn_fc, y.flatten(0, 1))  # (T x B, F, C)
+        y = add_rows(x.flatten(0, 1), self.rnn_post_norm(y))
         if self.pe is not None:
-            x = x + self.pe
-        y = self.attn(x.flatten(0, 1)).view(x.shape)
-        return x + self.attn_post_norm(self.attn_fc(y)), state
+            y = y + self.pe
+        projected = linear_rows(self.attn_fc, self.attn(y))
+        return add_rows(y, self.attn_post_norm(projected)).view(x.shape), state
 
     def recurrence(self, channels: int, bins: int) -> nn.GRU:
         """The GRU over time."""
@@ -57,6 +58,16 @@ class Block(nn.Module):
         """(T, B, F, C) -> (T, B, F, directions x C)"""
         y, state = self.rnn(x, state)
         return y, state
+
+
+def linear_rows(layer: nn.Linear, x: Tensor) -> Tensor:
+    """(N, F, C) -> (N, F, C'), as one product of matrices, which takes the bias along."""
+    return layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def add_rows(x: Tensor, y: Tensor) -> Tensor:
+    """The sum of two (N, F, C), where ``linear_rows`` left the second one."""
+    return (x.flatten(0, 1) + y.flatten(0, 1)).view(x.shape)
 
 
 def normalise_weights(layer: nn.Module) -> None:

@@ -63,9 +63,9 @@ class DualPathRNN(MaskUNet):
         self.dec_post = mask_conv(channels, first, stride, bins)
         self.name_states()
 
-    def between(self, y: Tensor, batch: int, frames: int, state: State) -> tuple[Tensor, State]:
-        """(B x T, C, F') -> (B x T, C, F')"""
-        y = to_blocks(self.dprnn_pre, y, batch, frames)
+    def between(self, y: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, C, T, F') -> (B, C, T, F')"""
+        y = to_blocks(self.dprnn_pre, y)
         y, state = through_blocks(self.dprnn_block, y, state)
         return from_blocks(self.dprnn_post, y), state
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from zoo.layers.conv import NormalizedConvTranspose1d, StridedConv1d
+from zoo.layers.frequency_conv import (
+    FrequencyConv,
+    NormalizedFrequencyConvTranspose,
+    SkipConv,
+    SkipSequential,
+    StridedFrequencyConv,
+)
 from zoo.layers.norm import CentredNorm, FrameNorm
 from zoo.models.fastenhancer.blocks import Block
 from zoo.models.fastenhancer.filters import FilterBank, clipped_filters
@@ -49,19 +55,20 @@ class LayerNormFastEnhancer(MaskUNet):
         bins = spec.front_end.n_fft // 2 // stride
         into, out_of = clipped_filters(bins, block_bins)
 
-        def conv_norm_act(in_channels: int, kernel_size: int, *, bias: bool) -> tuple[nn.Module, ...]:
-            conv = nn.Conv1d(in_channels, channels, kernel_size, padding=kernel_size // 2, bias=bias)
+        def norm_act(conv: nn.Module) -> tuple[nn.Module, ...]:
             return conv, FrameNorm(channels, bins), nn.SiLU()
 
         self.enc_pre = nn.Sequential(
-            StridedConv1d(2, channels, first, stride, (first - stride) // 2, bias=True),
+            StridedFrequencyConv(2, channels, first, stride, (first - stride) // 2, bias=True),
             FrameNorm(channels, bins),
             nn.SiLU(),
         )
-        self.encoder = nn.ModuleList([nn.Sequential(*conv_norm_act(channels, k, bias=True)) for k in others])
+        self.encoder = nn.ModuleList(
+            [nn.Sequential(*norm_act(FrequencyConv(channels, channels, k))) for k in others]
+        )
         self.rf_pre = nn.Sequential(
             FilterBank(into, trained_filters),
-            nn.Conv1d(channels, block_channels, 1),
+            FrequencyConv(channels, block_channels, 1),
             FrameNorm(block_channels, block_bins),
         )
         self.rf_block = nn.ModuleList(
@@ -69,25 +76,26 @@ class LayerNormFastEnhancer(MaskUNet):
         )
         self.rf_post = nn.Sequential(
             FilterBank(out_of, trained_filters),
-            nn.Conv1d(block_channels, channels, 1),
+            FrequencyConv(block_channels, channels, 1),
             FrameNorm(channels, bins),
         )
         self.decoder = nn.ModuleList(
             [
-                nn.Sequential(
-                    *conv_norm_act(2 * channels, 1, bias=True), *conv_norm_act(channels, k, bias=False)
+                SkipSequential(
+                    *norm_act(SkipConv(channels, channels)),
+                    *norm_act(FrequencyConv(channels, channels, k, bias=False)),
                 )
                 for k in reversed(others)
             ]
         )
-        self.dec_post = nn.Sequential(
-            *conv_norm_act(2 * channels, 1, bias=False),
-            NormalizedConvTranspose1d(channels, 2, first, stride, bins),
+        self.dec_post = SkipSequential(
+            *norm_act(SkipConv(channels, channels, bias=False)),
+            NormalizedFrequencyConvTranspose(channels, 2, first, stride, bins),
         )
         self.name_states()
 
-    def between(self, y: Tensor, batch: int, frames: int, state: State) -> tuple[Tensor, State]:
-        """(B x T, C, F') -> (B x T, C, F')"""
-        y = to_blocks(self.rf_pre, y, batch, frames)
+    def between(self, y: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, C, T, F') -> (B, C, T, F')"""
+        y = to_blocks(self.rf_pre, y)
         y, state = through_blocks(self.rf_block, y, state)
         return from_blocks(self.rf_post, y), state

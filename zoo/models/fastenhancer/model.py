@@ -75,8 +75,8 @@ class FastEnhancer(MaskUNet):
         self.dec_post = mask_conv(channels, first, stride, bins)
         self.name_states()
 
-    def between(self, y: Tensor, batch: int, frames: int, state: State) -> tuple[Tensor, State]:
-        """(B x T, C, F') -> (B x T, C, F')"""
-        y = to_blocks(self.rf_pre, y, batch, frames)
+    def between(self, y: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, C, T, F') -> (B, C, T, F')"""
+        y = to_blocks(self.rf_pre, y)
         y, state = through_blocks(self.rf_block, y, state)
         return from_blocks(self.rf_post, y), state

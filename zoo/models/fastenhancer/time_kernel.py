@@ -8,7 +8,14 @@ from torch import Tensor, nn
 from zoo.layers.conv import CausalConv2d
 from zoo.models.fastenhancer.blocks import Block
 from zoo.models.fastenhancer.filters import FilterBank, clipped_filters
-from zoo.models.fastenhancer.unet import MaskUNet, mask_conv, strided_conv, through_blocks
+from zoo.models.fastenhancer.unet import (
+    MaskUNet,
+    from_blocks,
+    mask_conv,
+    strided_conv,
+    through_blocks,
+    to_blocks,
+)
 from zoo.spec import ModelSpec
 from zoo.streaming.state import State
 
@@ -70,20 +77,17 @@ class TimeKernelFastEnhancer(MaskUNet):
         self.name_states()
 
     def mask(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, T, 2, F) -> (B, T, 2, F)"""
-        batch, frames, _, _ = x.shape
-        first = self.enc_pre(x.flatten(0, 1))  # (B x T, C, F')
-        y, skips = first.unflatten(0, (batch, frames)).transpose(1, 2), []  # (B, C, T, F')
+        """(B, 2, T, F) -> (B, 2, T, F)"""
+        y = self.enc_pre(x)  # (B, C, T, F')
+        skips = [y]
         for layer in self.encoder:
             y, state = layer(y, state)
             skips.append(y)
-        y = self.rf_pre(y).permute(2, 0, 3, 1)  # (T, B, F'', C')
-        y, state = through_blocks(self.rf_block, y, state)
-        y = self.rf_post(y.permute(1, 3, 0, 2))  # (B, C, T, F')
+        y, state = through_blocks(self.rf_block, to_blocks(self.rf_pre, y), state)
+        y = from_blocks(self.rf_post, y)
         for layer in self.decoder:
             y, state = layer(torch.cat([y, skips.pop()], dim=1), state)
-        y = y.transpose(1, 2).flatten(0, 1)  # (B x T, C, F')
-        return self.dec_post(torch.cat([y, first], dim=1)).view(x.shape), state
+        return self.dec_post(y, skips.pop()), state
 
 
 class CausalSequential(nn.Sequential):

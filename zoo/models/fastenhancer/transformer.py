@@ -69,10 +69,10 @@ class DualPathTransformer(MaskUNet):
         self.dec_post = mask_conv(channels, first, stride, bins)
         self.name_states()
 
-    def between(self, y: Tensor, batch: int, frames: int, state: State) -> tuple[Tensor, State]:
-        """(B x T, C, F') -> (B x T, C, F')"""
-        y = to_blocks(self.dpt_pre, y, batch, frames)
-        bias, state = self.window(self.pe, frames, state)
+    def between(self, y: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, C, T, F') -> (B, C, T, F')"""
+        y = to_blocks(self.dpt_pre, y)
+        bias, state = self.window(self.pe, y.shape[0], state)
         for block in self.dpt_block:
             y, state = block(y, bias, state)
         return from_blocks(self.dpt_post, y), state
