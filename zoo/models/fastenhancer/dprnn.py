@@ -12,12 +12,11 @@ from zoo.models.fastenhancer.unet import (
     MaskUNet,
     decoder_convs,
     encoder_convs,
-    from_blocks,
+    into_blocks,
     mask_conv,
-    refilter,
+    out_of_blocks,
     strided_conv,
     through_blocks,
-    to_blocks,
 )
 from zoo.spec import ModelSpec
 from zoo.streaming.state import State
@@ -54,20 +53,20 @@ class DualPathRNN(MaskUNet):
         into, out_of = clipped_filters(bins, block_bins)
         self.enc_pre = strided_conv(channels, first, stride)
         self.encoder = encoder_convs(channels, others)
-        self.dprnn_pre = refilter(into, trained_filters, channels, block_channels)
+        self.dprnn_pre = into_blocks(into, trained_filters, channels, block_channels)
         self.dprnn_block = nn.ModuleList(
             [DualPathRNNBlock(block_channels, block_bins, frequency_channels) for _ in range(blocks)]
         )
-        self.dprnn_post = refilter(out_of, trained_filters, block_channels, channels)
+        self.dprnn_post = out_of_blocks(out_of, trained_filters, block_channels, channels)
         self.decoder = decoder_convs(channels, others[::-1])
         self.dec_post = mask_conv(channels, first, stride, bins)
         self.name_states()
 
     def between(self, y: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, C, T, F') -> (B, C, T, F')"""
-        y = to_blocks(self.dprnn_pre, y)
+        y = self.dprnn_pre(y)
         y, state = through_blocks(self.dprnn_block, y, state)
-        return from_blocks(self.dprnn_post, y), state
+        return self.dprnn_post(y), state
 
 
 class DualPathRNNBlock(nn.Module):

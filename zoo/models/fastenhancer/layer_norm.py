@@ -14,7 +14,7 @@ from zoo.layers.frequency_conv import (
 from zoo.layers.norm import CentredNorm, FrameNorm
 from zoo.models.fastenhancer.blocks import Block
 from zoo.models.fastenhancer.filters import FilterBank, clipped_filters
-from zoo.models.fastenhancer.unet import MaskUNet, from_blocks, through_blocks, to_blocks
+from zoo.models.fastenhancer.unet import MaskUNet, through_blocks
 from zoo.spec import ModelSpec
 from zoo.streaming.state import State
 
@@ -96,6 +96,6 @@ class LayerNormFastEnhancer(MaskUNet):
 
     def between(self, y: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, C, T, F') -> (B, C, T, F')"""
-        y = to_blocks(self.rf_pre, y)
+        y = self.rf_pre(y).permute(2, 0, 3, 1)  # (T, B, F'', C')
         y, state = through_blocks(self.rf_block, y, state)
-        return from_blocks(self.rf_post, y), state
+        return self.rf_post(y.permute(1, 3, 0, 2)), state

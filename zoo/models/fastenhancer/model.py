@@ -14,12 +14,11 @@ from zoo.models.fastenhancer.unet import (
     MaskUNet,
     decoder_convs,
     encoder_convs,
-    from_blocks,
+    into_blocks,
     mask_conv,
-    refilter,
+    out_of_blocks,
     strided_conv,
     through_blocks,
-    to_blocks,
 )
 from zoo.spec import ModelSpec
 from zoo.streaming.state import State
@@ -66,17 +65,17 @@ class FastEnhancer(MaskUNet):
         into, out_of = self.filters(bins, block_bins)
         self.enc_pre = strided_conv(channels, first, stride)
         self.encoder = encoder_convs(channels, others)
-        self.rf_pre = refilter(into, trained_filters, channels, block_channels)
+        self.rf_pre = into_blocks(into, trained_filters, channels, block_channels)
         self.rf_block = nn.ModuleList(
             [self.block(block_channels, block_bins, heads, positional=i == 0) for i in range(blocks)]
         )
-        self.rf_post = refilter(out_of, trained_filters, block_channels, channels)
+        self.rf_post = out_of_blocks(out_of, trained_filters, block_channels, channels)
         self.decoder = decoder_convs(channels, others[::-1])
         self.dec_post = mask_conv(channels, first, stride, bins)
         self.name_states()
 
     def between(self, y: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, C, T, F') -> (B, C, T, F')"""
-        y = to_blocks(self.rf_pre, y)
+        y = self.rf_pre(y)
         y, state = through_blocks(self.rf_block, y, state)
-        return from_blocks(self.rf_post, y), state
+        return self.rf_post(y), state

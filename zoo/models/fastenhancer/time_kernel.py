@@ -10,11 +10,9 @@ from zoo.models.fastenhancer.blocks import Block
 from zoo.models.fastenhancer.filters import FilterBank, clipped_filters
 from zoo.models.fastenhancer.unet import (
     MaskUNet,
-    from_blocks,
     mask_conv,
     strided_conv,
     through_blocks,
-    to_blocks,
 )
 from zoo.spec import ModelSpec
 from zoo.streaming.state import State
@@ -83,8 +81,9 @@ class TimeKernelFastEnhancer(MaskUNet):
         for layer in self.encoder:
             y, state = layer(y, state)
             skips.append(y)
-        y, state = through_blocks(self.rf_block, to_blocks(self.rf_pre, y), state)
-        y = from_blocks(self.rf_post, y)
+        y = self.rf_pre(y).permute(2, 0, 3, 1)  # (T, B, F'', C')
+        y, state = through_blocks(self.rf_block, y, state)
+        y = self.rf_post(y.permute(1, 3, 0, 2))
         for layer in self.decoder:
             y, state = layer(torch.cat([y, skips.pop()], dim=1), state)
         return self.dec_post(y, skips.pop()), state

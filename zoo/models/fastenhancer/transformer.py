@@ -12,11 +12,10 @@ from zoo.models.fastenhancer.unet import (
     MaskUNet,
     decoder_convs,
     encoder_convs,
-    from_blocks,
+    into_blocks,
     mask_conv,
-    refilter,
+    out_of_blocks,
     strided_conv,
-    to_blocks,
 )
 from zoo.spec import ModelSpec
 from zoo.streaming.state import State
@@ -57,25 +56,25 @@ class DualPathTransformer(MaskUNet):
         self.pe = nn.Parameter(positional_embedding(heads, look_behind + 1).T.contiguous())
         self.enc_pre = strided_conv(channels, first, stride)
         self.encoder = encoder_convs(channels, others)
-        self.dpt_pre = refilter(into, trained_filters, channels, block_channels)
+        self.dpt_pre = into_blocks(into, trained_filters, channels, block_channels)
         self.dpt_block = nn.ModuleList(
             [
                 TransformerBlock(block_channels, block_bins, heads, look_behind, positional=i == 0)
                 for i in range(blocks)
             ]
         )
-        self.dpt_post = refilter(out_of, trained_filters, block_channels, channels)
+        self.dpt_post = out_of_blocks(out_of, trained_filters, block_channels, channels)
         self.decoder = decoder_convs(channels, others[::-1])
         self.dec_post = mask_conv(channels, first, stride, bins)
         self.name_states()
 
     def between(self, y: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, C, T, F') -> (B, C, T, F')"""
-        y = to_blocks(self.dpt_pre, y)
+        y = self.dpt_pre(y)
         bias, state = self.window(self.pe, y.shape[0], state)
         for block in self.dpt_block:
             y, state = block(y, bias, state)
-        return from_blocks(self.dpt_post, y), state
+        return self.dpt_post(y), state
 
 
 class TransformerBlock(nn.Module):

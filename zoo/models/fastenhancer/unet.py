@@ -14,8 +14,10 @@ from zoo.layers.frequency_conv import (
     SkipSequential,
     StridedFrequencyConv,
 )
+from zoo.layers.norm import ChannelsLastBatchNorm
 from zoo.layers.spectrum import complex_product, compress, decompress
-from zoo.models.fastenhancer.filters import FilterBank
+from zoo.models.fastenhancer.filters import FilterBank, RowFilterBank
+from zoo.models.fastenhancer.rows import IntoRows, OutOfRows
 from zoo.streaming.state import State, StreamingModule
 
 
@@ -54,16 +56,6 @@ class MaskUNet(StreamingModule):
     def between(self, y: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, C, T, F') -> (B, C, T, F')"""
         raise TypeError(f"{type(self).__name__} must define between(y, state)")
-
-
-def to_blocks(pre: nn.Module, y: Tensor) -> Tensor:
-    """Into the blocks: (B, C, T, F') -> (T, B, F'', C')"""
-    return pre(y).permute(2, 0, 3, 1)
-
-
-def from_blocks(post: nn.Module, y: Tensor) -> Tensor:
-    """Out of the blocks: (T, B, F'', C') -> (B, C, T, F')"""
-    return post(y.permute(1, 3, 0, 2))
 
 
 def through_blocks(blocks: Iterable[nn.Module], y: Tensor, state: State) -> tuple[Tensor, State]:
@@ -111,12 +103,21 @@ def decoder_convs(channels: int, kernel_sizes: Iterable[int]) -> nn.ModuleList:
     )
 
 
-def refilter(filters: Tensor, trained: bool, in_channels: int, out_channels: int) -> nn.Sequential:
-    """To other frequencies and channels: filterbank, pointwise convolution, batch norm."""
+def into_blocks(filters: Tensor, trained: bool, channels: int, block_channels: int) -> nn.Sequential:
+    """Filterbank, pointwise layer, batch norm: (B, C, T, F') -> (T, B, F'', C')"""
     return nn.Sequential(
         FilterBank(filters, trained),
-        FrequencyConv(in_channels, out_channels, 1, bias=False),
-        nn.BatchNorm2d(out_channels),
+        IntoRows(channels, block_channels),
+        ChannelsLastBatchNorm(block_channels),
+    )
+
+
+def out_of_blocks(filters: Tensor, trained: bool, block_channels: int, channels: int) -> nn.Sequential:
+    """Filterbank, pointwise layer, batch norm: (T, B, F'', C') -> (B, C, T, F')"""
+    return nn.Sequential(
+        RowFilterBank(filters, trained),
+        OutOfRows(block_channels, channels),
+        nn.BatchNorm2d(channels),
     )
 
 
