@@ -19,14 +19,19 @@ from zoo.layers.attention import AttentionWindow, CausalAttention, SelfAttention
 from zoo.layers.conv import (
     CausalConv2d,
     CausalConvTranspose2d,
-    NormalizedConvTranspose1d,
     PointwiseConv2d,
     PointwiseConvTranspose2d,
-    StridedConv1d,
     SubbandConv2d,
     SubbandConvTranspose2d,
 )
 from zoo.layers.dual_path import DualPathBlock
+from zoo.layers.frequency_conv import (
+    FrequencyConv,
+    NormalizedFrequencyConvTranspose,
+    SkipConv,
+    SkipSequential,
+    StridedFrequencyConv,
+)
 from zoo.layers.norm import CentredNorm, ChannelsLastBatchNorm, FrameNorm
 from zoo.layers.recurrent import (
     GroupedGRU,
@@ -74,6 +79,18 @@ class Host(StreamingModule):
         else:
             x = self.layer(x)
         return self.norm(x), state
+
+
+class Halves(nn.Module):
+    """A layer that takes two tensors, which are the halves of one."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 2 x C, T, F) -> (B, C', T, F)"""
+        return self.layer(*x.chunk(2, dim=1))
 
 
 class OverTime(nn.Module):
@@ -182,28 +199,33 @@ CASES = [
     ),
     *(
         Case(
-            f"StridedConv1d-{kernel}-stride{stride}",
-            lambda k=kernel, s=stride: Host(StridedConv1d(2, 6, k, s, (k - s) // 2)),
-            (8, 2, 32),
-            WITHOUT_TIME,
+            f"StridedFrequencyConv-{kernel}-stride{stride}",
+            lambda k=kernel, s=stride: Host(StridedFrequencyConv(2, 6, k, s, (k - s) // 2)),
+            (3, 2, 7, 32),
+            MAPS,
         )
         for kernel, stride in [(8, 4), (4, 2), (3, 1), (12, 4)]
     ),
     *(
         Case(
-            f"NormalizedConvTranspose1d-{kernel}-stride{stride}",
-            lambda k=kernel, s=stride: Host(NormalizedConvTranspose1d(6, 2, k, s, 8)),
-            (8, 6, 8),
-            WITHOUT_TIME,
+            f"NormalizedFrequencyConvTranspose-{kernel}-stride{stride}",
+            lambda k=kernel, s=stride: Host(NormalizedFrequencyConvTranspose(6, 2, k, s, 8)),
+            (3, 6, 7, 8),
+            MAPS,
         )
         for kernel, stride in [(8, 4), (4, 2), (3, 1), (12, 4), (9, 3)]
     ),
     Case(
-        "NormalizedConvTranspose1d-square",
-        lambda: Host(NormalizedConvTranspose1d(4, 4, 8, 4, 8)),
-        (8, 4, 8),
-        WITHOUT_TIME,
+        "NormalizedFrequencyConvTranspose-square",
+        lambda: Host(NormalizedFrequencyConvTranspose(4, 4, 8, 4, 8)),
+        (3, 4, 7, 8),
+        MAPS,
     ),
+    *(
+        Case(f"FrequencyConv-{k}", lambda k=k: Host(FrequencyConv(4, 6, k)), (3, 4, 7, 11), MAPS)
+        for k in (1, 3, 5)
+    ),
+    Case("SkipConv", lambda: Host(Halves(SkipSequential(SkipConv(4, 6), nn.SiLU()))), (3, 8, 7, 11), MAPS),
     Case("TimeGRU", lambda: Host(TimeGRU(5, 7, rows=4)), (3, 9, 4, 5), ROWS),
     Case("TimeGRU-one-row", lambda: Host(TimeGRU(5, 7, rows=1)), (3, 9, 1, 5), ROWS),
     Case(
@@ -260,7 +282,7 @@ CASES = [
         )
         for heads, past in [(2, 4), (4, 5), (1, 1), (2, 11), (2, 31)]
     ),
-    Case("FrameNorm", lambda: Host(FrameNorm(4, 11)), (8, 4, 11), WITHOUT_TIME),
+    Case("FrameNorm", lambda: Host(FrameNorm(4, 11)), (3, 4, 7, 11), MAPS),
     Case("CentredNorm", lambda: Host(CentredNorm(5)), (8, 11, 5), WITHOUT_TIME),
     # Batch norms behind each kind of layer that has a weight to fold them into.
     Case("norm-SubbandConv2d", lambda: Host(SubbandConv2d(4, 6), nn.BatchNorm2d(6)), (3, 4, 7, 11), MAPS),
@@ -278,10 +300,22 @@ CASES = [
         MAPS,
     ),
     Case(
-        "norm-StridedConv1d",
-        lambda: Host(StridedConv1d(2, 6, 8, 4, 2), nn.BatchNorm1d(6)),
-        (8, 2, 32),
-        WITHOUT_TIME,
+        "norm-StridedFrequencyConv",
+        lambda: Host(StridedFrequencyConv(2, 6, 8, 4, 2), nn.BatchNorm2d(6)),
+        (3, 2, 7, 32),
+        MAPS,
+    ),
+    Case(
+        "norm-FrequencyConv",
+        lambda: Host(FrequencyConv(4, 6, 3, bias=False), nn.BatchNorm2d(6)),
+        (3, 4, 7, 11),
+        MAPS,
+    ),
+    Case(
+        "norm-SkipConv",
+        lambda: Host(Halves(SkipSequential(SkipConv(4, 6, bias=False), nn.BatchNorm2d(6), nn.SiLU()))),
+        (3, 8, 7, 11),
+        MAPS,
     ),
     Case(
         "norm-Conv1d-no-bias",
@@ -399,7 +433,7 @@ def test_stft_is_the_fourier_transform(
     snr, largest = difference(torch.view_as_real(expected), spectrum)
     assert snr > 120
     assert largest < 2e-6
-    of_a_bin = (torch.view_as_complex(spectrum.double()) - expected).abs() / expected.abs()
+    of_a_bin = (torch.view_as_complex(spectrum.double().contiguous()) - expected).abs() / expected.abs()
     assert (of_a_bin.max() < 1e-7) == (kind is DoubleSTFT), "quiet bins beside loud ones"
 
 
@@ -490,7 +524,9 @@ def test_unknown_windows_are_refused() -> None:
     [
         lambda: Host(nn.ModuleList([nn.BatchNorm1d(4)])),  # behind nothing
         lambda: Host(nn.GRU(4, 4), nn.BatchNorm1d(4)),  # behind something without one weight
-        lambda: Host(NormalizedConvTranspose1d(4, 4, 8, 4, 8), nn.BatchNorm1d(4)),  # the scale would cancel
+        lambda: Host(
+            NormalizedFrequencyConvTranspose(4, 4, 8, 4, 8), nn.BatchNorm2d(4)
+        ),  # the scale would cancel
     ],
     ids=["nothing", "recurrence", "normalised-weight"],
 )

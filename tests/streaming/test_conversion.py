@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from tests.contract import difference, perturb
-from zoo.layers.conv import CausalConv2d, StridedConv1d
+from zoo.layers.conv import CausalConv2d
+from zoo.layers.frequency_conv import StridedFrequencyConv
 from zoo.layers.norm import ChannelsLastBatchNorm
 from zoo.layers.recurrent import SequenceLSTM, TimeGRU, TimeLSTM
 from zoo.registry import get_spec
@@ -107,7 +108,7 @@ def test_a_norm_first_in_a_sequence_goes_into_the_layer_behind() -> None:
         lambda: nn.Conv1d(4, 6, 1, groups=2),
         lambda: nn.ConvTranspose1d(4, 6, 1),
         lambda: CausalConv2d(4, 6, (2, 3), bins=7),
-        lambda: StridedConv1d(2, 6, 4, 2, 1),
+        lambda: StridedFrequencyConv(2, 6, 4, 2, 1),
         lambda: nn.LSTM(4, 6, bias=False),
         lambda: nn.Tanh(),
         lambda: nn.Sequential(nn.Conv1d(4, 6, 1)),

@@ -63,8 +63,9 @@ class GroupedSelfAttention(nn.Module):
             return torch.onnx.ops.attention(
                 *kinds, scale=1.0, q_num_heads=self.heads, kv_num_heads=self.heads
             )[0]
-        by_head = (kind.unflatten(-1, (self.heads, -1)).transpose(1, 2) for kind in kinds)
-        return functional.scaled_dot_product_attention(*by_head, scale=1.0).transpose(1, 2).flatten(2)
+        query, key, value = (kind.unflatten(-1, (self.heads, -1)).transpose(1, 2) for kind in kinds)
+        y = functional.scaled_dot_product_attention(query, key, value, scale=1.0)  # (B, H, L, C / H)
+        return y.transpose(1, 2).flatten(2)
 
 
 class AttentionWindow(nn.Module, Stateful):

@@ -247,8 +247,8 @@ def gru_cell(rnn: nn.GRU, x: Tensor, hidden: Tensor) -> Tensor:
     (B, C), (B, H) -> (B, H)
     """
     size = 2 * rnn.hidden_size  # of the reset and the update gate
-    weights, recurrent = rnn.weight_ih_l0, rnn.weight_hh_l0
-    biases, offsets = rnn.bias_ih_l0, rnn.bias_hh_l0
+    own = (rnn.get_parameter(f"{name}_l0") for name in ("weight_ih", "bias_ih", "weight_hh", "bias_hh"))
+    weights, biases, recurrent, offsets = own
     both = functional.linear(x, weights[:size], biases[:size] + offsets[:size])
     reset, update = torch.addmm(both, hidden, recurrent[:size].T).sigmoid().chunk(2, dim=1)
     memory = functional.linear(hidden, recurrent[size:], offsets[size:])

@@ -79,10 +79,13 @@ class LinearOutOfRows(nn.Linear):
 def transposed_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """(C, F), (C', C), (C',) -> (F, C'); while an ONNX file is made, one operator."""
     if torch.onnx.is_in_onnx_export():
-        transposed = {"transA": 1, "transB": 1}
-        shape = (x.shape[1], weight.shape[0])
         return torch.onnx.ops.symbolic(
-            "Gemm", (x, weight, bias), transposed, dtype=x.dtype, shape=shape, version=13
+            "Gemm",
+            (x, weight, bias),
+            {"transA": 1, "transB": 1},
+            dtype=x.dtype,
+            shape=(x.shape[1], weight.shape[0]),
+            version=13,
         )
     return functional.linear(x.T, weight, bias)
 
