@@ -15,7 +15,7 @@ def compress(spectrum: Tensor, exponent: float) -> Tensor:
     (..., 2, F) -> (..., 2, F), real part before imaginary part.
     """
     power = (spectrum * spectrum).sum(-2, keepdim=True).clamp(min=FLOOR**2)
-    return spectrum * power.pow((exponent - 1) / 2)
+    return spectrum * _raised(power, (exponent - 1) / 2)
 
 
 def decompress(spectrum: Tensor, exponent: float) -> Tensor:
@@ -24,7 +24,7 @@ def decompress(spectrum: Tensor, exponent: float) -> Tensor:
     (..., 2, F) -> (..., 2, F), real part before imaginary part.
     """
     power = (spectrum * spectrum).sum(-2, keepdim=True)
-    return spectrum * power.pow((1 / exponent - 1) / 2)
+    return spectrum * _raised(power, (1 / exponent - 1) / 2)
 
 
 def complex_product(a: Tensor, b: Tensor) -> Tensor:
@@ -35,3 +35,8 @@ def complex_product(a: Tensor, b: Tensor) -> Tensor:
     a_real, a_imag = a.chunk(2, dim=-2)
     b_real, b_imag = b.chunk(2, dim=-2)
     return torch.cat([a_real * b_real - a_imag * b_imag, a_real * b_imag + a_imag * b_real], dim=-2)
+
+
+def _raised(power: Tensor, exponent: float) -> Tensor:
+    """A power of what is not negative; in an ONNX file by logarithms, in half the time."""
+    return (power.log() * exponent).exp() if torch.onnx.is_in_onnx_export() else power.pow(exponent)

@@ -178,9 +178,10 @@ def frames(wave: Tensor, front_end: FrontEnd) -> Tensor:
     n_fft, hop = front_end.n_fft, front_end.hop_length
     if wave.shape[1] == n_fft:
         return wave.unsqueeze(1)
-    count = (wave.shape[1] - front_end.delay) // hop
-    starts = torch.arange(count, device=wave.device) * hop
-    return wave[:, starts.unsqueeze(1) + torch.arange(n_fft, device=wave.device)]
+    parts = -(-n_fft // hop)
+    blocks = functional.pad(wave, (0, parts * hop - n_fft)).unflatten(1, (-1, hop))  # (B, T + parts - 1, hop)
+    count = blocks.shape[1] - parts + 1
+    return torch.cat([blocks[:, i : i + count] for i in range(parts)], dim=2)[..., :n_fft]
 
 
 def overlap_add(cut: Tensor, overlap: Tensor, front_end: FrontEnd) -> tuple[Tensor, Tensor]:

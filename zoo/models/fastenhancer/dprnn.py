@@ -8,13 +8,12 @@ from zoo.layers.norm import ChannelsLastBatchNorm
 from zoo.layers.recurrent import SequenceGRU, TimeGRU
 from zoo.models.fastenhancer.blocks import normalise_weights
 from zoo.models.fastenhancer.filters import clipped_filters
+from zoo.models.fastenhancer.rows import IntoRows, OutOfRows
 from zoo.models.fastenhancer.unet import (
     MaskUNet,
     decoder_convs,
     encoder_convs,
-    into_blocks,
     mask_conv,
-    out_of_blocks,
     strided_conv,
     through_blocks,
 )
@@ -53,11 +52,11 @@ class DualPathRNN(MaskUNet):
         into, out_of = clipped_filters(bins, block_bins)
         self.enc_pre = strided_conv(channels, first, stride)
         self.encoder = encoder_convs(channels, others)
-        self.dprnn_pre = into_blocks(into, trained_filters, channels, block_channels)
+        self.dprnn_pre = IntoRows(into, trained_filters, channels, block_channels)
         self.dprnn_block = nn.ModuleList(
             [DualPathRNNBlock(block_channels, block_bins, frequency_channels) for _ in range(blocks)]
         )
-        self.dprnn_post = out_of_blocks(out_of, trained_filters, block_channels, channels)
+        self.dprnn_post = OutOfRows(out_of, trained_filters, block_channels, channels)
         self.decoder = decoder_convs(channels, others[::-1])
         self.dec_post = mask_conv(channels, first, stride, bins)
         self.name_states()

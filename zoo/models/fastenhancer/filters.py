@@ -22,14 +22,6 @@ class FilterBank(nn.Module):
         return functional.linear(x, self.weight)
 
 
-class RowFilterBank(FilterBank):
-    """The same over the last axis but one."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., in, C) -> (..., out, C)"""
-        return self.weight @ x
-
-
 def linear_filters(bins: int, bands: int) -> tuple[Tensor, Tensor]:
     """Triangular filters at equal distances, and their transpose: (bands, bins), (bins, bands).
 

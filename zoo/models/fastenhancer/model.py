@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from zoo.models.fastenhancer.blocks import Block
 from zoo.models.fastenhancer.filters import linear_filters
+from zoo.models.fastenhancer.rows import IntoRows, OutOfRows
 from zoo.models.fastenhancer.unet import (
     MaskUNet,
     decoder_convs,
     encoder_convs,
-    into_blocks,
     mask_conv,
-    out_of_blocks,
     strided_conv,
     through_blocks,
 )
@@ -65,11 +64,11 @@ class FastEnhancer(MaskUNet):
         into, out_of = self.filters(bins, block_bins)
         self.enc_pre = strided_conv(channels, first, stride)
         self.encoder = encoder_convs(channels, others)
-        self.rf_pre = into_blocks(into, trained_filters, channels, block_channels)
+        self.rf_pre = IntoRows(into, trained_filters, channels, block_channels)
         self.rf_block = nn.ModuleList(
             [self.block(block_channels, block_bins, heads, positional=i == 0) for i in range(blocks)]
         )
-        self.rf_post = out_of_blocks(out_of, trained_filters, block_channels, channels)
+        self.rf_post = OutOfRows(out_of, trained_filters, block_channels, channels)
         self.decoder = decoder_convs(channels, others[::-1])
         self.dec_post = mask_conv(channels, first, stride, bins)
         self.name_states()

@@ -1,79 +1,67 @@
-"""Pointwise layers between the maps of convolutions (B, C, T, F) and the rows of blocks (T, B, F, C).
+"""Between the maps of convolutions (B, C, T, F) and the rows of blocks at few frequencies (T, B, F, C).
 
-Their weights are those of one-dimensional convolutions. The twins change the layout inside the product of
-matrices, where it costs nothing, if there is one frame of one stream.
+In the streaming form, for one frame of one stream, the change of layout is part of a product of matrices,
+where it costs nothing.
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Params = dict[str, Tensor]
+from zoo.layers.frequency_conv import FrequencyConv
+from zoo.models.fastenhancer.filters import FilterBank
 
 
-class IntoRows(nn.Conv1d):
-    """From maps to rows, without bias.
+class Refilter(nn.Sequential):
+    """To other frequencies and channels: filterbank, pointwise convolution, batch norm.
 
     Args:
+        filters: (F'', F')
+        trained: whether they are parameters.
         in_channels, out_channels: of a frame.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, 1, bias=False)
+    def __init__(self, filters: Tensor, trained: bool, in_channels: int, out_channels: int) -> None:
+        conv = FrequencyConv(in_channels, out_channels, 1, bias=False)
+        super().__init__(FilterBank(filters, trained), conv, nn.BatchNorm2d(out_channels))
+
+    def matrices(self, streams: int, frames: int) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Filters, weight and bias, if the norm is folded and there is one frame of one stream, for good."""
+        filters, conv, norm = self
+        fixed = isinstance(streams, int) and isinstance(frames, int)  # a free length is no int
+        if not (isinstance(norm, nn.Identity) and fixed and streams == frames == 1):
+            return None
+        return cast(Tensor, filters.weight), cast(Tensor, conv.weight).flatten(1), cast(Tensor, conv.bias)
+
+
+class IntoRows(Refilter):
+    """``Refilter`` from maps to rows."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T, F) -> (T, B, F, C')"""
-        return functional.linear(x.permute(2, 0, 3, 1), self.weight[:, :, 0])
-
-    def streaming_twin(self) -> LinearIntoRows:
-        return LinearIntoRows(self.in_channels, self.out_channels)
-
-    def streaming_parameters(self, own: Params) -> Params:
-        return {**own, "weight": own["weight"].squeeze(2)}
-
-
-class LinearIntoRows(nn.Linear):
-    """Twin of ``IntoRows``."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T, F) -> (T, B, F, C')"""
-        if _one_frame(x.shape[0], x.shape[2]):
-            return transposed_linear(x.flatten(0, 2), self.weight, self.bias).view(1, 1, x.shape[3], -1)
-        return super().forward(x.permute(2, 0, 3, 1))
+        """(B, C, T, F') -> (T, B, F'', C')"""
+        matrices = self.matrices(x.shape[0], x.shape[2])
+        if matrices is None:
+            return super().forward(x).permute(2, 0, 3, 1)
+        filters, weight, bias = matrices
+        rows = transposed_linear(functional.linear(x.flatten(0, 2), filters), weight, bias)
+        return rows.view(1, 1, *rows.shape)
 
 
-class OutOfRows(nn.Conv1d):
-    """From rows to maps, without bias.
-
-    Args:
-        in_channels, out_channels: of a frame.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, 1, bias=False)
+class OutOfRows(Refilter):
+    """``Refilter`` from rows to maps."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(T, B, F, C) -> (B, C', T, F)"""
-        return functional.linear(x, self.weight[:, :, 0]).permute(1, 3, 0, 2)
-
-    def streaming_twin(self) -> LinearOutOfRows:
-        return LinearOutOfRows(self.in_channels, self.out_channels)
-
-    def streaming_parameters(self, own: Params) -> Params:
-        return {**own, "weight": own["weight"].squeeze(2)}
-
-
-class LinearOutOfRows(nn.Linear):
-    """Twin of ``OutOfRows``."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(T, B, F, C) -> (B, C', T, F)"""
-        if _one_frame(x.shape[0], x.shape[1]):
-            maps = torch.addmm(self.bias.unsqueeze(1), self.weight, x.flatten(0, 2).T)
-            return maps.view(1, -1, 1, x.shape[2])
-        return super().forward(x).permute(1, 3, 0, 2)
+        """(T, B, F'', C') -> (B, C, T, F')"""
+        matrices = self.matrices(x.shape[1], x.shape[0])
+        if matrices is None:
+            return super().forward(x.permute(1, 3, 0, 2))
+        filters, weight, bias = matrices
+        maps = torch.addmm(bias.unsqueeze(1), weight, (filters @ x.flatten(0, 2)).T)
+        return maps.view(1, maps.shape[0], 1, maps.shape[1])
 
 
 def transposed_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -88,8 +76,3 @@ def transposed_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
             version=13,
         )
     return functional.linear(x.T, weight, bias)
-
-
-def _one_frame(streams: int, frames: int) -> bool:
-    """Whether there is one frame of one stream, for good: a free length is no ``int``."""
-    return isinstance(streams, int) and isinstance(frames, int) and streams == frames == 1

@@ -8,13 +8,12 @@ from zoo.layers.attention import AttentionWindow, CausalAttention, SelfAttention
 from zoo.layers.norm import ChannelsLastBatchNorm
 from zoo.models.fastenhancer.blocks import normalise_weights, positional_embedding
 from zoo.models.fastenhancer.filters import clipped_filters
+from zoo.models.fastenhancer.rows import IntoRows, OutOfRows
 from zoo.models.fastenhancer.unet import (
     MaskUNet,
     decoder_convs,
     encoder_convs,
-    into_blocks,
     mask_conv,
-    out_of_blocks,
     strided_conv,
 )
 from zoo.spec import ModelSpec
@@ -56,14 +55,14 @@ class DualPathTransformer(MaskUNet):
         self.pe = nn.Parameter(positional_embedding(heads, look_behind + 1).T.contiguous())
         self.enc_pre = strided_conv(channels, first, stride)
         self.encoder = encoder_convs(channels, others)
-        self.dpt_pre = into_blocks(into, trained_filters, channels, block_channels)
+        self.dpt_pre = IntoRows(into, trained_filters, channels, block_channels)
         self.dpt_block = nn.ModuleList(
             [
                 TransformerBlock(block_channels, block_bins, heads, look_behind, positional=i == 0)
                 for i in range(blocks)
             ]
         )
-        self.dpt_post = out_of_blocks(out_of, trained_filters, block_channels, channels)
+        self.dpt_post = OutOfRows(out_of, trained_filters, block_channels, channels)
         self.decoder = decoder_convs(channels, others[::-1])
         self.dec_post = mask_conv(channels, first, stride, bins)
         self.name_states()

@@ -14,10 +14,7 @@ from zoo.layers.frequency_conv import (
     SkipSequential,
     StridedFrequencyConv,
 )
-from zoo.layers.norm import ChannelsLastBatchNorm
 from zoo.layers.spectrum import complex_product, compress, decompress
-from zoo.models.fastenhancer.filters import FilterBank, RowFilterBank
-from zoo.models.fastenhancer.rows import IntoRows, OutOfRows
 from zoo.streaming.state import State, StreamingModule
 
 
@@ -100,24 +97,6 @@ def decoder_convs(channels: int, kernel_sizes: Iterable[int]) -> nn.ModuleList:
             SkipSequential(*skip_norm_act(channels), *conv_norm_act(channels, channels, k))
             for k in kernel_sizes
         ]
-    )
-
-
-def into_blocks(filters: Tensor, trained: bool, channels: int, block_channels: int) -> nn.Sequential:
-    """Filterbank, pointwise layer, batch norm: (B, C, T, F') -> (T, B, F'', C')"""
-    return nn.Sequential(
-        FilterBank(filters, trained),
-        IntoRows(channels, block_channels),
-        ChannelsLastBatchNorm(block_channels),
-    )
-
-
-def out_of_blocks(filters: Tensor, trained: bool, block_channels: int, channels: int) -> nn.Sequential:
-    """Filterbank, pointwise layer, batch norm: (T, B, F'', C') -> (B, C, T, F')"""
-    return nn.Sequential(
-        RowFilterBank(filters, trained),
-        OutOfRows(block_channels, channels),
-        nn.BatchNorm2d(channels),
     )
 
 
