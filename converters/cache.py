@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 import zoo
 from zoo.errors import MissingExtraError
@@ -15,8 +16,9 @@ from zoo.registry import get_spec
 
 
 def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | None = None) -> Path:
-    """A wav2wav artifact of a model with these weights, streaming if the model is, exported on first use.
+    """A wav2wav artifact of a model with these weights, exported on first use.
 
+    It is streaming if the model is, and then takes any number of hops, since files are what it is for.
     Once it is in the cache neither torch nor the network is needed.
 
     Args:
@@ -29,7 +31,7 @@ def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | 
     """
     spec = get_spec(name)
     located = locate(spec, weights)
-    key = hashlib.sha256(f"{zoo.__version__} {spec} {_versions()}".encode())
+    key = hashlib.sha256(f"{zoo.__version__} {spec} {_versions()} hops".encode())
     for file in files_of(located.path):
         key.update(file.read_bytes())
     path = cache_folder() / "exports" / f"{name}-{key.hexdigest()[:16]}.onnx"
@@ -42,7 +44,15 @@ def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | 
                 f"weights of {name} must be exported once, which needs {error.name}: "
                 f'pip install "speechzoo[onnx]"'
             ) from error
-        export_onnx(create_model(name, weights), path, "wav2wav", streaming=spec.streaming, progress=progress)
+        hops: Literal["hops", 1] = "hops" if spec.streaming else 1
+        export_onnx(
+            create_model(name, weights),
+            path,
+            "wav2wav",
+            streaming=spec.streaming,
+            hops=hops,
+            progress=progress,
+        )
     return path
 
 

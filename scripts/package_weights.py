@@ -24,9 +24,9 @@ from zoo.registry import get_spec
 from zoo.spec import ModelSpec, Weights
 
 DESCRIPTION = """Takes the best weights of a run of scripts.train and writes beside the model, under
-zoo/models/<family>/packaged: the parameters, a streaming wav2wav graph that has passed its parity check,
-a record with hashes, and a model card. Figures come from scripts.evaluate, whose rows name the packaged
-weights by the model's name alone:
+zoo/models/<family>/packaged: the parameters, streaming wav2wav graphs for one hop and for many a call that
+have passed their parity checks, a record with hashes, and a model card. Figures come from scripts.evaluate,
+whose rows name the packaged weights by the model's name alone:
 
   python -m scripts.package_weights --run out/fastenhancer_t
   python -m scripts.evaluate --speech ... --noise ... fastenhancer_t gtcrn=dns3 --alone --json figures.json
@@ -96,10 +96,16 @@ def package(runs: list[Path], evaluations: list[Evaluation], training_data: str,
     target = folder(spec)
     target.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target) as made:
-        graph, parameters, record, text = (
-            Path(made, f"{spec.name}{ending}") for ending in (".onnx", ".safetensors", ".json", ".md")
+        graph, many, parameters, record, text = (
+            Path(made, f"{spec.name}{ending}")
+            for ending in (".onnx", ".many.onnx", ".safetensors", ".json", ".md")
         )
-        report = export_onnx(model, graph, "wav2wav", progress=lambda line: print(line, file=sys.stderr))
+
+        def say(line: str) -> None:
+            print(line, file=sys.stderr)
+
+        report = export_onnx(model, graph, "wav2wav", progress=say)
+        export_onnx(model, many, "wav2wav", streams="streams", hops="hops", progress=say)
         write_parameters(model, spec, model.provenance, parameters)
         weights = Weights(
             tag=TAG,
@@ -111,12 +117,14 @@ def package(runs: list[Path], evaluations: list[Evaluation], training_data: str,
             metrics=metrics(spec, evaluations),
             artifact=address_of(target / graph.name),
             artifact_sha256=sha256(graph),
+            many=address_of(target / many.name),
+            many_sha256=sha256(many),
         )
         record.write_text(json.dumps(asdict(weights), indent=2) + "\n")
         text.write_text(
             card(spec, weights, history, evaluations, training_data, digest(model.state_dict()), report)
         )
-        files = [path.replace(target / path.name) for path in (graph, parameters, record, text)]
+        files = [path.replace(target / path.name) for path in (graph, many, parameters, record, text)]
     return files
 
 

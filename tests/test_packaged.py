@@ -21,7 +21,7 @@ from zoo.registry import find_weights, get_spec, list_models
 from zoo.runtime.onnx import Graph
 
 MODELS = [name for name in list_models() if packaged_artifact(get_spec(name))]
-ENDINGS = (".json", ".md", ".onnx", ".safetensors")
+ENDINGS = (".json", ".many.onnx", ".md", ".onnx", ".safetensors")
 
 
 def test_which_models() -> None:

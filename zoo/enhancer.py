@@ -161,11 +161,12 @@ def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) 
             f"{name}: artifacts are .onnx files; for a checkpoint pass the model's name and weights={name!r}"
         )
     spec = get_spec(name)
-    artifact = packaged_artifact(spec, None if weights is None else os.fspath(weights))
+    tag = None if weights is None else os.fspath(weights)
+    artifact = packaged_artifact(spec, tag)
     if artifact is not None:
         from zoo.runtime.onnx import open_session
 
-        return open_session(artifact, threads=threads)
+        return open_session(artifact, many=packaged_artifact(spec, tag, many=True), threads=threads)
     if weights is None:
         raise CheckpointError(
             f"{name} needs weights: none come with the package. {weights_advice(spec)}, or an exported .onnx "

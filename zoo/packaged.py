@@ -1,8 +1,9 @@
 """Weights that come with the package, and the artifacts made from them.
 
 They lie beside their model, in ``zoo/models/<family>/packaged``: for each model a record
-``<name>.json``, the parameters ``<name>.safetensors``, a streaming wav2wav graph ``<name>.onnx``, and a
-model card ``<name>.md``. ``scripts/package_weights.py`` writes them.
+``<name>.json``, the parameters ``<name>.safetensors``, a streaming wav2wav graph ``<name>.onnx`` for one
+hop a call, another ``<name>.many.onnx`` for many hops and streams, and a model card ``<name>.md``.
+``scripts/package_weights.py`` writes them.
 """
 
 from __future__ import annotations
@@ -41,18 +42,23 @@ def with_packaged_weights(spec: ModelSpec) -> ModelSpec:
     return replace(spec, weights=(own, *spec.weights))
 
 
-def packaged_artifact(spec: ModelSpec, tag: str | None = None) -> Path | None:
+def packaged_artifact(spec: ModelSpec, tag: str | None = None, *, many: bool = False) -> Path | None:
     """The streaming wav2wav artifact of some weights, if one comes with the package.
 
     Args:
         spec: of the model.
         tag: of the weights; None for whichever come with the package.
+        many: that for many hops and streams a call, in place of that for one.
 
     Raises:
         ArtifactError: the file is not the one that was packaged.
     """
     for weights in spec.weights:
-        if weights.artifact and tag in (None, weights.tag):
+        if tag not in (None, weights.tag):
+            continue
+        if many and weights.many:
+            return packaged_file(weights.many, weights.many_sha256)
+        if not many and weights.artifact:
             return packaged_file(weights.artifact, weights.artifact_sha256)
     return None
 

@@ -78,6 +78,8 @@ class Weights:
         metrics: published or measured figures, each with the test set in its name.
         artifact: ``package:`` and the path of a streaming wav2wav graph with these weights, if it has one.
         artifact_sha256: hex digest of that file.
+        many: the same of a graph that takes any number of hops and streams a call.
+        many_sha256: hex digest of that file.
     """
 
     tag: str
@@ -89,6 +91,8 @@ class Weights:
     metrics: Mapping[str, float] = field(default_factory=dict)
     artifact: str = ""
     artifact_sha256: str = ""
+    many: str = ""
+    many_sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,14 @@ def test_a_run_is_packaged(
     figures.write_text(figures.read_text().replace(json.dumps(row), f'"{NAME}"'))
     assert package_weights.main(["--run", str(finished), "--figures", str(figures)]) == 0
     assert sorted(path.name for path in root.iterdir()) == [
-        f"{NAME}{end}" for end in (".json", ".md", ".onnx", ".safetensors")
+        f"{NAME}{end}" for end in (".json", ".many.onnx", ".md", ".onnx", ".safetensors")
     ]
     weights = Weights(**json.loads((root / f"{NAME}.json").read_text()))
     assert packaged.packaged_file(weights.url, weights.sha256) == root / f"{NAME}.safetensors"
     assert packaged.packaged_file(weights.artifact, weights.artifact_sha256) == root / f"{NAME}.onnx"
     assert weights.metrics["clean (dB), mixtures at -5 to 15 dB"]
-    assert zoo.verify(root / f"{NAME}.onnx").passed
+    assert packaged.packaged_file(weights.many, weights.many_sha256) == root / f"{NAME}.many.onnx"
+    assert zoo.verify(root / f"{NAME}.onnx").passed and zoo.verify(root / f"{NAME}.many.onnx").passed
     zoo.create_model(NAME, root / f"{NAME}.safetensors")
     card = (root / f"{NAME}.md").read_text()
     assert "| noisy |" in card and f"| {NAME} |" in card and "--steps 6 --batch 2 --seconds 0.4" in card

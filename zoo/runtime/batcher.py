@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zoo.errors import ArtifactError, AudioError
+from zoo.errors import ArtifactError, AudioError, CheckpointError
+from zoo.packaged import packaged_artifact
+from zoo.registry import get_spec
 from zoo.runtime.onnx import open_session
 from zoo.runtime.session import Session
 from zoo.runtime.stream import Channel, Latency
@@ -45,14 +47,16 @@ class StreamBatcher:
     def __init__(self, source: str | os.PathLike[str] | Session, *, threads: int = 1) -> None:
         """
         Args:
-            source: path of an artifact that was exported with ``streams="streams"``, best with
-                ``hops="hops"`` too; or its session.
+            source: name of a model whose weights come with the package; or path of an artifact that was
+                exported with ``streams="streams"``, best with ``hops="hops"`` too; or its session.
             threads: of ONNX Runtime.
 
         Raises:
             ArtifactError: an artifact that cannot be read, or takes one stream at a time.
+            UnknownModelError: no such model.
+            CheckpointError: no weights of the model come with the package.
         """
-        session = open_session(source, threads=threads) if isinstance(source, (str, os.PathLike)) else source
+        session = _open(source, threads) if isinstance(source, (str, os.PathLike)) else source
         if not (session.streaming and session.batched):
             raise ArtifactError(
                 f"{session.name} takes one stream at a time; export the model with streaming=True and "
@@ -176,3 +180,17 @@ class StreamBatcher:
         for name, value in state.items():
             self._state[name][rows] = value
         return output
+
+
+def _open(source: str | os.PathLike[str], threads: int) -> Session:
+    """The session of an artifact, or of a model's packaged graph for many streams."""
+    name = os.fspath(source)
+    if name.endswith(".onnx") or os.path.exists(name):
+        return open_session(name, threads=threads)
+    artifact = packaged_artifact(get_spec(name), many=True)
+    if artifact is None:
+        raise CheckpointError(
+            f'no weights of {name} come with the package; export it with streams="streams" and '
+            f'hops="hops", and pass the .onnx artifact'
+        )
+    return open_session(artifact, threads=threads)

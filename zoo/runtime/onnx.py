@@ -109,6 +109,7 @@ class StreamingSession:
         latency: samples from an input sample to the same instant's output sample.
         hops: frames of a call, or a name where that is free.
         next_states: for every state input its index among the outputs.
+        many: a graph with the same states for any number of hops, which computes where there are several.
     """
 
     backend = "onnxruntime"
@@ -123,13 +124,15 @@ class StreamingSession:
         latency: int,
         hops: int | str,
         next_states: Sequence[int],
+        many: Graph | None = None,
     ) -> None:
         self.name = graph.path.name
         self.front_end = front_end
         self.latency = latency
         self.block_length = (1 if isinstance(hops, str) else hops) * front_end.hop_length
-        self._longest = HOPS_AT_ONCE * self.block_length if isinstance(hops, str) else self.block_length
-        self._graph = graph
+        free = isinstance(hops, str) or many is not None
+        self._longest = HOPS_AT_ONCE * self.block_length if free else self.block_length
+        self._graph, self._many = graph, many or graph
         self._next_states = next_states
         self._transforms = Transforms(front_end) if form == "spec2spec" else None
         streams = graph.inputs[0].shape[0]
@@ -187,7 +190,8 @@ class StreamingSession:
         states = self._graph.inputs[1:]
         if self._copies > 1:
             signal = np.repeat(signal, self._copies, axis=0)
-        outputs = self._graph(np.ascontiguousarray(signal), *(memory[spec.name] for spec in states))
+        graph = self._graph if block.shape[1] == self.block_length else self._many
+        outputs = graph(np.ascontiguousarray(signal), *(memory[spec.name] for spec in states))
         for spec, index in zip(states, self._next_states, strict=True):
             memory[spec.name] = outputs[index]
         if self._transforms:
@@ -259,15 +263,19 @@ _STREAMING_ADVICE = (
 )
 
 
-def open_session(path: str | os.PathLike[str], *, threads: int = 1) -> StreamingSession | OfflineSession:
+def open_session(
+    path: str | os.PathLike[str], *, many: str | os.PathLike[str] | None = None, threads: int = 1
+) -> StreamingSession | OfflineSession:
     """Load one of our artifacts.
 
     Args:
         path: ONNX file with our manifest.
+        many: another one of the same weights and form for any number of hops, which is slower for one hop and
+            faster for several; each call then goes to the better of the two.
         threads: of one call.
 
     Raises:
-        ArtifactError: damaged, or without our manifest.
+        ArtifactError: damaged, without our manifest, or two that do not belong together.
     """
     graph = Graph(path, threads=threads)
     manifest = graph.manifest
@@ -285,7 +293,31 @@ def open_session(path: str | os.PathLike[str], *, threads: int = 1) -> Streaming
         latency=manifest.latency,
         hops=manifest.hops,
         next_states=range(1, len(graph.outputs)),
+        many=None if many is None else _companion(graph, manifest, Graph(many, threads=threads)),
     )
+
+
+def _companion(graph: Graph, manifest: Manifest, many: Graph) -> Graph:
+    """The second graph, once it is known to continue what the first began."""
+    other = many.manifest
+    differing = [
+        name
+        for name in ("form", "front_end", "latency", "weights")
+        if other is None or getattr(manifest, name) != getattr(other, name)
+    ]
+    if other is not None and not isinstance(other.hops, str):
+        differing.append("hops, which must be free")
+    if len(graph.inputs) != len(many.inputs) or not all(
+        a.name == b.name and _same_shape(a.shape, b.shape)
+        for a, b in zip(graph.inputs[1:], many.inputs[1:], strict=True)
+    ):
+        differing.append("states")
+    if differing:
+        raise ArtifactError(
+            f"{many.path}: it does not go with {graph.path} ({', '.join(differing)}); export both from the "
+            f'same weights, this one with hops="hops"'
+        )
+    return many
 
 
 def open_foreign_session(
