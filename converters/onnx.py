@@ -29,13 +29,14 @@ from converters.base import Progress, Reference, as_array, gate
 from zoo.artifact.manifest import METADATA_KEY, Form, Manifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
+from zoo.layers.attention import GroupedSelfAttention
 from zoo.runtime.onnx import Graph, open_session
 from zoo.runtime.spectrum import Transforms
 from zoo.spec import FrontEnd, ModelSpec, TensorSpec
 from zoo.streaming.conversion import to_deployment
 from zoo.streaming.state import StreamingModule
 
-OPSET = 18
+OPSETS = range(18, 24)
 FORBIDDEN = frozenset(
     {"STFT", "DFT", "ScatterND", "ScatterElements", "Scatter", "Loop", "If", "Scan", "NonZero"}
 )
@@ -51,6 +52,7 @@ def export_onnx(
     streams: int | Literal["streams"] = 1,
     hops: int | Literal["hops"] = 1,
     frames: int | None = None,
+    opset: int | None = None,
     progress: Progress | None = None,
 ) -> ParityReport:
     """Export a model to one ONNX file.
@@ -67,6 +69,8 @@ def export_onnx(
         streams: B of a streaming graph; "streams" leaves it free.
         hops: K of a streaming graph; "hops" leaves it free, which costs some time where K is 1.
         frames: fixes the length of an offline graph; None leaves it free.
+        opset: of ONNX, 18 to 23, for runtimes that know no newer one; by default the lowest with every
+            operator that makes the model faster: 23 where there is attention, which needs ONNX Runtime 1.23.
         progress: called with a line for each step.
 
     Returns:
@@ -78,6 +82,8 @@ def export_onnx(
     """
     training = model.converted_from[0] if model.converted_from else model
     _check_arguments(training.spec, streaming, streams, hops, frames)
+    if opset is not None and opset not in OPSETS:
+        raise ValueError(f"opset {opset} is not one from {OPSETS[0]} to {OPSETS[-1]}")
     say = progress or (lambda line: None)
     if training.training:
         raise ValueError(f"this {training.spec.name} is in training mode; call model.eval() before exporting")
@@ -89,7 +95,8 @@ def export_onnx(
     reference.check_converted(core)
     with gate(Path(out)) as temporary:
         say(f"{training.spec.name}: exporting {form}, {'streaming' if streaming else 'offline'}")
-        proto = _trace(core, form, streaming, streams, hops, frames)
+        opset = _choose_operators(core, opset)
+        proto = _trace(core, form, streaming, streams, hops, frames, opset)
         manifest = _manifest(core, form, streaming, streams, hops, proto)
         known = {**training.provenance, "sha256": digest(training.state_dict())}
         manifest = replace(manifest, weights=known)
@@ -168,6 +175,7 @@ def _trace(
     streams: int | str,
     hops: int | str,
     frames: int | None,
+    opset: int,
 ) -> onnx.ModelProto:
     """The graph in standard operators, its constants folded."""
     signal = "spec" if form == "spec2spec" else "wav"
@@ -195,7 +203,7 @@ def _trace(
             graph.eval(),
             arguments,
             dynamo=True,
-            opset_version=_opset(core),
+            opset_version=opset,
             input_names=[f"{signal}_in", *names],
             output_names=[f"{signal}_out", *(f"{name}.next" for name in names)],
             dynamic_shapes=shapes,
@@ -208,9 +216,14 @@ def _trace(
     return proto
 
 
-def _opset(core: nn.Module) -> int:
-    """The lowest that has all operators of the model."""
-    return max([OPSET, *(getattr(module, "onnx_opset", OPSET) for module in core.modules())])
+def _choose_operators(core: nn.Module, opset: int | None) -> int:
+    """Let every layer use its fastest operator that the opset has; without one, the lowest that has all."""
+    wanting = [module for module in core.modules() if isinstance(module, GroupedSelfAttention)]
+    if opset is None:
+        opset = max([OPSETS[0], *(module.onnx_opset for module in wanting)])
+    for module in wanting:
+        module.fused = module.onnx_opset <= opset
+    return opset
 
 
 def _example(core: StreamingModule, form: Form, batch: int, frames: int, *, streaming: bool = True) -> Tensor:
@@ -271,7 +284,7 @@ def _manifest(
             "torch": torch.__version__,
             "onnx": onnx.__version__,
             "onnxruntime": onnxruntime.__version__,
-            "opset": str(_opset(core)),
+            "opset": str(max(entry.version for entry in proto.opset_import if not entry.domain)),
         },
     )
 

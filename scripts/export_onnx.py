@@ -39,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--hops", type=int, help="frames of a call; 0 leaves the number free (default 1)")
     parser.add_argument("--offline", action="store_true", help="whole recordings instead of states")
     parser.add_argument("--frames", type=int, help="fixes the length of an offline graph")
+    parser.add_argument("--opset", type=int, help="of ONNX, 18 to 23 (default: the lowest that is fast)")
     arguments = parser.parse_args(argv)
     try:
         model = _model(arguments)
@@ -50,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
             streams={None: 1, 0: "streams"}.get(arguments.streams, arguments.streams),
             hops={None: 1, 0: "hops"}.get(arguments.hops, arguments.hops),
             frames=arguments.frames,
+            opset=arguments.opset,
             progress=lambda line: print(line, file=sys.stderr),
         )
     except (SpeechZooError, ValueError) as error:

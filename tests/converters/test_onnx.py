@@ -83,6 +83,23 @@ def test_a_file_holds_what_other_compilers_read(
     assert {v.type.tensor_type.elem_type for v in values} == {onnx.TensorProto.FLOAT}
 
 
+def test_an_older_opset_gets_older_operators(
+    network: Callable[[str], StreamingModule], tmp_path: Path
+) -> None:
+    model = network("fastenhancer_t")
+    kinds = {}
+    for opset in (18, None):
+        export_onnx(model, tmp_path / "x.onnx", opset=opset)
+        graph = onnx.load(tmp_path / "x.onnx")
+        kinds[graph.opset_import[0].version] = {node.op_type for node in graph.graph.node}
+        assert manifest_of(tmp_path / "x.onnx").toolchain["opset"] == str(graph.opset_import[0].version)
+    assert sorted(kinds) == [18, 23]
+    assert "Attention" in kinds[23] and "Attention" not in kinds[18] and "Softmax" in kinds[18]
+    with pytest.raises(ValueError, match="opset 17 is not one from 18 to 23"):
+        export_onnx(model, tmp_path / "y.onnx", opset=17)
+    assert not (tmp_path / "y.onnx").exists()
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", ONE_A_FAMILY)
 def test_streaming_files_have_static_named_states(

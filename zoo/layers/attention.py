@@ -47,24 +47,28 @@ class SelfAttention(nn.Module):
 
 
 class GroupedSelfAttention(nn.Module):
-    """Twin of ``SelfAttention``; while an ONNX file is made, one operator behind three linear layers."""
+    """Twin of ``SelfAttention``; in an ONNX file one operator behind three linear layers, if it may be.
+
+    Attributes:
+        fused: whether an ONNX file gets that operator.
+    """
 
     onnx_opset = 23  # the first with ``Attention``
 
     def __init__(self, channels: int, heads: int, *, bias: bool) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.fused = heads, True
         self.query, self.key, self.value = (nn.Linear(channels, channels, bias=bias) for _ in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, C) -> (B, L, C)"""
         kinds = self.query(x), self.key(x), self.value(x)
-        if torch.onnx.is_in_onnx_export():
+        if self.fused and torch.onnx.is_in_onnx_export():
             return torch.onnx.ops.attention(
                 *kinds, scale=1.0, q_num_heads=self.heads, kv_num_heads=self.heads
             )[0]
         query, key, value = (kind.unflatten(-1, (self.heads, -1)).transpose(1, 2) for kind in kinds)
-        y = functional.scaled_dot_product_attention(query, key, value, scale=1.0)  # (B, H, L, C / H)
+        y = (query @ key.transpose(2, 3)).softmax(-1) @ value  # (B, H, L, C / H)
         return y.transpose(1, 2).flatten(2)
 
 
