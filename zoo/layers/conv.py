@@ -50,7 +50,7 @@ class CausalConv2d(nn.Conv2d, Stateful):
         self.context = (kernel_size[0] - 1) * dilation
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {"past": (self.in_channels, self.context, self.bins)} if self.context else {}
+        return {"past": (self.context, self.bins, self.in_channels)} if self.context else {}
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # type: ignore[override]
         """(B, C, T, F) -> (B, C', T, F'); keeps the last (kernel - 1) x dilation frames."""
@@ -98,7 +98,7 @@ class CausalConvTranspose2d(nn.ConvTranspose2d, Stateful):
         self.bins, self.context, self.trim = bins, context, trim
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {"past": (self.in_channels, self.context, self.bins)} if self.context else {}
+        return {"past": (self.context, self.bins, self.in_channels)} if self.context else {}
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # type: ignore[override]
         """(B, C, T, F) -> (B, C', T, F'); keeps the last (kernel - 1) x dilation frames."""
@@ -199,8 +199,8 @@ def with_past(layer: CausalConv2d | CausalConvTranspose2d, x: Tensor, state: Sta
     if not layer.context:
         return x, state
     name = layer.state_name("past")
-    x = torch.cat([state[name], x], dim=2)  # (B, C, context + T, F)
-    return x, {**state, name: x[:, :, -layer.context :]}
+    x = torch.cat([state[name], x.permute(0, 2, 3, 1)], dim=1)  # (B, context + T, F, C)
+    return x.permute(0, 3, 1, 2), {**state, name: x[:, -layer.context :]}
 
 
 def unfold_neighbours(x: Tensor) -> Tensor:

@@ -22,8 +22,11 @@ from zoo.layers.conv import (
 from zoo.layers.dual_path import DualPathBlock
 from zoo.layers.recurrent import GroupedGRU, GroupedTimeGRU, TimeGRU
 from zoo.layers.spectrum import complex_product
+from zoo.models.gtcrn.streaming import OneWayGRU, one_way
 from zoo.spec import ModelSpec
 from zoo.streaming.state import State, StreamingModule
+
+Params = dict[str, Tensor]
 
 CHANNELS = 16
 LOW_BINS = 65  # kept as they are; those above are merged into bands
@@ -123,16 +126,19 @@ class TemporalBlock(nn.Module):
         self.point_conv2 = pointwise(CHANNELS, half)
         self.point_bn2 = nn.BatchNorm2d(half)
         self.tra = TemporalAttention(half)
+        # channels of [changed, input] in turn: one that was changed, one of the input's other half
+        shuffle = torch.stack([torch.arange(half), half + half + torch.arange(half)], dim=1).flatten()
+        self.register_buffer("shuffle", shuffle, persistent=False)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, C, T, F) -> (B, C, T, F)"""
-        changed, kept = x.chunk(2, dim=1)
+        changed = x[:, : CHANNELS // 2]
         changed = self.point_act(self.point_bn1(self.point_conv1(changed)))
         changed, state = self.depth_conv(changed, state)
         changed = self.depth_act(self.depth_bn(changed))
         changed = self.point_bn2(self.point_conv2(changed))
         changed, state = self.tra(changed, state)
-        return torch.stack([changed, kept], dim=2).flatten(1, 2), state
+        return torch.cat([changed, x], dim=1).index_select(1, self.shuffle), state
 
 
 class TemporalAttention(nn.Module):
@@ -143,17 +149,48 @@ class TemporalAttention(nn.Module):
         self.att_gru = TimeGRU(channels, channels * 2, rows=1)
         self.att_fc = nn.Linear(channels * 2, channels)
 
+    def energy(self, x: Tensor) -> Tensor:
+        """(B, C, T, F) -> (B, C, T, 1)"""
+        return (x * x).mean(-1, keepdim=True)
+
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, C, T, F) -> (B, C, T, F)"""
-        energy = (x * x).mean(-1, keepdim=True)  # (B, C, T, 1)
-        gain, state = self.att_gru(energy.permute(2, 0, 3, 1), state)  # (T, B, 1, 2 C)
-        gain = self.att_fc(gain).sigmoid()
-        return x * gain.permute(1, 3, 0, 2), state
+        energy = self.energy(x).permute(2, 0, 3, 1)  # (T, B, 1, C)
+        hidden, state = self.att_gru(energy, state)  # (T, B, 1, 2 C)
+        gain = self.att_fc(hidden.flatten(0, 2)).sigmoid()  # (T x B, C)
+        return x * gain.view(energy.shape).permute(1, 3, 0, 2), state
+
+    def streaming_twin(self) -> SummingAttention:
+        return SummingAttention(self.att_gru.input_size)
+
+    def streaming_parameters(self, own: Params) -> Params:
+        return {**own, "att_gru.weight_ih_l0": own["att_gru.weight_ih_l0"] / WIDTH}
+
+
+class SummingAttention(TemporalAttention):
+    """Twin of ``TemporalAttention``: energies are sums; the GRU's weights make means of them."""
+
+    def energy(self, x: Tensor) -> Tensor:
+        """(B, C, T, F) -> (B, C, T, 1)"""
+        return (x * x).sum(-1, keepdim=True)
+
+
+class FrequencyGRU(GroupedGRU):
+    """Both halves of the channels over the frequencies, in both directions."""
+
+    def __init__(self) -> None:
+        super().__init__(CHANNELS, CHANNELS, bidirectional=True)
+
+    def streaming_twin(self) -> OneWayGRU:
+        return OneWayGRU(CHANNELS, CHANNELS, WIDTH)
+
+    def streaming_parameters(self, own: Params) -> Params:
+        return one_way(own)
 
 
 def dual_path_block() -> DualPathBlock:
     """Grouped recurrence over frequency in both directions, then over time."""
-    intra = GroupedGRU(CHANNELS, CHANNELS, bidirectional=True)
+    intra = FrequencyGRU()
     inter = GroupedTimeGRU(CHANNELS, CHANNELS, rows=WIDTH)
     return DualPathBlock(intra, inter, CHANNELS, WIDTH)
 
