@@ -17,7 +17,7 @@ from zoo.layers.conv import (
     PointwiseConvTranspose2d,
     SubbandConv2d,
     SubbandConvTranspose2d,
-    unfold_neighbours,
+    Unfold,
 )
 from zoo.layers.dual_path import DualPathBlock
 from zoo.layers.recurrent import GroupedGRU, GroupedTimeGRU, TimeGRU
@@ -41,6 +41,7 @@ class GTCRN(StreamingModule):
         super().__init__()
         self.spec = spec
         self.erb = ERBBands(spec.front_end.n_fft, spec.front_end.sample_rate)
+        self.unfold = Unfold(3)
         self.encoder = Encoder()
         self.dpgrnn1 = dual_path_block()
         self.dpgrnn2 = dual_path_block()
@@ -52,7 +53,7 @@ class GTCRN(StreamingModule):
         parts = x.permute(0, 3, 2, 1)  # (B, 2, T, F)
         magnitude = ((parts * parts).sum(1, keepdim=True) + 1e-12).sqrt()
         y = self.erb.merge(torch.cat([magnitude, parts], dim=1))  # (B, 3, T, 129)
-        y, skips, state = self.encoder(unfold_neighbours(y), state)  # (B, 16, T, 33)
+        y, skips, state = self.encoder(self.unfold(y), state)  # (B, 16, T, 33)
         y = y.permute(2, 0, 3, 1)  # (T, B, 33, 16)
         y, state = self.dpgrnn1(y, state)
         y, state = self.dpgrnn2(y, state)
@@ -120,7 +121,9 @@ class TemporalBlock(nn.Module):
         self.point_conv1 = subband(half, CHANNELS)
         self.point_bn1 = nn.BatchNorm2d(CHANNELS)
         self.point_act = nn.PReLU()
-        self.depth_conv = causal(CHANNELS, CHANNELS, (3, 3), bins=WIDTH, dilation=dilation, groups=CHANNELS)
+        self.depth_conv = causal(
+            CHANNELS, CHANNELS, (3, 3), bins=WIDTH, dilation=dilation, groups=CHANNELS, channels_last=True
+        )
         self.depth_bn = nn.BatchNorm2d(CHANNELS)
         self.depth_act = nn.PReLU()
         self.point_conv2 = pointwise(CHANNELS, half)
