@@ -17,6 +17,7 @@ from zoo.layers.conv import (
     PointwiseConvTranspose2d,
     SubbandConv2d,
     SubbandConvTranspose2d,
+    UpsamplingConv2d,
     Unfold,
 )
 from zoo.layers.dual_path import DualPathBlock
@@ -46,21 +47,25 @@ class GTCRN(StreamingModule):
         self.dpgrnn1 = dual_path_block()
         self.dpgrnn2 = dual_path_block()
         self.decoder = Decoder()
+        self.product = MaskProduct()
         self.name_states()
 
     def process(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, 257, T, 2) -> (B, 257, T, 2)"""
-        parts = x.permute(0, 3, 2, 1)  # (B, 2, T, F)
+        frames = x.shape[2]
+        parts = x.permute(0, 2, 3, 1).flatten(0, 1)  # (B x T, 2, F)
         magnitude = ((parts * parts).sum(1, keepdim=True) + 1e-12).sqrt()
-        y = self.erb.merge(torch.cat([magnitude, parts], dim=1))  # (B, 3, T, 129)
+        y = self.erb.merge(torch.cat([magnitude, parts], dim=1))  # (B x T, 3, 129)
+        y = y.unflatten(0, (-1, frames)).transpose(1, 2)  # (B, 3, T, 129)
         y, skips, state = self.encoder(self.unfold(y), state)  # (B, 16, T, 33)
         y = y.permute(2, 0, 3, 1)  # (T, B, 33, 16)
         y, state = self.dpgrnn1(y, state)
         y, state = self.dpgrnn2(y, state)
         y = y.permute(1, 3, 0, 2)  # (B, 16, T, 33)
         y, state = self.decoder(y, skips, state)  # (B, 2, T, 129)
-        mask = self.erb.split(y).transpose(1, 2)  # (B, T, 2, F)
-        return complex_product(parts.transpose(1, 2), mask).permute(0, 3, 1, 2), state
+        mask = self.erb.split(y.transpose(1, 2).flatten(0, 1))  # (B x T, 2, F)
+        enhanced = self.product(parts, mask).unflatten(0, (-1, frames))  # (B, T, 2, F)
+        return enhanced.permute(0, 3, 1, 2), state
 
 
 class ERBBands(nn.Module):
@@ -78,12 +83,54 @@ class ERBBands(nn.Module):
         self.ierb_fc.weight = nn.Parameter(filters.T.contiguous(), requires_grad=False)
 
     def merge(self, x: Tensor) -> Tensor:
-        """(B, C, T, 257) -> (B, C, T, 129)"""
+        """(..., 257) -> (..., 129)"""
         return torch.cat([x[..., :LOW_BINS], self.erb_fc(x[..., LOW_BINS:])], dim=-1)
 
     def split(self, x: Tensor) -> Tensor:
-        """(B, C, T, 129) -> (B, C, T, 257)"""
+        """(..., 129) -> (..., 257)"""
         return torch.cat([x[..., :LOW_BINS], self.ierb_fc(x[..., LOW_BINS:])], dim=-1)
+
+
+class MaskConv(CausalConvTranspose2d):
+    """The convolution that the mask comes from: real and imaginary part.
+
+    Its twin gives the matrix [[real, -imaginary], [imaginary, real]], row by row.
+    """
+
+    def streaming_twin(self) -> UpsamplingConv2d:
+        twin = CausalConvTranspose2d(
+            self.in_channels, 4, (1, self.kernel_size[1]), bins=self.bins, stride=self.stride[1]
+        )
+        return twin.streaming_twin()
+
+    def streaming_parameters(self, own: Params) -> Params:
+        real, imaginary = own["weight"].chunk(2, dim=1)
+        weight = torch.cat([real, -imaginary, imaginary, real], dim=1)
+        real, imaginary = own["bias"].chunk(2)
+        bias = torch.cat([real, -imaginary, imaginary, real])
+        return super().streaming_parameters({"weight": weight, "bias": bias})
+
+
+class MaskProduct(nn.Module):
+    """Complex product of spectrum and mask, real part before imaginary part. No parameters."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(N, 2, F), (N, 2, F) -> (N, 2, F)"""
+        return complex_product(x, mask)
+
+    def streaming_twin(self) -> MatrixProduct:
+        return MatrixProduct()
+
+    def streaming_parameters(self, own: Params) -> Params:
+        return own
+
+
+class MatrixProduct(MaskProduct):
+    """Twin of ``MaskProduct``: takes the matrix of ``MaskConv``'s twin."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(N, 2, F), (N, 4, F) -> (N, 2, F)"""
+        return (mask.unflatten(1, (2, 2)) * x.unsqueeze(1)).sum(2)
 
 
 class ConvBlock(nn.Module):
@@ -229,7 +276,7 @@ class Decoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         first = CausalConvTranspose2d(CHANNELS, CHANNELS, (1, 5), bins=WIDTH, stride=2, groups=2)
-        second = CausalConvTranspose2d(CHANNELS, 2, (1, 5), bins=2 * WIDTH - 1, stride=2)
+        second = MaskConv(CHANNELS, 2, (1, 5), bins=2 * WIDTH - 1, stride=2)
         self.de_convs = nn.ModuleList(
             [
                 *(TemporalBlock(dilation, transposed=True) for dilation in (5, 2, 1)),
