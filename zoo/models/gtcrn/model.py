@@ -17,17 +17,13 @@ from zoo.layers.conv import (
     PointwiseConvTranspose2d,
     SubbandConv2d,
     SubbandConvTranspose2d,
-    UpsamplingConv2d,
     Unfold,
 )
 from zoo.layers.dual_path import DualPathBlock
-from zoo.layers.recurrent import GroupedGRU, GroupedTimeGRU, TimeGRU
-from zoo.layers.spectrum import complex_product
-from zoo.models.gtcrn.streaming import OneWayGRU, one_way
+from zoo.layers.recurrent import GroupedTimeGRU
+from zoo.models.gtcrn.layers import FrequencyGRU, MaskConv, MaskProduct, TemporalAttention
 from zoo.spec import ModelSpec
 from zoo.streaming.state import State, StreamingModule
-
-Params = dict[str, Tensor]
 
 CHANNELS = 16
 LOW_BINS = 65  # kept as they are; those above are merged into bands
@@ -91,48 +87,6 @@ class ERBBands(nn.Module):
         return torch.cat([x[..., :LOW_BINS], self.ierb_fc(x[..., LOW_BINS:])], dim=-1)
 
 
-class MaskConv(CausalConvTranspose2d):
-    """The convolution that the mask comes from: real and imaginary part.
-
-    Its twin gives the matrix [[real, -imaginary], [imaginary, real]], row by row.
-    """
-
-    def streaming_twin(self) -> UpsamplingConv2d:
-        twin = CausalConvTranspose2d(
-            self.in_channels, 4, (1, self.kernel_size[1]), bins=self.bins, stride=self.stride[1]
-        )
-        return twin.streaming_twin()
-
-    def streaming_parameters(self, own: Params) -> Params:
-        real, imaginary = own["weight"].chunk(2, dim=1)
-        weight = torch.cat([real, -imaginary, imaginary, real], dim=1)
-        real, imaginary = own["bias"].chunk(2)
-        bias = torch.cat([real, -imaginary, imaginary, real])
-        return super().streaming_parameters({"weight": weight, "bias": bias})
-
-
-class MaskProduct(nn.Module):
-    """Complex product of spectrum and mask, real part before imaginary part. No parameters."""
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(N, 2, F), (N, 2, F) -> (N, 2, F)"""
-        return complex_product(x, mask)
-
-    def streaming_twin(self) -> MatrixProduct:
-        return MatrixProduct()
-
-    def streaming_parameters(self, own: Params) -> Params:
-        return own
-
-
-class MatrixProduct(MaskProduct):
-    """Twin of ``MaskProduct``: takes the matrix of ``MaskConv``'s twin."""
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(N, 2, F), (N, 4, F) -> (N, 2, F)"""
-        return (mask.unflatten(1, (2, 2)) * x.unsqueeze(1)).sum(2)
-
-
 class ConvBlock(nn.Module):
     """Convolution over frequency with stride 2, batch norm, activation."""
 
@@ -158,6 +112,7 @@ class TemporalBlock(nn.Module):
         ("depth_bn", "depth_conv"),
         ("point_bn2", "point_conv2"),
     )
+    shuffle: Tensor
 
     def __init__(self, dilation: int, *, transposed: bool) -> None:
         super().__init__()
@@ -175,9 +130,9 @@ class TemporalBlock(nn.Module):
         self.depth_act = nn.PReLU()
         self.point_conv2 = pointwise(CHANNELS, half)
         self.point_bn2 = nn.BatchNorm2d(half)
-        self.tra = TemporalAttention(half)
-        # channels of [changed, input] in turn: one that was changed, one of the input's other half
-        shuffle = torch.stack([torch.arange(half), half + half + torch.arange(half)], dim=1).flatten()
+        self.tra = TemporalAttention(half, WIDTH)
+        changed, kept = torch.arange(half), half + torch.arange(half, CHANNELS)
+        shuffle = torch.stack([changed, kept], dim=1).flatten()  # among the changed half and the whole input
         self.register_buffer("shuffle", shuffle, persistent=False)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
@@ -191,56 +146,9 @@ class TemporalBlock(nn.Module):
         return torch.cat([changed, x], dim=1).index_select(1, self.shuffle), state
 
 
-class TemporalAttention(nn.Module):
-    """A gain a channel and frame, from a GRU over the channels' energies."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.att_gru = TimeGRU(channels, channels * 2, rows=1)
-        self.att_fc = nn.Linear(channels * 2, channels)
-
-    def energy(self, x: Tensor) -> Tensor:
-        """(B, C, T, F) -> (B, C, T, 1)"""
-        return (x * x).mean(-1, keepdim=True)
-
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, C, T, F) -> (B, C, T, F)"""
-        energy = self.energy(x).permute(2, 0, 3, 1)  # (T, B, 1, C)
-        hidden, state = self.att_gru(energy, state)  # (T, B, 1, 2 C)
-        gain = self.att_fc(hidden.flatten(0, 2)).sigmoid()  # (T x B, C)
-        return x * gain.view(energy.shape).permute(1, 3, 0, 2), state
-
-    def streaming_twin(self) -> SummingAttention:
-        return SummingAttention(self.att_gru.input_size)
-
-    def streaming_parameters(self, own: Params) -> Params:
-        return {**own, "att_gru.weight_ih_l0": own["att_gru.weight_ih_l0"] / WIDTH}
-
-
-class SummingAttention(TemporalAttention):
-    """Twin of ``TemporalAttention``: energies are sums; the GRU's weights make means of them."""
-
-    def energy(self, x: Tensor) -> Tensor:
-        """(B, C, T, F) -> (B, C, T, 1)"""
-        return (x * x).sum(-1, keepdim=True)
-
-
-class FrequencyGRU(GroupedGRU):
-    """Both halves of the channels over the frequencies, in both directions."""
-
-    def __init__(self) -> None:
-        super().__init__(CHANNELS, CHANNELS, bidirectional=True)
-
-    def streaming_twin(self) -> OneWayGRU:
-        return OneWayGRU(CHANNELS, CHANNELS, WIDTH)
-
-    def streaming_parameters(self, own: Params) -> Params:
-        return one_way(own)
-
-
 def dual_path_block() -> DualPathBlock:
     """Grouped recurrence over frequency in both directions, then over time."""
-    intra = FrequencyGRU()
+    intra = FrequencyGRU(CHANNELS, WIDTH)
     inter = GroupedTimeGRU(CHANNELS, CHANNELS, rows=WIDTH)
     return DualPathBlock(intra, inter, CHANNELS, WIDTH)
 
