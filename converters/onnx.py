@@ -26,6 +26,7 @@ from torch.nn import functional
 
 import zoo
 from converters.base import Progress, Reference, as_array, gate
+from converters.passes import simplify
 from zoo.artifact.manifest import METADATA_KEY, Form, Manifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
@@ -212,6 +213,7 @@ def _trace(
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")
     proto = onnxslim.slim(program.model_proto)
+    simplify(proto)
     _check_operators(proto)
     return proto
 

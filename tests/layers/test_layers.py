@@ -23,6 +23,7 @@ from zoo.layers.conv import (
     PointwiseConvTranspose2d,
     SubbandConv2d,
     SubbandConvTranspose2d,
+    Unfold,
 )
 from zoo.layers.dual_path import DualPathBlock
 from zoo.layers.frequency_conv import (
@@ -189,6 +190,20 @@ def normed_attention() -> SelfAttention:
 
 CASES = [
     *conv_cases(),
+    *(
+        Case(
+            f"{kind.__name__}-channels-last-stride{stride}",
+            lambda k=kind, s=stride: Host(
+                k(4, 6, (3, 3), bins=11, stride=s, dilation=2, groups=2, channels_last=True),
+                nn.BatchNorm2d(6),
+            ),
+            (3, 4, 7, 11),
+            MAPS,
+        )
+        for kind in (CausalConv2d, CausalConvTranspose2d)
+        for stride in (1, 2)
+    ),
+    Case("Unfold", lambda: Host(Unfold(3)), (3, 3, 7, 11), MAPS),
     Case("SubbandConv2d", lambda: Host(SubbandConv2d(4, 6)), (3, 4, 7, 11), MAPS),
     Case("SubbandConvTranspose2d", lambda: Host(SubbandConvTranspose2d(4, 6)), (3, 4, 7, 11), MAPS),
     Case("SubbandConvTranspose2d-square", lambda: Host(SubbandConvTranspose2d(2, 6)), (3, 2, 7, 11), MAPS),

@@ -14,7 +14,8 @@ Params = dict[str, Tensor]
 class CausalConv2d(nn.Conv2d, Stateful):
     """Convolution over time and frequency that sees the past and the present frame.
 
-    Parameters as in ``nn.Conv2d``. Its twin is itself.
+    Parameters as in ``nn.Conv2d``. Its twin is itself, but without groups unless it is depthwise: zeros
+    between a few groups cost less than the groups.
 
     Args:
         in_channels, out_channels, groups, bias: as in ``nn.Conv2d``.
@@ -22,6 +23,8 @@ class CausalConv2d(nn.Conv2d, Stateful):
         bins: frequencies of the input, which the size of the memory depends on.
         stride: over frequency.
         dilation: over time.
+        channels_last: remember frames as (F, C) and not as (C, F): in the graphs of networks made of such
+            convolutions that is the layout between them.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class CausalConv2d(nn.Conv2d, Stateful):
         dilation: int = 1,
         groups: int = 1,
         bias: bool = True,
+        channels_last: bool = False,
     ) -> None:
         super().__init__(
             in_channels,
@@ -46,16 +50,34 @@ class CausalConv2d(nn.Conv2d, Stateful):
             groups=groups,
             bias=bias,
         )
-        self.bins = bins
+        self.bins, self.channels_last = bins, channels_last
         self.context = (kernel_size[0] - 1) * dilation
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {"past": (self.in_channels, self.context, self.bins)} if self.context else {}
+        return past_shapes(self)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # type: ignore[override]
         """(B, C, T, F) -> (B, C', T, F'); keeps the last (kernel - 1) x dilation frames."""
         x, state = with_past(self, x, state)
         return super().forward(x), state
+
+    def streaming_twin(self) -> CausalConv2d:
+        return CausalConv2d(
+            self.in_channels,
+            self.out_channels,
+            (self.kernel_size[0], self.kernel_size[1]),
+            bins=self.bins,
+            stride=self.stride[1],
+            dilation=self.dilation[0],
+            groups=self.groups if self.groups == self.in_channels else 1,
+            bias=self.bias is not None,
+            channels_last=self.channels_last,
+        )
+
+    def streaming_parameters(self, own: Params) -> Params:
+        if self.groups == self.in_channels:
+            return own
+        return {**own, "weight": dense_weight(own["weight"], self.groups)}
 
 
 class CausalConvTranspose2d(nn.ConvTranspose2d, Stateful):
@@ -70,6 +92,8 @@ class CausalConvTranspose2d(nn.ConvTranspose2d, Stateful):
         bins: frequencies of the input.
         stride: over frequency.
         dilation: over time.
+        channels_last: remember frames as (F, C) and not as (C, F): in the graphs of networks made of such
+            convolutions that is the layout between them.
     """
 
     def __init__(
@@ -83,6 +107,7 @@ class CausalConvTranspose2d(nn.ConvTranspose2d, Stateful):
         dilation: int = 1,
         groups: int = 1,
         bias: bool = True,
+        channels_last: bool = False,
     ) -> None:
         context, trim = (kernel_size[0] - 1) * dilation, kernel_size[1] // 2
         super().__init__(
@@ -96,9 +121,10 @@ class CausalConvTranspose2d(nn.ConvTranspose2d, Stateful):
             bias=bias,
         )
         self.bins, self.context, self.trim = bins, context, trim
+        self.channels_last = channels_last
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {"past": (self.in_channels, self.context, self.bins)} if self.context else {}
+        return past_shapes(self)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # type: ignore[override]
         """(B, C, T, F) -> (B, C', T, F'); keeps the last (kernel - 1) x dilation frames."""
@@ -109,12 +135,22 @@ class CausalConvTranspose2d(nn.ConvTranspose2d, Stateful):
         return UpsamplingConv2d(self)
 
     def streaming_parameters(self, own: Params) -> Params:
-        weight = interleaved_weight(own["weight"], self.groups, self.stride[1], self.trim)
-        return _with_bias(weight.flip(2), own, self.stride[1])
+        weight = interleaved_weight(own["weight"], self.groups, self.stride[1], self.trim).flip(2)
+        if self.stride[1] == 1:
+            return {**own, "weight": weight}
+        converted = _with_bias(dense_weight(weight, self.groups), own, self.stride[1])
+        return {  # channel phase x C + o
+            name: value.unflatten(0, (-1, self.stride[1])).transpose(0, 1).flatten(0, 1)
+            for name, value in converted.items()
+        }
 
 
 class UpsamplingConv2d(CausalConv2d):
-    """Twin of ``CausalConvTranspose2d``: a convolution whose channels are interleaved along frequency."""
+    """Twin of ``CausalConvTranspose2d``: a convolution whose channels are interleaved along frequency.
+
+    Its channels are phase x C + o: with channels last they lie where they belong. Where it interleaves it has
+    no groups.
+    """
 
     def __init__(self, layer: CausalConvTranspose2d) -> None:
         stride, kernel, trim = layer.stride[1], layer.kernel_size[1], layer.trim
@@ -124,8 +160,9 @@ class UpsamplingConv2d(CausalConv2d):
             (layer.kernel_size[0], 2 * interleaved_reach(kernel, stride, trim) + 1),
             bins=layer.bins,
             dilation=layer.dilation[0],
-            groups=layer.groups,
+            groups=layer.groups if stride == 1 else 1,
             bias=layer.bias is not None,
+            channels_last=layer.channels_last,
         )
         self.upsampling = stride
         self.out_bins = (layer.bins - 1) * stride - 2 * trim + kernel
@@ -133,7 +170,10 @@ class UpsamplingConv2d(CausalConv2d):
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # type: ignore[override]
         """(B, C, T, F) -> (B, C', T, F')"""
         y, state = super().forward(x, state)
-        return interleave(y, self.upsampling, self.out_bins), state
+        if self.upsampling > 1:
+            y = y.permute(0, 2, 3, 1).unflatten(3, (self.upsampling, -1)).flatten(2, 3)  # (B, T, F', C')
+            y = y[:, :, : self.out_bins].permute(0, 3, 1, 2)
+        return y[..., : self.out_bins], state
 
 
 class SubbandConv2d(nn.Conv2d):
@@ -174,6 +214,27 @@ class SubbandConvTranspose2d(nn.ConvTranspose2d):
         return {**own, "weight": own["weight"].transpose(0, 1).reshape(self.out_channels, -1, 1, 3)}
 
 
+class Unfold(nn.Module):
+    """Each frequency with its neighbours as channels, input channel outermost. No parameters.
+
+    Its twin is a convolution that picks them.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, F) -> (B, C x 3, T, F)"""
+        return unfold_neighbours(x)
+
+    def streaming_twin(self) -> nn.Conv2d:
+        return nn.Conv2d(self.channels, self.channels * 3, (1, 3), padding=(0, 1), bias=False)
+
+    def streaming_parameters(self, own: Params) -> Params:
+        return {"weight": torch.eye(self.channels * 3).view(-1, self.channels, 1, 3)}
+
+
 class PointwiseConv2d(nn.Conv2d):
     """Convolution of width 1. Its twin is itself."""
 
@@ -194,11 +255,23 @@ class PointwiseConvTranspose2d(nn.ConvTranspose2d):
         return {**own, "weight": own["weight"].transpose(0, 1)}
 
 
+def past_shapes(layer: CausalConv2d | CausalConvTranspose2d) -> dict[str, tuple[int, ...]]:
+    """Shape of the frames that a causal convolution remembers, if it looks back."""
+    if not layer.context:
+        return {}
+    if layer.channels_last:
+        return {"past": (layer.context, layer.bins, layer.in_channels)}
+    return {"past": (layer.in_channels, layer.context, layer.bins)}
+
+
 def with_past(layer: CausalConv2d | CausalConvTranspose2d, x: Tensor, state: State) -> tuple[Tensor, State]:
     """Put the remembered frames before x (B, C, T, F), and remember its last ones."""
     if not layer.context:
         return x, state
     name = layer.state_name("past")
+    if layer.channels_last:
+        x = torch.cat([state[name], x.permute(0, 2, 3, 1)], dim=1)  # (B, context + T, F, C)
+        return x.permute(0, 3, 1, 2), {**state, name: x[:, -layer.context :]}
     x = torch.cat([state[name], x], dim=2)  # (B, C, context + T, F)
     return x, {**state, name: x[:, :, -layer.context :]}
 
@@ -208,6 +281,15 @@ def unfold_neighbours(x: Tensor) -> Tensor:
     padded = functional.pad(x, (1, 1))
     bins = x.shape[3]
     return torch.stack([padded[..., k : k + bins] for k in range(3)], dim=2).flatten(1, 2)
+
+
+def dense_weight(weight: Tensor, groups: int) -> Tensor:
+    """A grouped weight with zeros between the groups: (out, in / groups, ...) -> (out, in, ...)."""
+    blocks = weight.unflatten(0, (groups, -1))  # (groups, out / groups, in / groups, ...)
+    dense = blocks.new_zeros(groups, blocks.shape[1], *blocks.shape[:1], *blocks.shape[2:])
+    each = torch.arange(groups)
+    dense[each, :, each] = blocks
+    return dense.flatten(2, 3).flatten(0, 1)
 
 
 def interleaved_reach(kernel: int, stride: int, padding: int) -> int:

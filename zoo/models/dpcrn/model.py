@@ -54,7 +54,14 @@ class Encoder(nn.Module):
         super().__init__()
         self.conv_list = nn.ModuleList(
             [
-                CausalConv2d(CHANNELS[i], CHANNELS[i + 1], (2, KERNELS[i]), bins=BINS[i], stride=STRIDES[i])
+                CausalConv2d(
+                    CHANNELS[i],
+                    CHANNELS[i + 1],
+                    (2, KERNELS[i]),
+                    bins=BINS[i],
+                    stride=STRIDES[i],
+                    channels_last=True,
+                )
                 for i in range(len(KERNELS))
             ]
         )
@@ -89,7 +96,12 @@ class Decoder(nn.Module):
         self.conv_list = nn.ModuleList(
             [
                 CausalConvTranspose2d(
-                    2 * CHANNELS[i + 1], CHANNELS[i], (2, KERNELS[i]), bins=BINS[i + 1], stride=STRIDES[i]
+                    2 * CHANNELS[i + 1],
+                    CHANNELS[i],
+                    (2, KERNELS[i]),
+                    bins=BINS[i + 1],
+                    stride=STRIDES[i],
+                    channels_last=True,
                 )
                 for i in layers
             ]

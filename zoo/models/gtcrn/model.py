@@ -17,11 +17,11 @@ from zoo.layers.conv import (
     PointwiseConvTranspose2d,
     SubbandConv2d,
     SubbandConvTranspose2d,
-    unfold_neighbours,
+    Unfold,
 )
 from zoo.layers.dual_path import DualPathBlock
-from zoo.layers.recurrent import GroupedGRU, GroupedTimeGRU, TimeGRU
-from zoo.layers.spectrum import complex_product
+from zoo.layers.recurrent import GroupedTimeGRU
+from zoo.models.gtcrn.layers import FrequencyGRU, MaskConv, MaskProduct, TemporalAttention
 from zoo.spec import ModelSpec
 from zoo.streaming.state import State, StreamingModule
 
@@ -38,25 +38,30 @@ class GTCRN(StreamingModule):
         super().__init__()
         self.spec = spec
         self.erb = ERBBands(spec.front_end.n_fft, spec.front_end.sample_rate)
+        self.unfold = Unfold(3)
         self.encoder = Encoder()
         self.dpgrnn1 = dual_path_block()
         self.dpgrnn2 = dual_path_block()
         self.decoder = Decoder()
+        self.product = MaskProduct()
         self.name_states()
 
     def process(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, 257, T, 2) -> (B, 257, T, 2)"""
-        parts = x.permute(0, 3, 2, 1)  # (B, 2, T, F)
+        frames = x.shape[2]
+        parts = x.permute(0, 2, 3, 1).flatten(0, 1)  # (B x T, 2, F)
         magnitude = ((parts * parts).sum(1, keepdim=True) + 1e-12).sqrt()
-        y = self.erb.merge(torch.cat([magnitude, parts], dim=1))  # (B, 3, T, 129)
-        y, skips, state = self.encoder(unfold_neighbours(y), state)  # (B, 16, T, 33)
+        y = self.erb.merge(torch.cat([magnitude, parts], dim=1))  # (B x T, 3, 129)
+        y = y.unflatten(0, (-1, frames)).transpose(1, 2)  # (B, 3, T, 129)
+        y, skips, state = self.encoder(self.unfold(y), state)  # (B, 16, T, 33)
         y = y.permute(2, 0, 3, 1)  # (T, B, 33, 16)
         y, state = self.dpgrnn1(y, state)
         y, state = self.dpgrnn2(y, state)
         y = y.permute(1, 3, 0, 2)  # (B, 16, T, 33)
         y, state = self.decoder(y, skips, state)  # (B, 2, T, 129)
-        mask = self.erb.split(y).transpose(1, 2)  # (B, T, 2, F)
-        return complex_product(parts.transpose(1, 2), mask).permute(0, 3, 1, 2), state
+        mask = self.erb.split(y.transpose(1, 2).flatten(0, 1))  # (B x T, 2, F)
+        enhanced = self.product(parts, mask).unflatten(0, (-1, frames))  # (B, T, 2, F)
+        return enhanced.permute(0, 3, 1, 2), state
 
 
 class ERBBands(nn.Module):
@@ -74,11 +79,11 @@ class ERBBands(nn.Module):
         self.ierb_fc.weight = nn.Parameter(filters.T.contiguous(), requires_grad=False)
 
     def merge(self, x: Tensor) -> Tensor:
-        """(B, C, T, 257) -> (B, C, T, 129)"""
+        """(..., 257) -> (..., 129)"""
         return torch.cat([x[..., :LOW_BINS], self.erb_fc(x[..., LOW_BINS:])], dim=-1)
 
     def split(self, x: Tensor) -> Tensor:
-        """(B, C, T, 129) -> (B, C, T, 257)"""
+        """(..., 129) -> (..., 257)"""
         return torch.cat([x[..., :LOW_BINS], self.ierb_fc(x[..., LOW_BINS:])], dim=-1)
 
 
@@ -107,6 +112,7 @@ class TemporalBlock(nn.Module):
         ("depth_bn", "depth_conv"),
         ("point_bn2", "point_conv2"),
     )
+    shuffle: Tensor
 
     def __init__(self, dilation: int, *, transposed: bool) -> None:
         super().__init__()
@@ -117,43 +123,32 @@ class TemporalBlock(nn.Module):
         self.point_conv1 = subband(half, CHANNELS)
         self.point_bn1 = nn.BatchNorm2d(CHANNELS)
         self.point_act = nn.PReLU()
-        self.depth_conv = causal(CHANNELS, CHANNELS, (3, 3), bins=WIDTH, dilation=dilation, groups=CHANNELS)
+        self.depth_conv = causal(
+            CHANNELS, CHANNELS, (3, 3), bins=WIDTH, dilation=dilation, groups=CHANNELS, channels_last=True
+        )
         self.depth_bn = nn.BatchNorm2d(CHANNELS)
         self.depth_act = nn.PReLU()
         self.point_conv2 = pointwise(CHANNELS, half)
         self.point_bn2 = nn.BatchNorm2d(half)
-        self.tra = TemporalAttention(half)
+        self.tra = TemporalAttention(half, WIDTH)
+        changed, kept = torch.arange(half), half + torch.arange(half, CHANNELS)
+        shuffle = torch.stack([changed, kept], dim=1).flatten()  # among the changed half and the whole input
+        self.register_buffer("shuffle", shuffle, persistent=False)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, C, T, F) -> (B, C, T, F)"""
-        changed, kept = x.chunk(2, dim=1)
+        changed = x[:, : CHANNELS // 2]
         changed = self.point_act(self.point_bn1(self.point_conv1(changed)))
         changed, state = self.depth_conv(changed, state)
         changed = self.depth_act(self.depth_bn(changed))
         changed = self.point_bn2(self.point_conv2(changed))
         changed, state = self.tra(changed, state)
-        return torch.stack([changed, kept], dim=2).flatten(1, 2), state
-
-
-class TemporalAttention(nn.Module):
-    """A gain a channel and frame, from a GRU over the channels' energies."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.att_gru = TimeGRU(channels, channels * 2, rows=1)
-        self.att_fc = nn.Linear(channels * 2, channels)
-
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, C, T, F) -> (B, C, T, F)"""
-        energy = (x * x).mean(-1, keepdim=True)  # (B, C, T, 1)
-        gain, state = self.att_gru(energy.permute(2, 0, 3, 1), state)  # (T, B, 1, 2 C)
-        gain = self.att_fc(gain).sigmoid()
-        return x * gain.permute(1, 3, 0, 2), state
+        return torch.cat([changed, x], dim=1).index_select(1, self.shuffle), state
 
 
 def dual_path_block() -> DualPathBlock:
     """Grouped recurrence over frequency in both directions, then over time."""
-    intra = GroupedGRU(CHANNELS, CHANNELS, bidirectional=True)
+    intra = FrequencyGRU(CHANNELS, WIDTH)
     inter = GroupedTimeGRU(CHANNELS, CHANNELS, rows=WIDTH)
     return DualPathBlock(intra, inter, CHANNELS, WIDTH)
 
@@ -189,7 +184,7 @@ class Decoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         first = CausalConvTranspose2d(CHANNELS, CHANNELS, (1, 5), bins=WIDTH, stride=2, groups=2)
-        second = CausalConvTranspose2d(CHANNELS, 2, (1, 5), bins=2 * WIDTH - 1, stride=2)
+        second = MaskConv(CHANNELS, 2, (1, 5), bins=2 * WIDTH - 1, stride=2)
         self.de_convs = nn.ModuleList(
             [
                 *(TemporalBlock(dilation, transposed=True) for dilation in (5, 2, 1)),
