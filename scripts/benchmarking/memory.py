@@ -29,10 +29,10 @@ def peak_memory(case: Case) -> float | None:
     try:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             return process.submit(_growth, case).result()
-    except BrokenProcessPool as error:
+    except (BrokenProcessPool, MemoryError) as error:
         raise SpeechZooError(
-            f"{case.name}: the process that measured its memory was killed, perhaps for want of it; "
-            f"time fewer streams and hops"
+            f"{case.name} with {case.streams} streams, {case.hops} hops: there is not enough memory, or the "
+            f"process that measured it was killed; time fewer streams and hops"
         ) from error
 
 
