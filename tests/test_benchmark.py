@@ -317,9 +317,9 @@ def test_a_model_in_many_ways(foreign: Exported, cache_folder: Path, tmp_path: P
     theirs = foreign("fastenhancer_t", "spec2spec")
     kept = cache_folder / "benchmark"
     words = [
-        "fastenhancer_t", "--forms", "spec2spec", "--backends", "onnxruntime", "torch", "--streams", "1", "3", "--against", f"fastenhancer_t={theirs}", *SHORT, "--exports", str(kept),
-        "--json", str(tmp_path / "a.json"), "--plot", str(tmp_path / "a.png"), "--report",
-        str(tmp_path / "a.md"),
+        "fastenhancer_t", "--forms", "spec2spec", "--backends", "onnxruntime", "torch", "--streams", "1", "3",
+        "--against", f"fastenhancer_t={theirs}", *SHORT, "--exports", str(kept),
+        "--json", f"{tmp_path}/a.json", "--plot", f"{tmp_path}/a.png", "--report", f"{tmp_path}/a.md",
     ]  # fmt: skip
     make_cases(words[:1], [], Sizes(forms=("spec2spec",), streams=(1, 3)), Exports(kept))
     before = sorted(os.listdir(kept))
