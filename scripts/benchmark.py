@@ -16,7 +16,7 @@ from scripts.benchmarking.measure import measure
 from scripts.benchmarking.picture import plot_runs
 from scripts.benchmarking.report import make_report
 from scripts.benchmarking.rows import Run, read_run, to_json
-from scripts.benchmarking.tables import text_table
+from scripts.benchmarking.tables import text_table, warning
 from scripts.training.files import write_atomically
 from zoo.errors import SpeechZooError
 from zoo.plot import check_picture
@@ -69,6 +69,8 @@ def main(argv: list[str] | None = None) -> int:
         named = ("ONNX Runtime", "processor", "load before the run")
         print(", ".join(f"{name} {run.machine[name]}" for name in named if name in run.machine))
         print(text_table(run.rows))
+        if busy := warning(run):
+            print(f"warning: {busy}", file=sys.stderr)
     return 0
 
 

@@ -33,22 +33,27 @@ def measure(cases: Sequence[Case], *, rounds: int, calls: int, seconds: float) -
     Raises:
         SpeechZooError: a case that cannot be loaded or run.
     """
-    shown = not sys.stderr.isatty()
-    memory = [peak_memory(case) for case in tqdm(cases, "memory", disable=shown, unit="row", leave=False)]
+    hidden = not sys.stderr.isatty()
+    memory = [peak_memory(case) for case in tqdm(cases, "memory", disable=hidden, unit="row", leave=False)]
     paths = {case.path for case in cases if case.path}
     nodes = {path: count_nodes(path) for path in paths}
     runners = [open_runner(case) for case in cases]
     for runner in runners:
         warm_up(runner)
     timed: list[list[Seconds]] = [[] for _ in cases]
-    for _ in tqdm(range(rounds), disable=shown, unit="round"):
-        for runner, own in zip(runners, timed, strict=True):
+    shares: list[list[float]] = [[] for _ in cases]
+    for _ in tqdm(range(rounds), disable=hidden, unit="round"):
+        for runner, own, share in zip(runners, timed, shares, strict=True):
+            processor, clock = time.process_time(), time.perf_counter()
             own.append(time_round(runner, calls, seconds))
+            share.append((time.process_time() - processor) / (time.perf_counter() - clock))
     return make_rows(
         cases,
         [
-            Measured(own, runner.state_bytes, nodes[case.path] if case.path else None, megabytes)
-            for case, runner, own, megabytes in zip(cases, runners, timed, memory, strict=True)
+            Measured(
+                own, float(np.mean(share)), runner.state_bytes, nodes[case.path] if case.path else None, peak
+            )
+            for case, runner, own, share, peak in zip(cases, runners, timed, shares, memory, strict=True)
         ],
     )
 

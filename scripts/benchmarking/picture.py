@@ -89,5 +89,5 @@ def _label(row: Row) -> str:
 
 
 def _value(row: Row, kind: str) -> str:
-    time = f"{row.frame_ms:.3g} ms"
+    time = f"{row.frame_ms:#.3g} ms"
     return time if kind == "reference" or row.ratio is None else f"{time}   {row.ratio:.2f} x"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.benchmarking.rows import Run
-from scripts.benchmarking.tables import markdown_table, references_table
+from scripts.benchmarking.tables import markdown_table, references_table, warning
 
 INTRODUCTION = """# Speed
 
@@ -23,6 +23,7 @@ Written by `python -m scripts.benchmark`. Every graph gets noise and its own sta
 | RTF | real-time factor of a stream: time a frame over the hop |
 | streams a core | 1 / RTF, where a call has one thread |
 | nodes, as run | of the file; after ONNX Runtime's own fusions on this machine |
+| CPU share | processor time over time, where rounds were timed: below 1, with one thread, other processes had the rest |
 | state kB | memory of one stream between calls |
 | memory MB | by how much a process grows at most that loads the row and runs it, its packages being imported |
 """  # noqa: E501
@@ -45,6 +46,8 @@ def make_report(runs: Sequence[Run], path: Path, picture: Path | None = None) ->
             parts.append(f"## Run {number}\n")
         parts += ["| | |\n|---|---|", *(f"| {name} | {value} |" for name, value in run.machine.items()), ""]
         parts.append(f"```sh\n{wrap(run.command)}\n```\n")
+        if busy := warning(run):
+            parts.append(f"**{busy}**\n")
         if beside := references_table(run.rows):
             parts += [f"### Beside their references\n\n{beside}\n", "### All rows\n"]
         parts.append(f"{markdown_table(run.rows)}\n")

@@ -36,6 +36,8 @@ class Row:
         streams_a_core: how many streams one thread can serve so.
         nodes: of the file.
         nodes_run: as ONNX Runtime runs it, after its own fusions.
+        processor_share: processor time of its rounds over their duration; below 1, with one thread, another
+            process had the rest.
         state_bytes: of a stream.
         memory_mb: by how much a process grows at most that loads and runs it.
     """
@@ -61,6 +63,7 @@ class Row:
     streams_a_core: float | None
     nodes: int | None
     nodes_run: int | None
+    processor_share: float
     state_bytes: int
     memory_mb: float | None
 
@@ -79,6 +82,11 @@ class Run:
     machine: dict[str, str]
     rows: list[Row]
 
+    @property
+    def disturbed(self) -> float:
+        """The most of a row's time that other processes had, of rows with one thread; 0 to 1."""
+        return max((1 - row.processor_share for row in self.rows if row.threads == 1), default=0.0)
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -86,12 +94,14 @@ class Measured:
 
     Attributes:
         rounds: seconds of every call, by round.
+        processor_share: as in ``Row``.
         state_bytes: of a stream.
         nodes: of its graph; None in PyTorch, or without the package onnx.
         memory_mb: as in ``Row``.
     """
 
     rounds: list[Seconds]
+    processor_share: float
     state_bytes: int
     nodes: Nodes | None
     memory_mb: float | None
@@ -128,6 +138,7 @@ def make_rows(cases: Sequence[Case], measured: Sequence[Measured]) -> list[Row]:
                 streams_a_core=1 / factor if case.threads == 1 else None,
                 nodes=m.nodes.file if m.nodes else None,
                 nodes_run=m.nodes.run if m.nodes else None,
+                processor_share=m.processor_share,
                 state_bytes=m.state_bytes,
                 memory_mb=m.memory_mb,
             )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from scripts.benchmarking.rows import Row
+from scripts.benchmarking.rows import Row, Run
 
+BUSY = 0.1  # of the time, from where on a run is warned of
 Columns = list[tuple[str, list[str]]]
 
 # What a row is; a column that says the same of all rows is left out.
@@ -27,6 +28,7 @@ FIGURES: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("streams a core", lambda row: _or_dash(row.streams_a_core, ".0f")),
     ("nodes", lambda row: _or_dash(row.nodes, "d")),
     ("as run", lambda row: _or_dash(row.nodes_run, "d")),
+    ("CPU share", lambda row: f"{row.processor_share:.2f}"),
     ("state kB", lambda row: f"{row.state_bytes / 1e3:.1f}"),
     ("memory MB", lambda row: _or_dash(row.memory_mb, ".1f")),
 )
@@ -73,6 +75,16 @@ def references_table(rows: Sequence[Row]) -> str:
         ("reference", [f"`{other.name}`" for _, other in pairs]),
     ]
     return markdown(columns) if pairs else ""
+
+
+def warning(run: Run) -> str:
+    """What to think of a run on a machine that was busy; empty if it was not."""
+    if run.disturbed < BUSY:
+        return ""
+    return (
+        f"Other processes had the processor for up to {100 * run.disturbed:.0f} % of a row's time: medians of "
+        f"short calls may stand, 99th percentiles and long calls do not."
+    )
 
 
 def how(row: Row) -> str:
