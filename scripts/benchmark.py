@@ -1,112 +1,178 @@
-"""Time streaming graphs against others, interleaved in one run: python -m scripts.benchmark --help"""
+"""Time streaming models and graphs side by side, in one run: python -m scripts.benchmark --help"""
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
+import shlex
 import sys
-import time
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
-from tqdm import tqdm
-
+from scripts.benchmarking.cases import Sizes, make_cases
+from scripts.benchmarking.exports import Exports
+from scripts.benchmarking.machine import describe_machine
+from scripts.benchmarking.measure import measure
+from scripts.benchmarking.picture import plot_runs
+from scripts.benchmarking.report import make_report
+from scripts.benchmarking.rows import Run, read_run, to_json
+from scripts.benchmarking.tables import text_table, warning
+from scripts.training.files import write_atomically
 from zoo.errors import SpeechZooError
-from zoo.runtime.onnx import Graph
+from zoo.plot import check_picture
 
-EXAMPLE = """Every graph gets noise and its own states back, as in a stream. The rounds go through all graphs
-in turn, so that a change of the machine's speed meets them all; ratios are of medians, to the first graph.
+EXAMPLES = """\
+Every row gets noise and its own states back, as in a stream. The rounds go through all rows in turn, so
+that a change of the machine's speed meets them all. A model is exported as the sizes of its calls need it,
+with random weights unless some are named. Ratios are of the times a frame, to the file that --against has
+for the row, or without --against to the first row.
 
-  python -m scripts.benchmark ours.onnx theirs.onnx
+  python -m scripts.benchmark theirs.onnx ours.onnx
+  python -m scripts.benchmark gtcrn fastenhancer_t --forms wav2wav spec2spec --backends onnxruntime torch \\
+      --threads 1 2 --streams 1 8 32 --hops 1 16 --against gtcrn=gtcrn_stream.onnx fastenhancer_t=fe_t.onnx \\
+      --json times.json --plot times.png --report times.md
+  python -m scripts.benchmark --from times.json others.json --report both.md
 """
 
 
-class Subject:
-    """A streaming graph that is fed with its own states.
-
-    Args:
-        path: an ONNX file whose first input is the signal and whose other inputs are states.
-        threads: of a call.
-    """
-
-    def __init__(self, path: Path, threads: int) -> None:
-        self.path, self.graph = path, Graph(path, threads=threads)
-        random = np.random.default_rng(0)
-        shapes = [[1 if isinstance(n, str) else n for n in spec.shape] for spec in self.graph.inputs]
-        self.signals = [0.1 * random.standard_normal(shapes[0], np.float32) for _ in range(16)]
-        self.states = [np.zeros(shape, np.float32) for shape in shapes[1:]]
-        self.rounds: list[np.ndarray] = []
-
-    def round(self, calls: int) -> None:
-        """Time so many calls."""
-        seconds = []
-        for call in range(calls):
-            signal = self.signals[call % len(self.signals)]
-            before = time.perf_counter()
-            _, *self.states = self.graph(signal, *self.states)
-            seconds.append(time.perf_counter() - before)
-        self.rounds.append(np.array(seconds))
-
-    def figures(self) -> dict[str, float]:
-        """Milliseconds a call: median and 99th percentile of all, median of the best round."""
-        together = 1e3 * np.concatenate(self.rounds)
-        return {
-            "median": float(np.median(together)),
-            "p99": float(np.percentile(together, 99)),
-            "best_round": float(min(np.median(seconds) for seconds in self.rounds) * 1e3),
-        }
-
-
-def compare(paths: list[Path], *, rounds: int, calls: int, threads: int) -> list[dict[str, float | str]]:
-    """Time graphs side by side; the first is what the others are measured against."""
-    subjects = [Subject(path, threads) for path in paths]
-    for subject in subjects:
-        subject.round(50)
-        subject.rounds.clear()
-    for _ in tqdm(range(rounds), disable=not sys.stderr.isatty(), unit="round"):
-        for subject in subjects:
-            subject.round(calls)
-    rows: list[dict[str, float | str]] = []
-    for subject in subjects:
-        figures = subject.figures()
-        first = rows[0]["median"] if rows else figures["median"]
-        rows.append({"graph": subject.path.name, **figures, "ratio": figures["median"] / float(first)})
-    return rows
-
-
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.benchmark",
-        description=__doc__.split(":")[0],
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("graphs", nargs="+", type=Path, metavar="FILE", help="streaming ONNX files")
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--calls", type=int, default=100, help="of a round (default 100)")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args(argv)
-    if min(arguments.rounds, arguments.calls) < 1:
-        parser.error("--rounds and --calls: at least 1 is needed")
+    words = sys.argv[1:] if argv is None else argv
+    parser = _parser()
+    arguments = parser.parse_args(words)
+    if bool(arguments.subjects) == bool(arguments.records):
+        parser.error("either models or ONNX files are needed, or --from with records of earlier runs")
     try:
-        rows = compare(
-            arguments.graphs, rounds=arguments.rounds, calls=arguments.calls, threads=arguments.threads
-        )
+        _check_outputs(arguments)
+        if arguments.records:
+            runs = [read_run(path) for path in arguments.records]
+        else:
+            machine = describe_machine()
+            with tempfile.TemporaryDirectory() as folder:
+                exports = Exports(
+                    arguments.exports or Path(folder), lambda line: print(line, file=sys.stderr)
+                )
+                sizes = Sizes(
+                    arguments.forms, arguments.backends, arguments.threads, arguments.streams, arguments.hops
+                )
+                cases = make_cases(
+                    arguments.subjects, arguments.against, sizes, exports, arguments.sample_rate
+                )
+                rows = measure(
+                    cases, rounds=arguments.rounds, calls=arguments.calls, seconds=arguments.seconds
+                )
+            runs = [Run(shlex.join(["python", "-m", "scripts.benchmark", *words]), machine, rows)]
+        _write(arguments, runs)
     except SpeechZooError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if arguments.json:
-        print(json.dumps(rows, indent=2))
-        return 0
-    print(f"ONNX Runtime {onnxruntime.__version__} on {platform.machine()}, {arguments.threads} thread(s)")
-    print("milliseconds a call")
-    print(f"{'graph':<44}{'median':>9}{'p99':>9}{'best':>9}{'ratio':>8}")
-    for row in rows:
-        print("{graph:<44}{median:>9.3f}{p99:>9.3f}{best_round:>9.3f}{ratio:>8.2f}".format(**row))
+    for run in runs:
+        named = ("ONNX Runtime", "processor", "load before the run")
+        print(", ".join(f"{name} {run.machine[name]}" for name in named if name in run.machine))
+        print(text_table(run.rows))
+        if busy := warning(run):
+            print(f"warning: {busy}", file=sys.stderr)
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.benchmark",
+        description=__doc__.split(":")[0],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "subjects",
+        nargs="*",
+        metavar="SUBJECT",
+        help="registered model, MODEL=WEIGHTS, or a streaming ONNX file",
+    )
+    parser.add_argument(
+        "--against", nargs="+", default=[], metavar="[SUBJECT=]FILE",
+        help="streaming ONNX file to compare with: that subject, or the ones with its form, window and hop",
+    )  # fmt: skip
+    models = parser.add_argument_group("what of a model (a file has its own form, and sizes unless free)")
+    models.add_argument("--forms", nargs="+", choices=("wav2wav", "spec2spec"), default=["wav2wav"])
+    models.add_argument(
+        "--backends", nargs="+", choices=("onnxruntime", "torch"), default=["onnxruntime"],
+        help="torch: the streaming form, not compiled",
+    )  # fmt: skip
+    for name, what in (
+        ("threads", "threads of a call"), ("streams", "streams of a call"), ("hops", "frames of a call"),
+    ):  # fmt: skip
+        models.add_argument(
+            f"--{name}", nargs="+", type=_positive(int), default=[1], metavar="N", help=f"{what} (default 1)"
+        )
+    models.add_argument(
+        "--exports", type=Path, metavar="FOLDER",
+        help="keep the exported graphs here, and use those that this very code made before",
+    )  # fmt: skip
+    models.add_argument(
+        "--sample-rate", type=_positive(int), default=16000, metavar="HZ",
+        help="of files without a manifest that are compared with nothing (default 16000)",
+    )  # fmt: skip
+    timing = parser.add_argument_group("timing")
+    timing.add_argument("--rounds", type=_positive(int), default=20, metavar="N", help="default 20")
+    timing.add_argument(
+        "--calls", type=_positive(int), default=100, metavar="N", help="of a round (default 100)"
+    )
+    timing.add_argument(
+        "--seconds", type=_positive(float), default=0.5, metavar="S",
+        help="after which a row's turn in a round ends early (default 0.5)",
+    )  # fmt: skip
+    output = parser.add_argument_group("output, besides the table")
+    output.add_argument(
+        "--json", type=Path, metavar="FILE", help="all figures and the machine; ends in .json"
+    )
+    output.add_argument("--plot", type=Path, metavar="FILE", help="bars; ends in .png, .svg or .pdf")
+    output.add_argument("--report", type=Path, metavar="FILE", help="Markdown; ends in .md")
+    output.add_argument(
+        "--from", dest="records", nargs="+", type=Path, metavar="FILE",
+        help="measure nothing: plot and report what --json wrote in earlier runs",
+    )  # fmt: skip
+    return parser
+
+
+def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
+    """A type of arguments above zero."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    number.__name__ = "number"  # in argparse's own message
+    return number
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Find out before a long run whether its results can be written."""
+    for path, suffix in ((arguments.json, ".json"), (arguments.report, ".md")):
+        if path and path.suffix.lower() != suffix:
+            raise SpeechZooError(f"{path}: a file ending in {suffix} is expected, got {path.suffix!r}")
+    if arguments.plot:
+        check_picture(arguments.plot, force=True)
+    for path in filter(None, (arguments.json, arguments.plot, arguments.report)):
+        if not path.parent.is_dir():
+            raise SpeechZooError(f"{path}: there is no folder {path.parent}; make it first")
+    if arguments.records and arguments.json:
+        raise SpeechZooError("--json writes what was measured, and --from measures nothing; leave one out")
+
+
+def _write(arguments: argparse.Namespace, runs: list[Run]) -> None:
+    """Write what was asked for; the record first, which the others can be made from again."""
+    try:
+        if arguments.json:
+            record = to_json(runs[0])
+            write_atomically(arguments.json, lambda part: Path(part).write_text(record))
+        if arguments.plot:
+            plot_runs(runs, arguments.plot)
+        if arguments.report:
+            text = make_report(runs, arguments.report, arguments.plot)
+            write_atomically(arguments.report, lambda part: Path(part).write_text(text))
+    except OSError as error:
+        raise SpeechZooError(f"{error.filename}: it cannot be written ({error.strerror})") from error
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 import tempfile
 import time
@@ -23,7 +22,9 @@ from tqdm import tqdm
 import zoo
 from converters.base import Reference
 from converters.onnx import export_onnx
-from scripts.benchmark import Subject
+from scripts.benchmarking.machine import processor
+from scripts.benchmarking.measure import time_round, warm_up
+from scripts.benchmarking.runners import OnnxRunner
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.manifest import Form
 from zoo.cli.list import count
@@ -141,11 +142,9 @@ def check(model: StreamingModule, form: Form, streaming: bool, folder: Path, cal
     result.snr_db, result.max_error = parity.snr_db, parity.max_error
     result.nodes, result.kilobytes = len(onnx.load(path).graph.node), path.stat().st_size / 1e3
     if streaming:
-        subject = Subject(path, threads=1)
-        subject.round(50)
-        subject.rounds.clear()
-        subject.round(calls)
-        milliseconds = 1e3 * np.concatenate(subject.rounds)
+        runner = OnnxRunner(path)
+        warm_up(runner)
+        milliseconds = 1e3 * time_round(runner, calls)
         result.median_ms = float(np.median(milliseconds))
         result.p99_ms = float(np.percentile(milliseconds, 99))
         hop_ms = 1e3 * model.spec.front_end.hop_length / model.spec.front_end.sample_rate
@@ -198,16 +197,6 @@ def speed(checks: list[Check]) -> Measured:
         if c.form == "wav2wav" and c.streaming == zoo.get_spec(c.model).streaming
     }
     return Measured(processor(), onnxruntime.__version__, 1, factors)
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

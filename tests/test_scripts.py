@@ -220,41 +220,16 @@ def test_what_cannot_be_run(
     assert told.out == "" and sorted(os.listdir()) == ["bad.onnx", "ours.onnx", "public.onnx"]
 
 
-# scripts.benchmark
-
-
-def test_two_files_side_by_side(shared: Path, exported: Exported, capsys: Capture) -> None:
-    paths = [exported("gtcrn", "wav2wav"), shared / "data/onnx/gtcrn_stream_upstream.onnx"]
-    words = [*map(str, paths), "--rounds", "3", "--calls", "20"]
-    assert benchmark.main([*words, "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert [row["graph"] for row in rows] == [path.name for path in paths]
-    assert rows[0]["ratio"] == 1 and rows[1]["ratio"] == pytest.approx(rows[1]["median"] / rows[0]["median"])
-    for row in rows:
-        assert 0 < row["best_round"] <= row["p99"] and row["median"] <= row["p99"]
-    assert benchmark.main(words) == 0
-    table = capsys.readouterr().out.splitlines()
-    assert table[0].startswith("ONNX Runtime") and [line.split()[0] for line in table[3:]] == [
-        p.name for p in paths
-    ]
-
-
-def test_streams_are_timed_too(exported: Exported, capsys: Capture) -> None:
-    path = exported("fastenhancer_t", "wav2wav", streams=3)
-    assert benchmark.main([str(path), "--rounds", "1", "--calls", "5", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["median"] > 0
-
-
-def test_benchmark_of_what_is_not_there(tmp_path: Path, capsys: Capture) -> None:
-    assert benchmark.main([str(tmp_path / "missing.onnx")]) == 1
-    assert "missing.onnx: there is no such file" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("main", "words"),
     [
         (benchmark.main, ["x.onnx", "--rounds", "0"]),
         (benchmark.main, ["x.onnx", "--calls", "-1"]),
+        (benchmark.main, ["x.onnx", "--seconds", "nan"]),
+        (benchmark.main, ["x.onnx", "--streams", "1", "0"]),
+        (benchmark.main, ["x.onnx", "--hops", "some"]),
+        (benchmark.main, ["gtcrn", "--backends", "tensorrt"]),
+        (benchmark.main, ["x.onnx", "--from", "times.json"]),
         (benchmark.main, []),
         (test_onnx.main, ["--onnx-path", "x.onnx", "--runs", "0"]),
         (test_onnx.main, []),

@@ -28,7 +28,7 @@ def check_picture(path: str | os.PathLike[str], force: bool = False) -> None:
         AudioError: the picture exists and ``force`` is not set, or it has another ending.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError('spectrograms need matplotlib: pip install "speechzoo[plot]"')
+        raise MissingExtraError('pictures need matplotlib: pip install "speechzoo[plot]"')
     target = Path(path)
     if target.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise AudioError(f"{path}: a picture ending in .png, .svg or .pdf is expected, got {target.suffix!r}")

@@ -25,6 +25,15 @@ Array = NDArray[np.float32]
 HOPS_AT_ONCE = 64  # of one call, where their number is free: more gain little and take memory
 
 
+def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
+    """How ONNX Runtime loads every graph: so many threads for a call, and only errors are told."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
+
+
 class Graph:
     """An ONNX file loaded by ONNX Runtime, with what it says of itself.
 
@@ -44,10 +53,7 @@ class Graph:
         self.path = Path(path)
         if not self.path.is_file():
             raise ArtifactError(f"{self.path}: there is no such file; expected an ONNX artifact")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options = session_options(threads)
         try:
             self._inference = onnxruntime.InferenceSession(
                 str(self.path), options, providers=["CPUExecutionProvider"]
@@ -110,6 +116,9 @@ class StreamingSession:
         hops: frames of a call, or a name where that is free.
         next_states: for every state input its index among the outputs.
         many: a graph with the same states for any number of hops, which computes where there are several.
+
+    Attributes:
+        graph, next_states: those, for callers that keep the states themselves.
     """
 
     backend = "onnxruntime"
@@ -132,8 +141,8 @@ class StreamingSession:
         self.block_length = (1 if isinstance(hops, str) else hops) * front_end.hop_length
         free = isinstance(hops, str) or many is not None
         self._longest = HOPS_AT_ONCE * self.block_length if free else self.block_length
-        self._graph, self._many = graph, many or graph
-        self._next_states = next_states
+        self.graph, self._many = graph, many or graph
+        self.next_states = next_states
         self._transforms = Transforms(front_end) if form == "spec2spec" else None
         streams = graph.inputs[0].shape[0]
         self.batched = isinstance(streams, str)
@@ -187,12 +196,12 @@ class StreamingSession:
         elif self._history:
             signal = np.concatenate([memory["history"], block], axis=1)
             memory["history"] = signal[:, signal.shape[1] - self._history :]
-        states = self._graph.inputs[1:]
+        states = self.graph.inputs[1:]
         if self._copies > 1:
             signal = np.repeat(signal, self._copies, axis=0)
-        graph = self._graph if block.shape[1] == self.block_length else self._many
+        graph = self.graph if block.shape[1] == self.block_length else self._many
         outputs = graph(np.ascontiguousarray(signal), *(memory[spec.name] for spec in states))
-        for spec, index in zip(states, self._next_states, strict=True):
+        for spec, index in zip(states, self.next_states, strict=True):
             memory[spec.name] = outputs[index]
         if self._transforms:
             wave, memory["istft.overlap"] = self._transforms.synthesise(

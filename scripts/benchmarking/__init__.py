@@ -1,0 +1,1 @@
+"""What ``python -m scripts.benchmark`` is made of."""

@@ -1,0 +1,72 @@
+"""Graphs of registered models, each exported once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import converters
+import zoo
+from zoo.artifact.manifest import Form
+from zoo.locate import files_of, locate
+from zoo.registry import get_spec
+
+if TYPE_CHECKING:
+    from zoo.streaming.state import StreamingModule
+
+
+class Exports:
+    """A folder of streaming graphs, reused as long as the code and the packages that made them stay the same.
+
+    Args:
+        folder: made if it is not there.
+        progress: called with a line for each step of an export.
+    """
+
+    def __init__(self, folder: Path, progress: Callable[[str], None] | None = None) -> None:
+        self._folder, self._progress = folder, progress
+        self._made_by = hashlib.sha256()
+        for package in (zoo, converters):
+            for root in map(Path, package.__path__):
+                for file in sorted(root.rglob("*.py")):
+                    self._made_by.update(str(file.relative_to(root)).encode() + file.read_bytes())
+        for name in ("torch", "onnx", "onnxscript", "onnxslim"):
+            try:
+                self._made_by.update(f"{name} {version(name)}".encode())
+            except PackageNotFoundError:
+                continue  # the export itself says what it lacks
+
+    def path(self, model: str, weights: str, form: Form, *, free_streams: bool, free_hops: bool) -> Path:
+        """The graph of a model; without ``weights`` they are random, always the same.
+
+        Raises:
+            SpeechZooError: the model or its weights are unknown, or its export fails.
+        """
+        key = self._made_by.copy()
+        if weights:
+            for file in files_of(locate(get_spec(model), weights).path):
+                key.update(file.read_bytes())
+        name = f"{model}-{form}-{'any' if free_streams else 1}x{'any' if free_hops else 1}"
+        path = (self._folder / f"{name}-{key.hexdigest()[:16]}.onnx").absolute()
+        if not path.is_file():
+            converters.export_onnx(
+                seeded_model(model, weights),
+                path,
+                form,
+                streams="streams" if free_streams else 1,
+                hops="hops" if free_hops else 1,
+                progress=self._progress,
+            )
+        return path
+
+
+def seeded_model(model: str, weights: str) -> StreamingModule:
+    """A model in training form; without ``weights`` they are random, always the same."""
+    create = zoo.create_model  # says what it lacks, before torch is imported here
+    import torch
+
+    torch.manual_seed(0)
+    return create(model, weights or None)
