@@ -82,8 +82,8 @@ def warning(run: Run) -> str:
     if run.disturbed < BUSY:
         return ""
     return (
-        f"Other processes had the processor for up to {100 * run.disturbed:.0f} % of a row's time: medians of "
-        f"short calls may stand, 99th percentiles and long calls do not."
+        f"Other processes had the processor for up to {100 * run.disturbed:.0f} % of a row's time: medians "
+        f"of short calls may stand, 99th percentiles and long calls do not."
     )
 
 
