@@ -143,13 +143,17 @@ def _run(settings: dict[str, Any], number: int, count: int) -> str:
         f"    --{kind} {data}/{kind}/train --valid-{kind} {data}/{kind}/valid" for kind in ("speech", "noise")
     ]
     names = ("steps", "batch", "seconds", "lr", "warm_up", "perceptual", "intelligibility", "seed")
-    options = " ".join(f"--{option.replace('_', '-')} {settings[option]:g}" for option in names)
-    lines.append(f"    {options}")
+    options = {name: f"--{name.replace('_', '-')}" for name in names}
+    known = [f"{option} {settings[name]:g}" for name, option in options.items() if name in settings]
+    lines.append(f"    {' '.join(known)}")
     if number > 1:
         lines.append(f"    --weights out/{settings['model']}_{number - 1}/best.safetensors")
     command = " \\\n".join(lines)
-    stopped = f" It was stopped after {settings['last']}." if settings["last"] < settings["steps"] else ""
+    notes = f" It was stopped after {settings['last']}." if settings["last"] < settings["steps"] else ""
+    for name, option in options.items():
+        if name not in settings:
+            notes += f" This run was made before the trainer had `{option}`."
     return (
         f"```sh\n{command}\n```\n\nBest in validation: after step {settings['best']} of {settings['steps']}."
-        f"{stopped}"
+        f"{notes}"
     )

@@ -347,7 +347,7 @@ def changed(training: StreamingModule, form: str, tensor: str, element: bool) ->
         ("gtcrn", "spec2spec", "encoder.en_convs.2.depth_conv.weight", False),
         ("gtcrn", "wav2wav", "core.dpgrnn1.intra_fc.weight", True),
         ("dpcrn", "wav2wav", "core.encoder.conv_list.4.weight", False),
-        ("fastenhancer_48k_t", "wav2wav", "core.rf_block.1.attn.qkv.weight", False),
+        ("fastenhancer_48k_t", "wav2wav", "core.rf_block.1.attn.value.weight", False),
         ("fastenhancer_48k_t", "spec2spec", "rf_block.0.rnn.weight_ih_l0", True),
         ("lisennet", "wav2wav", "core.blocks.0.conv_glu.fc1.weight", False),
         ("lisennet", "spec2spec", "encoder.conv_2.low_conv.weight", True),
