@@ -43,7 +43,11 @@ def synthesis_window(front_end: FrontEnd) -> Array:
 
 
 def two_factors(n: int) -> tuple[int, int]:
-    """Two factors of n, the second even where n is, as close to each other as can be."""
+    """Two factors of n, the second even where n is, the first as close to 16 as can be.
+
+    The matrices of the first step of the transform grow with the first factor, and near 16 they still fit a
+    processor's fastest memory.
+    """
     candidates = [f for f in range(1, n + 1) if n % f == 0 and (n // f % 2 == 0 or n % 2)]
-    first = min(candidates, key=lambda f: f + n // f)
+    first = min(candidates, key=lambda f: abs(f - 16))
     return first, n // first
