@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import zoo
+from zoo.registry import get_spec
+from zoo.spec import ModelSpec
 from zoo.streaming.conversion import norms_to_fold, to_streaming
 from zoo.streaming.state import State, StreamingModule
 from zoo.streaming.waveform import WaveformModel
@@ -23,6 +25,23 @@ SNR_DB = 110.0  # rounding of float32 stays below
 LARGEST = 1e-5  # of the largest reference value
 ROUNDING = 2e-6  # of the largest reference value: the same arithmetic in another order
 SILENT_FRAMES = 40
+
+
+def smallest_of_each(kind: Callable[[ModelSpec], Hashable], names: Iterable[str]) -> list[str]:
+    """The model with the fewest parameters of each kind, in the registry's order of kinds."""
+    smallest: dict[Hashable, ModelSpec] = {}
+    for spec in map(get_spec, names):
+        best = smallest.setdefault(kind(spec), spec)
+        if spec.parameters < best.parameters:
+            smallest[kind(spec)] = spec
+    return [spec.name for spec in smallest.values()]
+
+
+# A model is under test because it is registered.
+STREAMING = [name for name in zoo.list_models("enhancement") if get_spec(name).streaming]
+OFFLINE = [name for name in zoo.list_models("enhancement") if not get_spec(name).streaming]
+ONE_A_NETWORK = smallest_of_each(lambda spec: (spec.network, spec.front_end.sample_rate), STREAMING)
+ONE_A_FAMILY = smallest_of_each(lambda spec: (spec.family, spec.front_end.sample_rate), STREAMING)
 
 
 @dataclass(frozen=True)

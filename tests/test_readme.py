@@ -1,53 +1,27 @@
-"""What the README shows is run as it stands there."""
+"""What the README shows is run as it stands there; its "Add a model" in test_add_a_model.py."""
 
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
-from torch import nn
 
 import zoo
-from converters.onnx import export_onnx
 from tests.conftest import ROOT
-from zoo.layers.conv import CausalConv2d
-from zoo.layers.spectrum import complex_product
-from zoo.spec import ModelSpec
-from zoo.streaming.state import StreamingModule
 
-SNIPPETS = [
-    textwrap.dedent(code)
-    for code in re.findall(r"( *```python\n.*?)```", (ROOT / "README.md").read_text(), re.S)
-]
+SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
 
 
 def snippet(marker: str) -> str:
     """The one block of Python that holds ``marker``."""
-    found = [code.removeprefix("```python\n") for code in SNIPPETS if marker in code]
+    found = [code for code in SNIPPETS if marker in code]
     assert len(found) == 1, f"{len(found)} snippets of the README hold {marker!r}"
     return found[0]
-
-
-def test_a_model_of_ones_own_exports(tmp_path: Path) -> None:
-    names = {
-        "StreamingModule": StreamingModule,
-        "ModelSpec": ModelSpec,
-        "CausalConv2d": CausalConv2d,
-        "complex_product": complex_product,
-        "nn": nn,
-    }
-    exec(snippet("class MyNet"), names)
-    torch.manual_seed(0)
-    model = names["MyNet"](replace(zoo.get_spec("gtcrn"), name="mynet"), channels=4).eval()
-    assert export_onnx(model, tmp_path / "mynet.onnx", "wav2wav").snr_db >= 110
-    assert zoo.verify(tmp_path / "mynet.onnx").passed
 
 
 def test_an_exported_file_runs_in_plain_onnx_runtime(

@@ -1,7 +1,8 @@
-"""FastEnhancer's ablations as graphs."""
+"""FastEnhancer's ablations: every size against the public facts, and the smallest of each form as graphs."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from numpy.typing import NDArray
 import zoo
 from converters.base import whole_waveform
 from converters.onnx import FORBIDDEN
+from tests.conftest import ORACLES
+from tests.contract import ONE_A_NETWORK
 from zoo.artifact.parity import compare
+from zoo.checkpoint import read_parameters
 from zoo.registry import get_spec
 from zoo.runtime.onnx import Graph
 from zoo.spec import Tolerance
@@ -21,22 +25,83 @@ from zoo.spec import Tolerance
 Array = NDArray[np.float32]
 Exported = Callable[..., Path]
 
+PUBLISHED = get_spec("fastenhancer_t").network
 NAMES = [
-    "fastenhancer_dprnn_t",
-    "fastenhancer_transformer_t",
-    "fastenhancer_layernorm_b",
-    "fastenhancer_time_kernel_b",
+    name
+    for name in ONE_A_NETWORK
+    if get_spec(name).family == "fastenhancer" and get_spec(name).network != PUBLISHED
 ]
 TRANSFORMER = "fastenhancer_transformer_t"
+SIZES = {  # layers of the encoder after the first, blocks, their channels and frequencies
+    "t": (2, 2, 20, 16),
+    "b": (2, 3, 36, 24),
+    "s": (3, 3, 48, 36),
+    "m": (3, 4, 72, 48),
+    "l": (4, 5, 96, 64),
+}
+PARAMETERS = {  # of the public training forms
+    "fastenhancer_t": 22_451,
+    "fastenhancer_b": 93_087,
+    "fastenhancer_s": 196_819,
+    "fastenhancer_m": 495_987,
+    "fastenhancer_l": 1_111_907,
+    "fastenhancer_dprnn_t": 23_691,
+    "fastenhancer_dprnn_b": 99_027,
+    "fastenhancer_dprnn_s": 206_755,
+    "fastenhancer_dprnn_m": 526_227,
+    "fastenhancer_dprnn_l": 1_179_203,
+    "fastenhancer_transformer_t": 19_819,
+    "fastenhancer_transformer_b": 80_579,
+    "fastenhancer_transformer_s": 174_915,
+    "fastenhancer_transformer_m": 431_315,
+    "fastenhancer_layernorm_b": 93_411,
+    "fastenhancer_time_kernel_b": 148_383,
+}
 
 
-def test_every_ablation_is_here() -> None:
-    networks = {
-        get_spec(name).network
-        for name in zoo.list_models()
-        if get_spec(name).family == "fastenhancer" and get_spec(name).streaming
-    }
-    assert networks == {get_spec(name).network for name in (*NAMES, "fastenhancer_t")}
+def public_keys(name: str) -> set[str]:
+    """Keys of a public checkpoint: those of an oracle of its form, with as many layers as this size has."""
+    layers, blocks, *_ = SIZES[name[-1]]
+    oracle = name[:-1] + "b"
+    if oracle not in ORACLES:  # forms without one: another kernel has no other keys, for recurrence see below
+        oracle = "fastenhancer_t"
+    keys = set()
+    for key in read_parameters(ORACLES[oracle]):
+        stem, _, rest = key.partition(".")
+        repeated = blocks if stem.endswith("_block") else layers if stem in ("encoder", "decoder") else 0
+        tail = rest.partition(".")[2]
+        keys |= {f"{stem}.{i}.{tail}" for i in range(repeated)} if repeated and tail != "pe" else {key}
+    if "dprnn" in name:  # in each block over frequency too, both ways, in place of attention and position
+        keys = {
+            re.sub("^rf_", "dprnn_", key) for key in keys if "attn" not in key and not key.endswith(".pe")
+        }
+        for key in [key for key in keys if ".rnn" in key]:
+            over_time, over_frequency = key.replace(".rnn", ".trnn"), key.replace(".rnn", ".frnn")
+            keys -= {key}
+            keys |= {over_time, over_frequency, over_frequency.replace("_l0", "_l0_reverse")}
+    return keys
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_size_is_the_public_one(name: str, shared: Path) -> None:
+    """Keys, and so many parameters."""
+    model = zoo.create_model(name)
+    assert model.state_dict().keys() == public_keys(name)
+    assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_states_of_every_size(name: str) -> None:
+    """For each block the GRU's memory, or keys and values of 31 frames; kernels over time keep two."""
+    layers, blocks, channels, bins = SIZES[name[-1]]
+    shapes = list(zoo.to_streaming(zoo.create_model(name)).state_shapes().values())
+    expected: list[tuple[int, ...]] = [(bins, channels)] * blocks
+    if "transformer" in name:
+        expected = [(31,), *[(bins, 4, 31, channels // 4)] * 2 * blocks]
+    elif "time_kernel" in name:
+        past = [(48, 2, 64)] * layers
+        expected = [*past, *expected, *past]
+    assert shapes == expected
 
 
 @pytest.mark.parametrize("form", ["spec2spec", "wav2wav"])

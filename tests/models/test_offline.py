@@ -18,7 +18,15 @@ import zoo
 from converters.base import whole_waveform
 from converters.cache import cached_export
 from converters.onnx import FORBIDDEN, export_onnx
-from tests.contract import assert_same, difference, enliven, random_model, shift_statistics
+from tests.contract import (
+    OFFLINE,
+    assert_same,
+    difference,
+    enliven,
+    random_model,
+    shift_statistics,
+    smallest_of_each,
+)
 from zoo.artifact.parity import compare
 from zoo.cli import main
 from zoo.create import build
@@ -35,19 +43,14 @@ from zoo.streaming.waveform import WaveformModel
 Array = NDArray[np.float32]
 Speech = Callable[[int, float, float], Array]
 
-NAMES = ["fastenhancer_huge", "fastenhancer_huge_24k", "fastenhancer_huge_48k"]
 FORMS = ["spec2spec", "wav2wav"]
 FRAMES = 12
-
-
-def test_all_are_here() -> None:
-    assert {name for name in zoo.list_models() if not get_spec(name).streaming} == set(NAMES)
 
 
 @pytest.fixture(scope="module")
 def small(speech: Speech) -> StreamingModule:
     """A network of that kind that is quick."""
-    spec = get_spec(NAMES[0])
+    spec = get_spec("fastenhancer_huge")
     sizes = {"channels": 16, "kernel_sizes": (8, 3), "block_channels": 12, "block_bins": 8, "blocks": 2}
     torch.manual_seed(0)
     return enliven(build(replace(spec, options={**spec.options, **sizes})), speech)
@@ -74,7 +77,7 @@ def spectra(model: StreamingModule, speech: Speech) -> torch.Tensor:
 # What it computes
 
 
-@pytest.mark.parametrize("large", NAMES, indirect=True)
+@pytest.mark.parametrize("large", OFFLINE, indirect=True)
 @torch.inference_mode()
 def test_what_is_folded_is_exact(large: StreamingModule, speech: Speech) -> None:
     x = spectra(large, speech)
@@ -84,7 +87,7 @@ def test_what_is_folded_is_exact(large: StreamingModule, speech: Speech) -> None
     assert snr > 250
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OFFLINE)
 def test_nothing_is_left_to_fold_and_no_state(name: str) -> None:
     model = shift_statistics(zoo.create_model(name))
     for form in FORMS:
@@ -149,7 +152,7 @@ def test_the_enhancer_takes_recordings(small: StreamingModule, speech: Speech) -
 # What there is not
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OFFLINE)
 @pytest.mark.parametrize("form", FORMS)
 def test_no_streaming_form(name: str, form: str) -> None:
     with pytest.raises(ValueError, match=f"{name} reads the whole recording and has no streaming form"):
@@ -243,7 +246,7 @@ def test_a_slip_in_the_conversion_is_told(small: StreamingModule, tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("large", NAMES[:1], indirect=True)
+@pytest.mark.parametrize("large", smallest_of_each(lambda spec: spec.network, OFFLINE), indirect=True)
 def test_a_registered_model_exports(large: StreamingModule, tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
     assert export_onnx(large, path, "wav2wav", streaming=False).passed
@@ -256,15 +259,15 @@ def test_a_registered_model_exports(large: StreamingModule, tmp_path: Path) -> N
 def test_list_and_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
-    assert {name for name, line in lines.items() if "offline" in line} == set(NAMES)
+    assert {name for name, line in lines.items() if "offline" in line} == set(OFFLINE)
     assert main(["list", "--json"]) == 0
     told = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
-    assert {name for name, entry in told.items() if not entry["streaming"]} == set(NAMES)
+    assert {name for name, entry in told.items() if not entry["streaming"]} == set(OFFLINE)
     assert all((entry["latency_ms"] is None) != entry["streaming"] for entry in told.values())
-    assert main(["info", NAMES[0]]) == 0
+    assert main(["info", OFFLINE[0]]) == 0
     text = capsys.readouterr().out
     assert "offline: it reads the whole recording first" in text and "streaming" not in text
-    assert main(["info", NAMES[0], "--json"]) == 0
+    assert main(["info", OFFLINE[0], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["forms"] == ["training", "ONNX offline, in both forms"]
     assert main(["info", "gtcrn"]) == 0
     assert "streaming wav2wav" in capsys.readouterr().out
@@ -277,7 +280,7 @@ def test_a_checkpoint_is_exported_offline(
     monkeypatch.setenv("SPEECHZOO_CACHE", str(tmp_path))
     monkeypatch.setattr("zoo.create.create_model", lambda name, weights: small)
     torch.save(small.state_dict(), tmp_path / "x.pt")
-    path = cached_export(NAMES[0], str(tmp_path / "x.pt"))
+    path = cached_export("fastenhancer_huge", str(tmp_path / "x.pt"))
     noisy = speech(16000, 0.8, 0.5)
     enhancer = zoo.Enhancer(path)
     assert not enhancer.streaming
