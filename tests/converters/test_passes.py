@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from converters.onnx import OPSET
+from converters.onnx import OPSETS
 from converters.passes import simplify
 
 Array = NDArray[np.float32]
@@ -29,7 +29,7 @@ def model(nodes: Nodes, outputs: list[str], **constants: NDArray) -> onnx.ModelP
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSETS[0])], ir_version=10)
 
 
 def run(proto: onnx.ModelProto) -> list[Array]:
