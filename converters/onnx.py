@@ -214,6 +214,7 @@ def _trace(
         raise RuntimeError("torch.onnx.export returned no program")
     proto = onnxslim.slim(program.model_proto)
     simplify(proto)
+    del proto.graph.value_info[:]  # shapes in between, which every reader infers
     _check_operators(proto)
     return proto
 
