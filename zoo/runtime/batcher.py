@@ -17,7 +17,7 @@ from zoo.runtime.stream import Channel, Latency
 
 Array = NDArray[np.float32]
 
-HOPS_AT_ONCE = 16  # of one call, where streams have that much waiting
+FRAMES_AT_ONCE = 64  # of one call, hops x streams, where that much waits: more leave the fastest memory
 
 
 class BatchedStream:
@@ -159,7 +159,7 @@ class StreamBatcher:
         done = 0
         while ready := [stream for stream, blocks in waiting.items() if blocks.shape[1] > done]:
             least = min(waiting[stream].shape[1] for stream in ready) - done
-            step = min(least, HOPS_AT_ONCE * length)
+            step = min(least, max(1, FRAMES_AT_ONCE // len(ready)) * length)
             together = np.concatenate([waiting[stream][:, done : done + step] for stream in ready])
             enhanced = self._call(together, [self._rows[stream] for stream in ready])
             for stream, output in zip(ready, enhanced, strict=True):
