@@ -1,6 +1,6 @@
 """speechzoo: deployable speech models, each with its streaming form, its graphs and their proof.
 
-``list_models``, ``get_spec``, ``Enhancer`` and ``StreamBatcher`` on finished artifacts, and ``verify``
+``list_models``, ``get_spec``, ``Enhancer`` and ``StreamBatcher`` on finished artifacts, ``pull`` and ``verify``
 work without torch;
 ``create_model`` and ``to_streaming`` need the extra ``[torch]``.
 """
@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from zoo.create import create_model
     from zoo.enhancer import Enhancer
+    from zoo.pulled import pull
     from zoo.registry import get_spec, list_models
     from zoo.runtime.batcher import StreamBatcher
     from zoo.runtime.verification import verify
@@ -26,6 +27,7 @@ __all__ = [
     "create_model",
     "get_spec",
     "list_models",
+    "pull",
     "to_streaming",
     "verify",
 ]
@@ -36,6 +38,7 @@ _HOME = {
     "create_model": "zoo.create",
     "get_spec": "zoo.registry",
     "list_models": "zoo.registry",
+    "pull": "zoo.pulled",
     "to_streaming": "zoo.streaming.conversion",
     "verify": "zoo.runtime.verification",
 }

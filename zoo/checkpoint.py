@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,6 +79,23 @@ def read_parameters(path: Path) -> Params:
             f"pickled objects, which are not loaded: save the state dict alone"
         ) from error
     return _parameters_in(content, path)
+
+
+def rename(params: Params, renames: Mapping[str, str]) -> Params:
+    """Parameters with each regular expression in their names replaced, in the order given.
+
+    Raises:
+        CheckpointError: two of them get one name.
+    """
+    renamed: Params = {}
+    for name, value in params.items():
+        new = name
+        for pattern, replacement in renames.items():
+            new = re.sub(pattern, replacement, new)
+        if new in renamed:
+            raise CheckpointError(f"two parameters become {new}, the second from {name}; mend the renames")
+        renamed[new] = value
+    return renamed
 
 
 def write_parameters(model: nn.Module, spec: ModelSpec, weights: Mapping[str, str], path: Path) -> None:

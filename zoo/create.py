@@ -37,7 +37,7 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> St
     located = locate(spec, weights)
     record = checkpoint.read_record(located.path)
     model = build(_configured(spec, located.path, record))
-    params = checkpoint.read_parameters(located.path)
+    params = checkpoint.rename(checkpoint.read_parameters(located.path), located.renames)
     checkpoint.load_strictly(model, params, where=str(located.path), name=spec.name)
     known = {**located.provenance, **(record.weights if record else {})}
     model.provenance = {**known, "sha256": checkpoint.digest(model.state_dict())}

@@ -5,7 +5,8 @@ Nothing here imports torch, so that listing models and running artifacts works w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,22 +65,38 @@ class TensorSpec:
     dtype: str = "float32"
 
 
+PACKAGE_SCHEME = "package:"  # of an address, before a path inside the folder of the package ``zoo``
+HUB_SCHEME = "hf://"  # before ORG/NAME@COMMIT/FILE
+LOCAL_SCHEME = "local:"  # before the name of a file that nobody offers for download
+_ADDRESS = re.compile(
+    rf"{PACKAGE_SCHEME}[^\s]+|{LOCAL_SCHEME}[\w.-]+|https://[^\s/]+/[^\s]+|http://127\.0\.0\.1:\d+/[^\s]+"
+    rf"|{HUB_SCHEME}(?P<repo>[\w.-]+/[\w.-]+)@(?P<commit>[0-9a-f]{{40}})/(?P<file>[^\s]+)"
+)
+
+
 @dataclass(frozen=True)
 class Weights:
     """Where trained weights come from and on what terms; a descriptor without a hash does not exist.
 
     Attributes:
         tag: the name used in ``create_model(name, weights=tag)``.
-        url: https address of the file; or ``package:`` and a path inside the package.
+        url: https address of the file; ``hf://ORG/NAME@COMMIT/FILE`` on the Hub; ``package:`` and a path
+            inside the package; or ``local:`` and a name, for a file that cannot be downloaded.
         sha256: hex digest of the file.
         size: bytes.
         licence: SPDX identifier.
         training_data: what the weights were trained on.
+        datasets: the public sets among that, as the Hub's cards name them.
         metrics: published or measured figures, each with the test set in its name.
+        renames: regular expressions and what takes their place in the names of the file's parameters.
+        obtain: how to come by a ``local:`` file.
         artifact: ``package:`` and the path of a streaming wav2wav graph with these weights, if it has one.
         artifact_sha256: hex digest of that file.
         many: the same of a graph that takes any number of hops and streams a call.
         many_sha256: hex digest of that file.
+
+    Raises:
+        ValueError: without hash, size, terms or training data, or an address that does not pin the file.
     """
 
     tag: str
@@ -88,11 +105,40 @@ class Weights:
     size: int
     licence: str
     training_data: str
+    datasets: Sequence[str] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
+    obtain: str = ""
     artifact: str = ""
     artifact_sha256: str = ""
     many: str = ""
     many_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        where = f"weights {self.tag!r}"
+        if not _ADDRESS.fullmatch(self.url):
+            raise ValueError(
+                f"{where}: {self.url!r} is no address of the kinds https://, {HUB_SCHEME}ORG/NAME@COMMIT/FILE "
+                f"with all 40 digits of the commit, {PACKAGE_SCHEME}PATH or {LOCAL_SCHEME}NAME"
+            )
+        if bool(self.obtain) != self.url.startswith(LOCAL_SCHEME):
+            raise ValueError(f"{where}: obtain is for {LOCAL_SCHEME} files, which need it")
+        hashes = [self.sha256]
+        hashes += [h for h, of in ((self.artifact_sha256, self.artifact), (self.many_sha256, self.many)) if of]
+        for text in hashes:
+            if not re.fullmatch(r"[0-9a-f]{64}", text):
+                raise ValueError(f"{where}: {text!r} is no sha256; without one there is no descriptor")
+        if type(self.size) is not int or self.size < 1:
+            raise ValueError(f"{where}: {self.size!r} is no size in bytes")
+        if not all((self.tag, self.licence, self.training_data)):
+            raise ValueError(f"{where}: tag, licence and training data must be given")
+
+    def location(self) -> tuple[str, str, str]:
+        """Repository, commit and file of an ``hf://`` address."""
+        match = _ADDRESS.fullmatch(self.url)
+        if match is None or match["repo"] is None:
+            raise ValueError(f"weights {self.tag!r}: {self.url} is not on the Hub")
+        return match["repo"], match["commit"], match["file"]
 
 
 @dataclass(frozen=True)

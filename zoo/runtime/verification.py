@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 
 from zoo.artifact.golden import golden_tolerance, unpack
+from zoo.artifact.manifest import Golden
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError
 from zoo.runtime.onnx import Graph, open_session
+from zoo.runtime.session import Session
+from zoo.spec import Tolerance
 
 
 def verify(path: str | os.PathLike[str]) -> ParityReport:
@@ -28,11 +33,37 @@ def verify(path: str | os.PathLike[str]) -> ParityReport:
         raise ArtifactError(
             f"{path}: it carries no golden recording, so it cannot be verified; export it again"
         )
-    noisy, expected = unpack(manifest.golden, str(path))
+    return verify_session(
+        session, manifest.golden, manifest.tolerance, str(path), tensor=manifest.outputs[0].name
+    )
+
+
+def verify_session(
+    session: Session, golden: Golden, tolerance: Tolerance, where: str, *, tensor: str = "wav_out"
+) -> ParityReport:
+    """Run a session on a golden recording and compare; ``where`` and ``tensor`` are for messages.
+
+    Raises:
+        ArtifactError: the recording is damaged.
+        ParityError: the session computes something else than it should.
+    """
+    noisy, expected = unpack(golden, where)
     return compare(
         expected,
         session.whole(noisy[None])[0],
-        tensor=manifest.outputs[0].name,
-        tolerance=golden_tolerance(manifest.tolerance),
-        frame_length=manifest.front_end.hop_length,
+        tensor=tensor,
+        tolerance=golden_tolerance(tolerance),
+        frame_length=session.front_end.hop_length,
     )
+
+
+def read_golden(path: Path) -> Golden:
+    """The golden recording of a repository, from its own file.
+
+    Raises:
+        ArtifactError: it is none.
+    """
+    try:
+        return Golden(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{path}: it is no golden recording ({error}); publish it again") from error
