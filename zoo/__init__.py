@@ -1,7 +1,7 @@
 """speechzoo: deployable speech models, each with its streaming form, its graphs and their proof.
 
-``list_models``, ``get_spec``, ``Enhancer`` and ``StreamBatcher`` on finished artifacts, ``pull`` and ``verify``
-work without torch;
+``list_models``, ``get_spec``, ``Enhancer`` and ``StreamBatcher`` on finished artifacts, ``pull`` and
+``verify`` work without torch;
 ``create_model`` and ``to_streaming`` need the extra ``[torch]``.
 """
 

@@ -12,12 +12,14 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from zoo.errors import ArtifactError
 from zoo.spec import PACKAGE_SCHEME, ModelSpec, Weights
 
 TAG = "speechzoo"
 _ROOT = Path(__file__).parent
+_Spec = TypeVar("_Spec", bound=ModelSpec)
 
 
 def folder(spec: ModelSpec) -> Path:
@@ -25,7 +27,7 @@ def folder(spec: ModelSpec) -> Path:
     return _ROOT / "models" / spec.family / "packaged"
 
 
-def with_packaged_weights(spec: ModelSpec) -> ModelSpec:
+def with_packaged_weights(spec: _Spec) -> _Spec:
     """The record of a model, with the weights that come with the package first among its tags.
 
     Raises:

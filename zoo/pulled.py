@@ -287,7 +287,7 @@ def _prove_parameters(path: Path, index: Index, golden: Path | None) -> None:
 
 def _prove_graph(path: Path, file: File, index: Index) -> None:
     """A graph against its manifest, the index and the recording inside it."""
-    from zoo.runtime.onnx import Graph
+    from zoo.runtime.graph import Graph
     from zoo.runtime.verification import verify
 
     manifest = Graph(path).manifest

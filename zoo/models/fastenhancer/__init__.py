@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.spec import FrontEnd, ModelSpec
+from zoo.models.fastenhancer.weights import WEIGHTS
+from zoo.spec import EnhancementSpec, FrontEnd, Weights
 
 # size: channels, kernels after the first, blocks, their channels, their bins at 16 and 48 kHz,
 # hop at 16 kHz (twice that at 48 kHz)
@@ -73,10 +74,11 @@ def _spec(
     options: Mapping[str, Any],
     *,
     streaming: bool = True,
-) -> ModelSpec:
+    weights: tuple[Weights, ...] = (),
+) -> EnhancementSpec:
     """A record with what all of them share; network and reader are of this package."""
     parameters, macs = _COUNTS[name]
-    return ModelSpec(
+    return EnhancementSpec(
         name=name,
         family="fastenhancer",
         title=title,
@@ -89,11 +91,12 @@ def _spec(
         parameters=parameters,
         macs_per_second=macs,
         streaming=streaming,
+        weights=weights,
         config_reader=f"{__name__}.config:{reader}",
     )
 
 
-def _published(size: str, *, wide: bool) -> ModelSpec:
+def _published(size: str, *, wide: bool) -> EnhancementSpec:
     return _spec(
         f"fastenhancer_48k_{size}" if wide else f"fastenhancer_{size}",
         f"FastEnhancer-{size.upper()}" + (" (48 kHz)" if wide else ""),
@@ -101,10 +104,11 @@ def _published(size: str, *, wide: bool) -> ModelSpec:
         "model:FastEnhancer",
         "read_config",
         {**_options(size, wide=wide), "heads": 4},
+        weights=(WEIGHTS[size],) if wide and size in WEIGHTS else (),
     )
 
 
-def _dprnn(size: str) -> ModelSpec:
+def _dprnn(size: str) -> EnhancementSpec:
     options = _options(size)
     return _spec(
         f"fastenhancer_dprnn_{size}",
@@ -116,7 +120,7 @@ def _dprnn(size: str) -> ModelSpec:
     )
 
 
-def _transformer(size: str) -> ModelSpec:
+def _transformer(size: str) -> EnhancementSpec:
     return _spec(
         f"fastenhancer_transformer_{size}",
         f"FastEnhancer-{size.upper()}, dual-path transformer",
@@ -127,7 +131,7 @@ def _transformer(size: str) -> ModelSpec:
     )
 
 
-def _huge(name: str, front_end: FrontEnd, rate: str, *, trained_filters: bool = False) -> ModelSpec:
+def _huge(name: str, front_end: FrontEnd, rate: str, *, trained_filters: bool = False) -> EnhancementSpec:
     return _spec(
         name,
         f"FastEnhancer-Huge, non-causal ({rate})",
