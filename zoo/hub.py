@@ -308,9 +308,10 @@ def _transfer(item: Item, part: Path) -> None:
                 raise HubError(f"{item.name}: the server sends another part than the one asked for")
             _append(item, part, have if goes_on else 0, response.iter_bytes(_CHUNK))
     except HfHubHTTPError as error:
-        if error.response.status_code == 416:  # what is there is not the beginning of what the server has
-            part.unlink()
-        raise
+        if error.response.status_code != 416:
+            raise
+        part.unlink()  # it is no beginning of what the server has
+        raise _BrokenOff(f"the server has no more than {have:,} of {item.size:,} bytes") from error
     except HubError:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -442,7 +443,9 @@ def offline() -> bool:
 
 def _online(name: str) -> None:
     if offline():
-        raise HubError(f"{name}: it is not in the cache {cache_folder()}, and HF_HUB_OFFLINE forbids to fetch it")
+        raise HubError(
+            f"{name}: it is not in the cache {cache_folder()}, and HF_HUB_OFFLINE forbids to fetch it"
+        )
 
 
 def _incoming(item: Item) -> Path:

@@ -17,6 +17,8 @@ from urllib.parse import quote
 
 from zoo import hub
 from zoo.artifact.engine import choose, this_machine
+from zoo.artifact.golden import read_golden
+from zoo.artifact.manifest import Golden
 from zoo.errors import ArtifactError, HubError, MissingExtraError, SpeechZooError
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
@@ -97,7 +99,7 @@ def repository_of(repo: str | None, model: str) -> str:
     return name
 
 
-def prove(path: Path, file: File, index: Index, golden: Path | None) -> None:
+def prove(path: Path, file: File, index: Index, golden: Path | None, where: str) -> None:
     """Hold a file against its index and against the golden recording.
 
     Args:
@@ -105,21 +107,24 @@ def prove(path: Path, file: File, index: Index, golden: Path | None) -> None:
         file: what the index says of it.
         index: of the repository.
         golden: the repository's recording, for parameters; graphs have theirs inside.
+        where: the repository, for messages.
 
     Raises:
         ArtifactError: damaged, or another than the index says.
         ParityError: it does not compute what it should.
         MissingExtraError: what runs it is not installed.
     """
-    with _named(path, file.path):
+    with _named(path, f"{where}: {file.path}"):
         if file.format == PARAMETERS:
-            _prove_parameters(path, index, golden)
+            if golden is None:
+                raise ArtifactError(f"{path}: without {GOLDEN} it cannot be verified")
+            _prove_parameters(path, index, read_golden(golden, f"{where}: {GOLDEN}"))
         elif file.format in _PROVABLE:
             _prove_graph(path, file, index)
         else:
             raise ArtifactError(
-                f"{path}: this version of speechzoo cannot verify files of the format {file.format}, and what "
-                f"is not verified is not used"
+                f"{path}: this version of speechzoo cannot verify files of the format {file.format}, and "
+                f"what is not verified is not used"
             )
 
 
@@ -201,8 +206,7 @@ def _proved(source: _Source, file: File, say: Say) -> Path:
         say(f"{source.name}: fetching {file.path}, {file.size / 1e3:,.0f} kB")
         part = hub.fetch(item, say)
         try:
-            with _named(part, f"{source.name}: {file.path}"):
-                prove(part, file, source.index, golden)
+            prove(part, file, source.index, golden, source.name)
             hub.keep(part, target)
         finally:
             part.unlink(missing_ok=True)
@@ -263,7 +267,7 @@ def _build_engine(
     return target
 
 
-def _prove_parameters(path: Path, index: Index, golden: Path | None) -> None:
+def _prove_parameters(path: Path, index: Index, golden: Golden) -> None:
     """A safetensors file against the recording, in PyTorch."""
     try:
         from zoo.create import create_model
@@ -272,7 +276,7 @@ def _prove_parameters(path: Path, index: Index, golden: Path | None) -> None:
         raise MissingExtraError(
             f'{path}: verifying it needs {error.name}: pip install "speechzoo[torch]"; --format onnx does not'
         ) from error
-    from zoo.runtime.verification import read_golden, verify_session
+    from zoo.runtime.verification import verify_session
 
     model = create_model(index.model, path)
     if model.provenance["sha256"] != index.weights["sha256"]:
@@ -280,9 +284,7 @@ def _prove_parameters(path: Path, index: Index, golden: Path | None) -> None:
             f"{path}: its parameters have the sha256 {model.provenance['sha256']}, not that of the index, "
             f"{index.weights['sha256']}"
         )
-    if golden is None:
-        raise ArtifactError(f"{path}: there is no golden recording, so it cannot be verified")
-    verify_session(TorchSession(model), read_golden(golden), model.spec.tolerance, str(path))
+    verify_session(TorchSession(model), golden, model.spec.tolerance, str(path))
 
 
 def _prove_graph(path: Path, file: File, index: Index) -> None:
@@ -309,13 +311,13 @@ _PROVABLE = ("onnx",)
 
 @contextmanager
 def _named(path: Path, name: str) -> Iterator[None]:
-    """Errors about a temporary file, told of the name that the user knows."""
+    """Errors about a temporary file, told by ``REPOSITORY: FILE``, the name that the user knows."""
     try:
         yield
     except SpeechZooError as error:
         text = str(error)
-        told = text.replace(str(path), name) if str(path) in text else f"{name}: {text}"
-        raise type(error)(told) from error
+        about_it = str(path) in text or text.startswith(name.partition(": ")[0])
+        raise type(error)(text.replace(str(path), name) if about_it else f"{name}: {text}") from error
 
 
 def _copy(path: Path, folder: Path, force: bool) -> Path:

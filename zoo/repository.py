@@ -59,7 +59,9 @@ class File:
         if not isinstance(self.format, str) or not self.format:
             raise ValueError(f"{self.path}: {self.format!r} is no format")
         if (self.format == "tensorrt") != (self.engine is not None):
-            raise ValueError(f"{self.path}: the record of an engine goes with the format tensorrt, and with no other")
+            raise ValueError(
+                f"{self.path}: the record of an engine goes with the format tensorrt, and with no other"
+            )
 
     @property
     def name(self) -> str:
@@ -140,7 +142,9 @@ class Index:
             ArtifactError: there is none; the message lists what there is.
         """
         if format not in GRAPHS and (form is not None or streaming is not None):
-            raise ArtifactError(f"{format} files have no form and are not streaming or offline; leave that out")
+            raise ArtifactError(
+                f"{format} files have no form and are not streaming or offline; leave that out"
+            )
         found = [
             file
             for file in self.files
@@ -150,7 +154,11 @@ class Index:
         ]
         if not found or format in _NO_MODEL:
             kind = {None: "", True: "streaming ", False: "offline "}[streaming]
-            raise ArtifactError(f"{where} has no {kind}{form or ''} {format} file; it has {self.contents()}".replace("  ", " "))
+            raise ArtifactError(
+                f"{where} has no {kind}{form or ''} {format} file; it has {self.contents()}".replace(
+                    "  ", " "
+                )
+            )
         return sorted(found, key=lambda file: (not file.streaming, file.path))
 
     def contents(self) -> str:

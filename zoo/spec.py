@@ -130,7 +130,9 @@ class Weights:
         if bool(self.obtain) != self.url.startswith(LOCAL_SCHEME):
             raise ValueError(f"{where}: obtain is for {LOCAL_SCHEME} files, which need it")
         hashes = [self.sha256]
-        hashes += [h for h, of in ((self.artifact_sha256, self.artifact), (self.many_sha256, self.many)) if of]
+        hashes += [
+            h for h, of in ((self.artifact_sha256, self.artifact), (self.many_sha256, self.many)) if of
+        ]
         for text in hashes:
             if not re.fullmatch(r"[0-9a-f]{64}", text):
                 raise ValueError(f"{where}: {text!r} is no sha256; without one there is no descriptor")

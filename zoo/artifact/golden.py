@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -55,6 +57,18 @@ def unpack(golden: Golden, where: str) -> tuple[Array, Array]:
     if noisy.shape != enhanced.shape:
         raise ArtifactError(f"{where}: its golden recording holds {noisy.shape} and {enhanced.shape} samples")
     return noisy, enhanced
+
+
+def read_golden(path: Path, where: str) -> Golden:
+    """The recording that a repository has as a file of its own, JSON; ``where`` names it in errors.
+
+    Raises:
+        ArtifactError: it is none.
+    """
+    try:
+        return Golden(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{where}: it is no golden recording ({error}); publish it again") from error
 
 
 def golden_tolerance(tolerance: Tolerance) -> Tolerance:

@@ -52,7 +52,7 @@ class Graph:
                 str(self.path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's own classes share no other base
-            reason = str(error).splitlines()[0][:200]
+            reason = str(error).splitlines()[0].replace(str(self.path), "the file")[:200]
             raise ArtifactError(
                 f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}); it is "
                 f"damaged, truncated or not ONNX: export or download it again"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 
 from zoo.artifact.golden import golden_tolerance, unpack
 from zoo.artifact.manifest import Golden
@@ -56,15 +54,3 @@ def verify_session(
         tolerance=golden_tolerance(tolerance),
         frame_length=session.front_end.hop_length,
     )
-
-
-def read_golden(path: Path) -> Golden:
-    """The golden recording of a repository, from its own file.
-
-    Raises:
-        ArtifactError: it is none.
-    """
-    try:
-        return Golden(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise ArtifactError(f"{path}: it is no golden recording ({error}); publish it again") from error
