@@ -91,17 +91,17 @@ def header(spec: EnhancementSpec, licence: str, weights: Weights | None) -> str:
 
 
 def _use(spec: EnhancementSpec, repo: str) -> str:
-    return (
-        "```sh\n"
-        f"speechzoo pull {spec.name} --repo {repo} -o .\n"
-        f"speechzoo enhance noisy.wav --artifact {spec.name}.wav2wav{'' if spec.streaming else '.offline'}.onnx "
-        "-o clean.wav\n"
-        "```\n\n"
-        "```python\n"
-        "import zoo\n\n"
-        f'enhancer = zoo.Enhancer(zoo.pull("{spec.name}", repo="{repo}"))\n'
-        "```"
-    )
+    graph = f"{spec.name}.wav2wav{'' if spec.streaming else '.offline'}.onnx"
+    return f"""```sh
+speechzoo pull {spec.name} --repo {repo} -o .
+speechzoo enhance noisy.wav --artifact {graph} -o clean.wav
+```
+
+```python
+import zoo
+
+enhancer = zoo.Enhancer(zoo.pull("{spec.name}", repo="{repo}"))
+```"""
 
 
 def _files(index: Index) -> str:

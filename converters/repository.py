@@ -138,8 +138,8 @@ def _model(
     model.provenance = {**model.provenance, **{key: text for key, text in given.items() if text}}
     if not model.provenance.get("licence"):
         raise CheckpointError(
-            f"{weights}: under which licence may these weights be passed on? Pass --licence SPDX and, for the "
-            f"card, --training-data TEXT"
+            f"{weights}: under which licence may these weights be passed on? Pass --licence SPDX and, for "
+            f"the card, --training-data TEXT"
         )
     source = locate(spec, weights).provenance["source"]
     return model, next((known for known in spec.weights if known.tag == source), None)

@@ -30,7 +30,6 @@ Result = TypeVar("Result")
 TIMEOUT = 10.0  # seconds without an answer or a byte, where HF_HUB_DOWNLOAD_TIMEOUT does not say another
 ATTEMPTS = 3  # after a broken connection or a server's fault
 COMMIT = re.compile(r"[0-9a-f]{40}")
-_CHUNK = 1 << 16
 _TRUE = {"1", "ON", "YES", "TRUE"}
 
 
@@ -82,8 +81,8 @@ def download(weights: Weights) -> Path:
     where = f"weights {weights.tag}"
     if weights.url.startswith(LOCAL_SCHEME):
         raise CheckpointError(
-            f"{where}: {weights.url.removeprefix(LOCAL_SCHEME)} cannot be downloaded: {weights.obtain}; then "
-            f"pass the path of the file (sha256 {weights.sha256})"
+            f"{where}: {weights.url.removeprefix(LOCAL_SCHEME)} cannot be downloaded: {weights.obtain}. Pass "
+            f"the path; the file known by this tag has the sha256 {weights.sha256}"
         )
     target = cache_folder() / "weights" / f"{weights.sha256[:16]}-{weights.url.rpartition('/')[2]}"
     if has(target, weights.size, weights.sha256):
@@ -146,7 +145,7 @@ def read(repo: str, revision: Revision, file: str, limit: int, say: Say = lambda
     def get() -> bytes:
         content = b""
         with _request(item.url, item.headers) as response:
-            for chunk in response.iter_bytes(_CHUNK):
+            for chunk in response.iter_bytes():
                 content += chunk
                 if len(content) > limit:
                     raise HubError(f"{item.name}: it is larger than {limit:,} bytes; it is not used")
@@ -173,7 +172,7 @@ def exclusive(item: Item, say: Say = lambda line: None) -> Iterator[None]:
 
     try:
         _incoming(item).parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(_incoming(item).with_suffix(".lock"))
+        lock = FileLock(_incoming(item).with_name(f"{item.sha256}.lock"))
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -207,8 +206,8 @@ def fetch(item: Item, say: Say = lambda line: None) -> Path:
         found = sha256_of(part)
         part.unlink()
         raise HubError(
-            f"{item.name}: it should have the sha256 {item.sha256}, but what the server sends has {found}; it "
-            f"is not used"
+            f"{item.name}: it should have the sha256 {item.sha256}, but what the server sends has {found}; "
+            f"it is not used"
         )
     return part
 
@@ -306,7 +305,7 @@ def _transfer(item: Item, part: Path) -> None:
             goes_on = response.status_code == 206
             if goes_on and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
                 raise HubError(f"{item.name}: the server sends another part than the one asked for")
-            _append(item, part, have if goes_on else 0, response.iter_bytes(_CHUNK))
+            _append(item, part, have if goes_on else 0, response.iter_bytes())
     except HfHubHTTPError as error:
         if error.response.status_code != 416:
             raise
@@ -426,13 +425,14 @@ def _reason(error: Exception) -> str:
         return f"the server does not answer: nothing came for {_timeout():g} seconds"
     if isinstance(error, _BrokenOff | httpx2.RemoteProtocolError | httpx2.ReadError):
         return f"the connection broke off ({error or type(error).__name__})"
-    return f"the client cannot do it ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
+    told = str(error).splitlines() or [""]
+    return f"it cannot be done ({type(error).__name__}: {told[0]})"
 
 
 def _unwritable(name: str, error: OSError) -> HubError:
     return HubError(
-        f"{name}: the cache {cache_folder()} cannot be written ({error.strerror or error}); make room there, or "
-        f"set SPEECHZOO_CACHE to another folder"
+        f"{name}: the cache {cache_folder()} cannot be written ({error.strerror or error}); make room there, "
+        f"or set SPEECHZOO_CACHE to another folder"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -44,15 +45,15 @@ def pull(
 ) -> Path:
     """A file of a model's artifact repository, proved on this machine.
 
-    Its bytes have the sha256 of the repository's index, its manifest says what the index says, and it computes
-    what its golden recording holds; or there is an error and no file. With all 40 digits of a commit as
-    revision, what is in the cache needs no request.
+    Its bytes have the sha256 of the repository's index, its manifest says what the index says, and it
+    computes what its golden recording holds; or there is an error and no file. With all 40 digits of a commit
+    as revision, what is in the cache needs no request.
 
     Args:
         model: registered name.
         format: ``onnx``, ``safetensors``, ``tensorrt``, or another that the repository has.
         form: of a graph, ``wav2wav`` or ``spec2spec``; by default ``wav2wav``.
-        streaming: of a graph: with states, or a whole recording at once; by default streaming if there is such.
+        streaming: of a graph: with states, or a whole recording at once; by default streaming if possible.
         precision: of an engine: ``fp32``, ``fp16`` or ``bf16``.
         sizes: of an engine's free axes, as {"streams": 8}; 1 where none is given.
         repo: ``ORG/NAME``; by default ``SPEECHZOO_REPO``.
@@ -94,7 +95,7 @@ def repository_of(repo: str | None, model: str) -> str:
             f"no repository of {model} is known: pass --repo ORG/NAME or set {VARIABLE}. To publish one: "
             f"`speechzoo publish {model} --repo ORG/NAME`. In the package, without a download, are {ready}"
         )
-    if name.count("/") != 1 or not all(name.split("/")):
+    if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*", name):
         raise HubError(f"repository {name!r}: expected ORG/NAME")
     return name
 
@@ -159,8 +160,8 @@ def _open(model: str, repo: str | None, revision: str | None, say: Say) -> _Sour
     elif hub.offline():
         if not remembered.is_file():
             raise HubError(
-                f"{repo}@{revision}: it is not in the cache {hub.cache_folder()}, and HF_HUB_OFFLINE forbids to "
-                f"fetch it"
+                f"{repo}@{revision}: it is not in the cache {hub.cache_folder()}, and HF_HUB_OFFLINE forbids "
+                f"to fetch it"
             )
         found = hub.Revision(remembered.read_text().strip(), "")
         say(f"{repo}: {revision} was {found.commit} when it was last asked for")

@@ -106,12 +106,13 @@ class Index:
             data = json.loads(content.decode())
             if not isinstance(data, dict) or data.pop("library_name", None) != "speechzoo":
                 raise ArtifactError(
-                    f"{where}: it is no index of speechzoo; is this a repository that `speechzoo publish` made?"
+                    f"{where}: it is no index of speechzoo; is this a repository that `speechzoo publish` "
+                    f"made?"
                 )
             if data["version"] != VERSION:
                 raise ArtifactError(
-                    f"{where}: it has version {data['version']}, this package reads version {VERSION}; install "
-                    f"a newer speechzoo, or take an older --revision"
+                    f"{where}: it has version {data['version']}, this package reads version {VERSION}; "
+                    f"install a newer speechzoo, or take an older --revision"
                 )
             files = tuple(_file(path, fields) for path, fields in data.pop("files").items())
             index = cls(**{**data, "files": files})
@@ -120,8 +121,8 @@ class Index:
             return index
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ArtifactError(
-                f"{where}: it cannot be read ({type(error).__name__}: {error}); publish the repository again, "
-                f"or take another --revision"
+                f"{where}: it cannot be read ({type(error).__name__}: {error}); publish the repository "
+                f"again, or take another --revision"
             ) from error
 
     def find(self, format: str, where: str, form: str | None = None, streaming: bool | None = None) -> File:

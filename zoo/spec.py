@@ -124,8 +124,8 @@ class Weights:
         where = f"weights {self.tag!r}"
         if not _ADDRESS.fullmatch(self.url):
             raise ValueError(
-                f"{where}: {self.url!r} is no address of the kinds https://, {HUB_SCHEME}ORG/NAME@COMMIT/FILE "
-                f"with all 40 digits of the commit, {PACKAGE_SCHEME}PATH or {LOCAL_SCHEME}NAME"
+                f"{where}: {self.url!r} is no address of the kinds https://, {HUB_SCHEME}ORG/NAME@COMMIT/FILE"
+                f" with all 40 digits of the commit, {PACKAGE_SCHEME}PATH or {LOCAL_SCHEME}NAME"
             )
         if bool(self.obtain) != self.url.startswith(LOCAL_SCHEME):
             raise ValueError(f"{where}: obtain is for {LOCAL_SCHEME} files, which need it")

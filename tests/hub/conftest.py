@@ -1,4 +1,4 @@
-"""A Hub of our own on the loopback address, an empty cache, and a repository made of what is in the package."""
+"""A Hub of our own on the loopback address, an empty cache, and a repository of what is in the package."""
 
 from __future__ import annotations
 

@@ -211,71 +211,178 @@ AT = r"someone/small@[0-9a-f]{12}: "
 GRAPH_RE, PARAMETERS_RE, INDEX_RE = (AT + re.escape(path) for path in (GRAPH, PARAMETERS, INDEX))
 
 FAULTS = [
-    Fault("wrong bytes, right ETag", HubError, f"{GRAPH_RE}: it should have the sha256", answers={GRAPH: other_bytes}),
-    Fault("link", HubError, f"{GRAPH_RE}: the connection broke off .it ended after 22 of", answers={GRAPH: git_link}),
+    Fault(
+        "wrong bytes, right ETag",
+        HubError,
+        f"{GRAPH_RE}: it should have the sha256",
+        answers={GRAPH: other_bytes},
+    ),
+    Fault(
+        "link",
+        HubError,
+        f"{GRAPH_RE}: the connection broke off .it ended after 22 of",
+        answers={GRAPH: git_link},
+    ),
     Fault("truncated", HubError, f"{GRAPH_RE}: the connection broke off", answers={GRAPH: truncated}),
-    Fault("longer", HubError, f"{GRAPH_RE}: it should have [0-9,]+ bytes, but .* more", answers={GRAPH: longer}),
-    Fault("another part", HubError, f"{GRAPH_RE}: the server sends another part", answers={GRAPH: other_part}),
-    Fault("no such file", HubError, f"{GRAPH_RE}: the repository has no such file .404", answers={GRAPH: missing}),
+    Fault(
+        "longer", HubError, f"{GRAPH_RE}: it should have [0-9,]+ bytes, but .* more", answers={GRAPH: longer}
+    ),
+    Fault(
+        "another part", HubError, f"{GRAPH_RE}: the server sends another part", answers={GRAPH: other_part}
+    ),
+    Fault(
+        "no such file",
+        HubError,
+        f"{GRAPH_RE}: the repository has no such file .404",
+        answers={GRAPH: missing},
+    ),
     Fault("file not there", HubError, f"{GRAPH_RE}: the repository has no such file", without(GRAPH)),
-    Fault("mute", HubError, f"{GRAPH_RE}: the server does not answer: nothing .* 0.4 s", answers={GRAPH: mute}),
+    Fault(
+        "mute", HubError, f"{GRAPH_RE}: the server does not answer: nothing .* 0.4 s", answers={GRAPH: mute}
+    ),
     Fault("stalls", HubError, f"{GRAPH_RE}: the server does not answer", answers={GRAPH: stalls}),
     Fault("mute at once", HubError, r"someone/small@main: config.json: .*not answer", answers={INDEX: mute}),
     Fault("500", HubError, f"{GRAPH_RE}: the server answered 500 Internal", answers={GRAPH: broken}),
     Fault("no Hub", HubError, r"config\.json: .* without the commit and ETag", answers={INDEX: no_commit}),
     Fault("no index", HubError, r"someone/small@main: config.json: .* no such file .404", without(INDEX)),
-    Fault("index tampered with", HubError, f"{INDEX_RE}: its bytes do not have the hash", answers={INDEX: other_bytes}),
+    Fault(
+        "index tampered with",
+        HubError,
+        f"{INDEX_RE}: its bytes do not have the hash",
+        answers={INDEX: other_bytes},
+    ),
     Fault("index too large", HubError, f"{INDEX_RE}: it is larger than", raw_index(b" " * 2_000_000)),
-    Fault("index not JSON", ArtifactError, f"{INDEX_RE}: it cannot be read .JSONDecodeError", raw_index(b"{")),
+    Fault(
+        "index not JSON", ArtifactError, f"{INDEX_RE}: it cannot be read .JSONDecodeError", raw_index(b"{")
+    ),
     Fault("index not text", ArtifactError, f"{INDEX_RE}: it cannot be read .Unicode", raw_index(b"\xff\xfe")),
-    Fault("index not ours", ArtifactError, f"{INDEX_RE}: it is no index of speechzoo", raw_index(b'{"a": 1}')),
+    Fault(
+        "index not ours", ArtifactError, f"{INDEX_RE}: it is no index of speechzoo", raw_index(b'{"a": 1}')
+    ),
     Fault("newer", ArtifactError, f"{INDEX_RE}: it has version 2.* install a newer", index_fields(version=2)),
-    Fault("another model", ArtifactError, f"{INDEX_RE}: .* is one of gtcrn, not of", index_fields(model="gtcrn")),
+    Fault(
+        "another model", ArtifactError, f"{INDEX_RE}: .* is one of gtcrn, not of", index_fields(model="gtcrn")
+    ),
     Fault("no hash", ArtifactError, f"{INDEX_RE}: it cannot be read .* no sha256", entry(GRAPH, sha256="")),
     Fault("no size", ArtifactError, f"{INDEX_RE}: it cannot be read .* no size", entry(GRAPH, size=-1)),
-    Fault("way out", ArtifactError, rf"{INDEX_RE}: .*'\.\./x\.onnx' is not the path", entry(GRAPH, "../x.onnx")),
+    Fault(
+        "way out", ArtifactError, rf"{INDEX_RE}: .*'\.\./x\.onnx' is not the path", entry(GRAPH, "../x.onnx")
+    ),
     Fault("absolute", ArtifactError, f"{INDEX_RE}: .*'/tmp/x' is not the path", entry(GRAPH, "/tmp/x")),
     Fault("over the index", ArtifactError, f"{INDEX_RE}: .*is not the path of a file", entry(GRAPH, INDEX)),
     Fault("size too large", HubError, f"{GRAPH_RE}: .* broke off .it ended after", entry(GRAPH, size=10**6)),
     Fault("size too small", HubError, f"{GRAPH_RE}: it should have 99 bytes, but", entry(GRAPH, size=99)),
-    Fault("another hash", HubError, f"{GRAPH_RE}: it should have the sha256 0+,", entry(GRAPH, sha256="0" * 64)),
-    Fault("no such format", ArtifactError, r"no torchscript file; it has .*onnx .streaming wav2wav",
-          options={"format": "torchscript"}),
+    Fault(
+        "another hash", HubError, f"{GRAPH_RE}: it should have the sha256 0+,", entry(GRAPH, sha256="0" * 64)
+    ),
+    Fault(
+        "no such format",
+        ArtifactError,
+        r"no torchscript file; it has .*onnx .streaming wav2wav",
+        options={"format": "torchscript"},
+    ),
     Fault("no such form", ArtifactError, "no spec2spec onnx file; it has", options={"form": "spec2spec"}),
-    Fault("unknown kind", ArtifactError, f"{GRAPH_RE}: this version .* cannot verify files of the format magic",
-          entry(GRAPH, format="magic"), options={"format": "magic"}),
-    Fault("not ONNX", ArtifactError, f"{GRAPH_RE}: ONNX Runtime .* cannot load it", content_of(GRAPH, b"x" * 9999)),
+    Fault(
+        "unknown kind",
+        ArtifactError,
+        f"{GRAPH_RE}: this version .* cannot verify files of the format magic",
+        entry(GRAPH, format="magic"),
+        options={"format": "magic"},
+    ),
+    Fault(
+        "not ONNX",
+        ArtifactError,
+        f"{GRAPH_RE}: ONNX Runtime .* cannot load it",
+        content_of(GRAPH, b"x" * 9999),
+    ),
     Fault("no manifest", ArtifactError, f"{GRAPH_RE}: it has no manifest", without_manifest),
-    Fault("another shape", ArtifactError, f"{GRAPH_RE}: its inputs are not those of its manifest", another_shape),
-    Fault("another form", ArtifactError, f"{GRAPH_RE}: .* form 'wav2wav', the index 'spec2spec'",
-          entry(GRAPH, form="spec2spec"), options={"form": "spec2spec"}),
-    Fault("graph of another model", ArtifactError, f"{GRAPH_RE}: its manifest has model 'gtcrn', the index",
-          content_of(GRAPH, packaged_artifact(GTCRN, TAG).read_bytes())),
-    Fault("other weights", ArtifactError, f"{GRAPH_RE}: its manifest has weights '0+', the index",
-          lying(weights={"sha256": "0" * 64})),
+    Fault(
+        "another shape", ArtifactError, f"{GRAPH_RE}: its inputs are not those of its manifest", another_shape
+    ),
+    Fault(
+        "another form",
+        ArtifactError,
+        f"{GRAPH_RE}: .* form 'wav2wav', the index 'spec2spec'",
+        entry(GRAPH, form="spec2spec"),
+        options={"form": "spec2spec"},
+    ),
+    Fault(
+        "graph of another model",
+        ArtifactError,
+        f"{GRAPH_RE}: its manifest has model 'gtcrn', the index",
+        content_of(GRAPH, packaged_artifact(GTCRN, TAG).read_bytes()),
+    ),
+    Fault(
+        "other weights",
+        ArtifactError,
+        f"{GRAPH_RE}: its manifest has weights '0+', the index",
+        lying(weights={"sha256": "0" * 64}),
+    ),
     Fault("golden of the graph", ParityError, f"{GRAPH_RE}: wav_out: SNR", golden_in_graph),
     Fault("no golden in the graph", ArtifactError, f"{GRAPH_RE}: it carries no golden", lying(golden=None)),
     Fault("one weight", ParityError, f"{GRAPH_RE}: wav_out: SNR", one_weight),
     Fault("golden file", ParityError, f"{PARAMETERS_RE}: wav_out: SNR", golden_in_file, options=SAFETENSORS),
-    Fault("no golden file", ArtifactError, "it has no golden.json, so its safetensors file cannot be verified",
-          lambda files: indexed(without(GOLDEN)(files)), options=SAFETENSORS),
-    Fault("golden damaged", ArtifactError, f"{AT}golden.json: it is no golden recording",
-          content_of(GOLDEN, b"[]"), options=SAFETENSORS),
-    Fault("parameters of another model", CheckpointError, f"{PARAMETERS_RE}: it holds weights of gtcrn",
-          content_of(PARAMETERS, locate(GTCRN, TAG).path.read_bytes()), options=SAFETENSORS),
-    Fault("parameters of another training", ArtifactError, f"{PARAMETERS_RE}: its parameters have the sha256",
-          index_fields(weights={"sha256": "0" * 64}), options=SAFETENSORS),
-    Fault("not safetensors", CheckpointError, f"{PARAMETERS_RE}: not a safetensors file",
-          content_of(PARAMETERS, b"y" * 9999), options=SAFETENSORS),
-    Fault("no such revision", HubError, "someone/small@v9: config.json: .* no such revision .404",
-          options={"revision": "v9"}),
-    Fault("no such commit", HubError, "someone/small@e{40}: config.json: .* no such revision",
-          options={"revision": "e" * 40}),
-    Fault("another commit", HubError, "config.json: the server answered with another commit, f{40}",
-          answers={INDEX: other_commit}, options={"revision": "COMMIT"}),
-    Fault("no such repository", HubError, "someone/other@main: config.json: there is no such repository",
-          options={"repo": "someone/other"}),
-]  # fmt: skip
+    Fault(
+        "no golden file",
+        ArtifactError,
+        "it has no golden.json, so its safetensors file cannot be verified",
+        lambda files: indexed(without(GOLDEN)(files)),
+        options=SAFETENSORS,
+    ),
+    Fault(
+        "golden damaged",
+        ArtifactError,
+        f"{AT}golden.json: it is no golden recording",
+        content_of(GOLDEN, b"[]"),
+        options=SAFETENSORS,
+    ),
+    Fault(
+        "parameters of another model",
+        CheckpointError,
+        f"{PARAMETERS_RE}: it holds weights of gtcrn",
+        content_of(PARAMETERS, locate(GTCRN, TAG).path.read_bytes()),
+        options=SAFETENSORS,
+    ),
+    Fault(
+        "parameters of another training",
+        ArtifactError,
+        f"{PARAMETERS_RE}: its parameters have the sha256",
+        index_fields(weights={"sha256": "0" * 64}),
+        options=SAFETENSORS,
+    ),
+    Fault(
+        "not safetensors",
+        CheckpointError,
+        f"{PARAMETERS_RE}: not a safetensors file",
+        content_of(PARAMETERS, b"y" * 9999),
+        options=SAFETENSORS,
+    ),
+    Fault(
+        "no such revision",
+        HubError,
+        "someone/small@v9: config.json: .* no such revision .404",
+        options={"revision": "v9"},
+    ),
+    Fault(
+        "no such commit",
+        HubError,
+        "someone/small@e{40}: config.json: .* no such revision",
+        options={"revision": "e" * 40},
+    ),
+    Fault(
+        "another commit",
+        HubError,
+        "config.json: the server answered with another commit, f{40}",
+        answers={INDEX: other_commit},
+        options={"revision": "COMMIT"},
+    ),
+    Fault(
+        "no such repository",
+        HubError,
+        "someone/other@main: config.json: there is no such repository",
+        options={"repo": "someone/other"},
+    ),
+]
 UNBROKEN = ("truncated", "link", "stalls", "size too large")  # a beginning may wait for the next attempt
 
 

@@ -1,8 +1,8 @@
 """Make a model's artifact repository, and put it on the Hub.
 
-It holds the parameters, ONNX graphs in both forms, streaming and offline, golden recordings, an index with the
-hash of every file and a model card. With --folder alone it is only built; a folder that was built before is
-checked and used as it is. Every file is run and compared before anything is uploaded, in one commit.
+It holds the parameters, ONNX graphs in both forms, streaming and offline, a golden recording, an index with
+the hash of every file, and a model card. With --folder alone it is only built; a folder that was built
+before is checked and used as it is. Every file is run and compared before anything is uploaded, in one commit.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not repo:
         raise HubError(
-            f"--repo is missing: pass --repo ORG/NAME or set {VARIABLE} to upload, or --folder DIR to build only"
+            f"--repo is missing: pass --repo ORG/NAME or set {VARIABLE} to upload, or --folder DIR to build "
+            f"only"
         )
     repo = repository_of(repo, args.model)
     with tempfile.TemporaryDirectory() as made:

@@ -15,10 +15,10 @@ def _recovered(size: str, sha256: str, length: int) -> Weights:
         licence="MIT",
         training_data="not known; FastEnhancer's release, by way of the merged weights in fastenhancer-web",
         obtain=(
-            "it was recovered from the merged weights in the fastenhancer-web repository. A training folder or "
-            "checkpoint of FastEnhancer itself (https://github.com/aask1357/fastenhancer) loads by its path, "
-            f"and `python -m scripts.convert_checkpoint PATH --model {name} -o {name}.safetensors` makes one "
-            "file of it; or ask who has the recovered one"
+            "it was recovered from the merged weights in the fastenhancer-web repository; ask who has it. A "
+            "training folder or checkpoint of FastEnhancer (https://github.com/aask1357/fastenhancer) loads "
+            f"by its path too, and `python -m scripts.convert_checkpoint PATH --model {name} -o "
+            f"{name}.safetensors` makes one file of it"
         ),
     )
 
