@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 import onnxruntime
@@ -17,8 +18,8 @@ import zoo
 from converters.base import Progress
 from converters.card import card
 from converters.onnx import export_onnx
-from zoo.artifact.engine import EngineRecord
 from zoo.artifact.manifest import EnhancementManifest, Form
+from zoo.artifact.target import EngineTarget
 from zoo.checkpoint import digest, write_parameters
 from zoo.create import create_model
 from zoo.errors import ArtifactError, CheckpointError
@@ -27,7 +28,7 @@ from zoo.locate import locate
 from zoo.packaged import TAG, packaged_artifact
 from zoo.pulled import prove
 from zoo.registry import get_spec
-from zoo.repository import CARD, GOLDEN, INDEX, PARAMETERS, File, Index
+from zoo.repository import CARD, GOLDEN, HELPERS, INDEX, PARAMETERS, RECORD, File, Index
 from zoo.runtime.graph import Graph
 from zoo.spec import EnhancementSpec, Weights
 from zoo.streaming.state import StreamingModule
@@ -53,8 +54,7 @@ def build_repository(
         folder: that does not exist yet, or is empty.
         weights: tag or checkpoint; by default those that come with the package.
         licence, training_data: of weights of which that is not known.
-        engines: files of engines, beside each a JSON file of the same stem: the fields of an
-            ``EngineRecord``, and ``form`` and ``streaming`` of the graph.
+        engines: that were built before, beside each its record, ``<engine>.json``.
         repo: where it will be, for the card.
         progress: called with a line for each step.
 
@@ -75,7 +75,7 @@ def build_repository(
         temporary.mkdir(parents=True)
         files = [_parameters(temporary, spec, model, known), *_graphs(temporary, spec, model, known, say)]
         files.append(_golden(temporary, files))
-        files += [_engine(temporary, path) for path in engines]
+        files += [file for path in engines for file in _engine(temporary, path)]
         index = Index(name, spec.task, dict(model.provenance), tuple(files), _toolchain())
         (temporary / CARD).write_text(card(spec, index, known, repo))
         index = replace(index, files=(*files, _file(temporary, CARD, "card")))
@@ -119,7 +119,7 @@ def check_repository(folder: Path, progress: Progress | None = None) -> Index:
                 f"{file.sha256}; build the folder again"
             )
     for file in index.files:
-        if file.format not in ("card", "golden"):
+        if file.format not in HELPERS:
             prove(folder / file.path, file, index, folder / GOLDEN, str(folder))
             say(f"{file.path}: verified")
     return index
@@ -197,25 +197,33 @@ def _golden(folder: Path, files: Sequence[File]) -> File:
     return _file(folder, GOLDEN, "golden")
 
 
-def _engine(folder: Path, path: Path) -> File:
-    """An engine that was built before, in the folder of its target."""
-    record = path.with_suffix(".json")
+def _engine(folder: Path, path: Path) -> list[File]:
+    """An engine that was built before, in the folder of its target, and the record beside it."""
+    record = path.with_name(f"{path.name}.json")
     try:
         data = json.loads(record.read_text())
-        form, streaming = data.pop("form"), data.pop("streaming")
-        engine = EngineRecord.from_fields(data)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ArtifactError(f"{record}: it should say what {path.name} was built for ({error!r})") from error
-    target = f"tensorrt/{engine.target}/{path.name}"
-    (folder / target).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, folder / target)
-    size = (folder / target).stat().st_size
-    return File(target, "tensorrt", size, sha256_of(folder / target), form, streaming, engine)
+        gpu, manifest = data["gpu"] or {}, data["manifest"]
+        capabilities = tuple(data["targets"]) or (gpu["capability"],)
+        target = EngineTarget(
+            gpu.get("name", ""), capabilities, data["library"], data["precision"], data["profiles"]
+        )
+        about = {"form": manifest.get("form", ""), "streaming": manifest.get("streaming")}
+        flavour = data["flavour"]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ArtifactError(
+            f"{record}: it should say what {path.name} is and was built for ({error!r}); build the engine "
+            f"with speechzoo"
+        ) from error
+    place = f"{flavour}/{target.folder}/{path.name}"
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, folder / place)
+    shutil.copyfile(record, folder / f"{place}.json")
+    return [_file(folder, place, flavour, engine=target, **about), _file(folder, f"{place}.json", RECORD)]
 
 
-def _file(folder: Path, path: str, format: str, *, form: str = "", streaming: bool | None = None) -> File:
+def _file(folder: Path, path: str, format: str, **about: Any) -> File:
     content = folder / path
-    return File(path, format, content.stat().st_size, sha256_of(content), form, streaming)
+    return File(path, format, content.stat().st_size, sha256_of(content), **about)
 
 
 def _toolchain() -> dict[str, str]:

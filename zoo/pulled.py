@@ -10,16 +10,16 @@ import importlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from zoo import hub
-from zoo.artifact.engine import choose, this_machine
 from zoo.artifact.golden import read_golden
 from zoo.artifact.manifest import Golden
+from zoo.artifact.target import FLAVOURS, choose, this_machine
 from zoo.errors import ArtifactError, HubError, MissingExtraError, SpeechZooError
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
@@ -36,7 +36,7 @@ def pull(
     form: str | None = None,
     streaming: bool | None = None,
     precision: str = "fp32",
-    sizes: Mapping[str, int] | None = None,
+    streams: int = 1,
     repo: str | None = None,
     revision: str | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -51,11 +51,11 @@ def pull(
 
     Args:
         model: registered name.
-        format: ``onnx``, ``safetensors``, ``tensorrt``, or another that the repository has.
+        format: ``onnx``, ``safetensors``, ``tensorrt``, ``tensorrt_rtx``, or another that the repository has.
         form: of a graph, ``wav2wav`` or ``spec2spec``; by default ``wav2wav``.
         streaming: of a graph: with states, or a whole recording at once; by default streaming if possible.
-        precision: of an engine: ``fp32``, ``fp16`` or ``bf16``.
-        sizes: of an engine's free axes, as {"streams": 8}; 1 where none is given.
+        precision: of an engine: ``fp32``, ``fp16``, ...
+        streams: that an engine must take at once.
         repo: ``ORG/NAME``; by default ``SPEECHZOO_REPO``.
         revision: commit, branch or tag; by default the branch ``main`` as it is now.
         out: a folder to copy the file to.
@@ -75,8 +75,8 @@ def pull(
     get_spec(model)
     say = progress or (lambda line: None)
     source = _open(model, repo, revision, say)
-    if format == "tensorrt":
-        path = _engine(source, form, streaming, precision, sizes, say)
+    if format in FLAVOURS:
+        path = _engine(source, format, form, streaming, precision, streams, say)
     else:
         path = _proved(source, source.index.find(format, source.name, form, streaming), say)
     return path if out is None else _copy(path, Path(out), force)
@@ -200,28 +200,39 @@ def _proved(source: _Source, file: File, say: Say) -> Path:
     if hub.has(target, file.size, file.sha256):
         return target
     golden = _golden(source, say) if file.format == PARAMETERS else None
+    record = source.index.beside(file)
+    beside = None if record is None else _helper(source, record, say)
     item = hub.repository_file(source.repo, source.commit, file.path, file.size, file.sha256)
     with hub.exclusive(item, say):
         if hub.has(target, file.size, file.sha256):
             return target
         say(f"{source.name}: fetching {file.path}, {file.size / 1e3:,.0f} kB")
         part = hub.fetch(item, say)
+        copy = part.with_name(f"{part.name}.json")
         try:
+            if beside is not None:
+                shutil.copyfile(beside, copy)
             prove(part, file, source.index, golden, source.name)
             hub.keep(part, target)
         finally:
             part.unlink(missing_ok=True)
+            copy.unlink(missing_ok=True)
     say(f"{source.name}: {file.path} is verified")
     return target
 
 
 def _golden(source: _Source, say: Say) -> Path:
-    """The repository's golden recording, in the cache; it proves nothing by itself."""
+    """The repository's golden recording."""
     file = next((file for file in source.index.files if file.path == GOLDEN), None)
     if file is None:
         raise ArtifactError(f"{source.name}: it has no {GOLDEN}, so its {PARAMETERS} file cannot be verified")
-    target = source.folder / GOLDEN
-    item = hub.repository_file(source.repo, source.commit, GOLDEN, file.size, file.sha256)
+    return _helper(source, file, say)
+
+
+def _helper(source: _Source, file: File, say: Say) -> Path:
+    """A file that helps to prove others, in the cache."""
+    target = source.folder / file.path
+    item = hub.repository_file(source.repo, source.commit, file.path, file.size, file.sha256)
     if not hub.has(target, file.size, file.sha256):
         with hub.exclusive(item, say):
             if not hub.has(target, file.size, file.sha256):
@@ -231,40 +242,39 @@ def _golden(source: _Source, say: Say) -> Path:
 
 def _engine(
     source: _Source,
+    flavour: str,
     form: str | None,
     streaming: bool | None,
     precision: str,
-    sizes: Mapping[str, int] | None,
+    streams: int,
     say: Say,
 ) -> Path:
     """The engine for this machine, or else one that is built here from the ONNX file."""
-    machine = this_machine()
+    machine = this_machine(flavour)
     try:
-        engines = source.index.graphs("tensorrt", source.name, form, streaming)
+        engines = source.index.graphs(flavour, source.name, form, streaming)
     except ArtifactError:
         engines = []
-    record, reason = choose([f.engine for f in engines if f.engine], machine, precision, sizes)
+    target, reason = choose([f.engine for f in engines if f.engine], machine, precision, streams)
     say(f"{source.name}: {reason}")
-    if record is not None:
-        return _proved(source, next(file for file in engines if file.engine is record), say)
+    if target is not None:
+        return _proved(source, next(file for file in engines if file.engine is target), say)
     graph = source.index.find("onnx", source.name, form, streaming)
     say(f"{source.name}: building an engine here from {graph.path}")
-    return _build_engine(_proved(source, graph, say), machine.compute_capability, precision, sizes, say)
+    return _build_engine(_proved(source, graph, say), flavour, precision, say)
 
 
-def _build_engine(
-    onnx: Path, compute_capability: str, precision: str, sizes: Mapping[str, int] | None, say: Say
-) -> Path:
+def _build_engine(onnx: Path, flavour: str, precision: str, say: Say) -> Path:
+    """An engine for this machine, made by the converter and kept by it."""
     try:
         build = importlib.import_module("converters.tensorrt").build_engine
     except ImportError as error:
         raise MissingExtraError(
-            f'building an engine needs {error.name}: pip install "speechzoo[tensorrt]"'
+            f"building an engine needs {error.name}: pip install "
+            f'"speechzoo[{flavour.replace("_", "-")}]"; --format onnx runs without'
         ) from error
-    name = f"{onnx.stem}.sm{compute_capability.replace('.', '')}.{precision}.engine"
-    target = hub.cache_folder() / "engines" / hub.sha256_of(onnx)[:16] / name
-    if not target.is_file():
-        build(onnx, target, precision=precision, progress=say)
+    target = hub.cache_folder() / "engines" / hub.sha256_of(onnx)[:16] / f"{onnx.stem}.{precision}.engine"
+    build(onnx, target, flavour=flavour, precision=precision, progress=say)
     return target
 
 

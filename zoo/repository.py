@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from zoo.artifact.engine import EngineRecord
+from zoo.artifact.target import FLAVOURS, EngineTarget
 from zoo.errors import ArtifactError
 
 INDEX = "config.json"
@@ -20,9 +20,10 @@ CARD = "README.md"
 GOLDEN = "golden.json"
 VERSION = 1
 INDEX_LIMIT = 1 << 20  # bytes; an index is some thousand
-GRAPHS = ("onnx", "torchscript", "exported", "tensorrt")  # formats of a form, streaming or not
+GRAPHS = ("onnx", "torchscript", "exported", *FLAVOURS)  # formats of a form, streaming or not
 PARAMETERS = "safetensors"
-_NO_MODEL = ("card", "golden")
+RECORD = "record"  # of what a file beside it is, ``<name>.json``
+HELPERS = ("card", "golden", RECORD)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -33,7 +34,7 @@ class File:
 
     Attributes:
         path: in the repository, with slashes.
-        format: ``safetensors``, one of ``GRAPHS``, ``golden`` or ``card``.
+        format: ``safetensors``, one of ``GRAPHS``, ``golden``, ``record`` or ``card``.
         size: bytes.
         sha256: hex digest.
         form: ``spec2spec`` or ``wav2wav``, of a graph that has forms.
@@ -47,7 +48,7 @@ class File:
     sha256: str
     form: str = ""
     streaming: bool | None = None
-    engine: EngineRecord | None = None
+    engine: EngineTarget | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.path) or self.path == INDEX:
@@ -58,10 +59,8 @@ class File:
             raise ValueError(f"{self.path}: {self.sha256!r} is no sha256")
         if not isinstance(self.format, str) or not self.format:
             raise ValueError(f"{self.path}: {self.format!r} is no format")
-        if (self.format == "tensorrt") != (self.engine is not None):
-            raise ValueError(
-                f"{self.path}: the record of an engine goes with the format tensorrt, and with no other"
-            )
+        if (self.format in FLAVOURS) != (self.engine is not None):
+            raise ValueError(f"{self.path}: engines, and only they, say what they were built for")
 
     @property
     def name(self) -> str:
@@ -153,7 +152,7 @@ class Index:
             and (not file.form or file.form == (form or "wav2wav"))
             and (streaming is None or file.streaming in (None, streaming))
         ]
-        if not found or format in _NO_MODEL:
+        if not found or format in HELPERS:
             kind = {None: "", True: "streaming ", False: "offline "}[streaming]
             raise ArtifactError(
                 f"{where} has no {kind}{form or ''} {format} file; it has {self.contents()}".replace(
@@ -162,11 +161,15 @@ class Index:
             )
         return sorted(found, key=lambda file: (not file.streaming, file.path))
 
+    def beside(self, file: File) -> File | None:
+        """The record that goes with a file, if it has one."""
+        return next((f for f in self.files if f.format == RECORD and f.path == f"{file.path}.json"), None)
+
     def contents(self) -> str:
         """The formats that can be had, and the forms of each, in a line."""
         kinds: dict[str, list[str]] = {}
         for file in self.files:
-            if file.format not in _NO_MODEL:
+            if file.format not in HELPERS:
                 about = "" if file.streaming is None else "streaming " if file.streaming else "offline "
                 kinds.setdefault(file.format, []).append(f"{about}{file.form}".strip())
         listed = {format: ", ".join(dict.fromkeys(filter(None, forms))) for format, forms in kinds.items()}
@@ -175,4 +178,4 @@ class Index:
 
 def _file(path: str, fields: Mapping[str, Any]) -> File:
     engine = fields.get("engine")
-    return File(**{**fields, "path": path, "engine": engine and EngineRecord.from_fields(engine)})
+    return File(**{**fields, "path": path, "engine": engine and EngineTarget.from_fields(engine)})

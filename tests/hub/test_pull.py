@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import os
 import resource
 import shutil
@@ -22,9 +23,10 @@ import zoo
 from tests.conftest import ROOT
 from tests.hub.conftest import GRAPH, MODEL, PARAMETERS, REPO, environment, indexed, kept, publish
 from tests.hub.server import Files, Handler, Hub
-from zoo import hub
+from zoo import hub, pulled
+from zoo.artifact.target import Machine
 from zoo.cli import main
-from zoo.errors import ArtifactError, HubError, UnknownModelError
+from zoo.errors import ArtifactError, HubError, MissingExtraError, SpeechZooError, UnknownModelError
 from zoo.pulled import pull
 from zoo.repository import INDEX
 
@@ -374,3 +376,78 @@ def test_a_private_repository(server: Hub, cache: Path, files: Files) -> None:
         assert kept(cache) == []
     code, out, err = finish(start(PULL, server, cache, HF_TOKEN="right", HF_HUB_DISABLE_IMPLICIT_TOKEN="0"))
     assert code == 0 and Path(out).read_bytes() == files[GRAPH], err
+
+
+# Engines
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A GPU is not needed to choose an engine, but to be asked about."""
+    machine = Machine("NVIDIA L4", "8.9", "10.15.1.29")
+    monkeypatch.setattr(pulled, "this_machine", lambda flavour: machine)
+    return machine
+
+
+def with_engine(files: Files, **changed: object) -> Files:
+    """The repository with an engine; nothing here can run it."""
+    path = "tensorrt/sm89/x.engine"
+    target = {
+        "gpu": "NVIDIA L4",
+        "compute_capabilities": ["8.9"],
+        "library": "10.15.1.29",
+        "precision": "fp32",
+        "profiles": {},
+        **changed,
+    }
+    content = b"an engine"
+    index = json.loads(files[INDEX])
+    index["files"][path] = {
+        "format": "tensorrt",
+        "form": "wav2wav",
+        "streaming": True,
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "engine": target,
+    }
+    return {**files, path: content, INDEX: json.dumps(index).encode()}
+
+
+def test_an_engine_for_this_machine_is_fetched_and_proved(
+    server: Hub, cache: Path, files: Files, here: Machine
+) -> None:
+    """That this one is no engine comes to light, and it is not kept."""
+    publish(server, with_engine(files))
+    lines: list[str] = []
+    with pytest.raises(SpeechZooError, match=r"someone/small@\w+: tensorrt/sm89/x\.engine"):
+        pull(MODEL, repo=REPO, format="tensorrt", progress=lines.append)
+    assert any("sm89-10.15.1-fp32 is for this NVIDIA L4" in line for line in lines)
+    assert asked(server)[-1] == "tensorrt/sm89/x.engine"
+    assert not [name for name in kept(cache) if name.endswith(".engine")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"library": "10.9.0.34"}, "was built by version 10.9.0.34, installed is 10.15.1.29"),
+        ({"compute_capabilities": ["9.0"]}, "is for compute capability 9.0"),
+        (None, "the repository has no engine for this graph"),
+    ],
+)
+def test_without_one_the_graph_comes_and_is_built_here(
+    server: Hub, cache: Path, files: Files, here: Machine, changed: dict | None, reason: str
+) -> None:
+    """The reason is told, and the graph is fetched; without TensorRT the building is what fails."""
+    publish(server, files if changed is None else with_engine(files, **changed))
+    lines: list[str] = []
+    with pytest.raises(MissingExtraError, match=r"needs .*tensorrt.*speechzoo\[tensorrt\]"):
+        pull(MODEL, repo=REPO, format="tensorrt", progress=lines.append)
+    assert any(reason in line for line in lines)
+    assert any(f"building an engine here from {GRAPH}" in line for line in lines)
+    assert asked(server)[-1] == GRAPH
+
+
+def test_without_tensorrt(server: Hub, cache: Path, files: Files) -> None:
+    publish(server, files)
+    with pytest.raises(MissingExtraError, match=r"tensorrt engines need tensorrt: pip install"):
+        pull(MODEL, repo=REPO, format="tensorrt")

@@ -2,7 +2,8 @@
 
 It holds the parameters, ONNX graphs in both forms, streaming and offline, a golden recording, an index with
 the hash of every file, and a model card. With --folder alone it is only built; a folder that was built
-before is checked and used as it is. Every file is run and compared before anything is uploaded, in one commit.
+before is checked and used as it is. Every file is run and compared before anything is uploaded, in one
+commit.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="a TensorRT engine to include, beside it a .json file of what it was built for",
+        help="a TensorRT engine to include, with its record FILE.json beside it",
     )
     add("--private", action="store_true", help="if the repository is made, only you can read it")
 

@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--streaming", action="store_true", default=None, help="a graph for streams")
     kind.add_argument("--offline", dest="streaming", action="store_false", help="one for whole recordings")
-    add("--precision", choices=("fp32", "fp16", "bf16"), default="fp32", help="of an engine (default fp32)")
-    add("--streams", type=int, metavar="N", help="that an engine must take at once")
+    add("--precision", default="fp32", help="of an engine: fp32 (default), fp16, ...")
+    add("--streams", type=int, default=1, metavar="N", help="that an engine must take at once (default 1)")
     add("-o", "--output", metavar="DIR", help="copy the file to this folder")
     add("--force", action="store_true", help="replace another file there")
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         form=args.form,
         streaming=args.streaming,
         precision=args.precision,
-        sizes={"streams": args.streams} if args.streams else None,
+        streams=args.streams,
         repo=args.repo,
         revision=args.revision,
         out=args.output,
