@@ -134,6 +134,7 @@ def _model(
             raise CheckpointError(f"--weights is missing: none of {spec.name} come with the package")
         weights = TAG
     model = create_model(spec.name, weights)
+    assert isinstance(model, StreamingModule)  # as every enhancer is
     given = {"licence": licence, "training_data": training_data}
     model.provenance = {**model.provenance, **{key: text for key, text in given.items() if text}}
     if not model.provenance.get("licence"):
