@@ -420,7 +420,7 @@ def _reason(error: Exception) -> str:
             )
         return f"the server answered {status} {error.response.reason_phrase}"
     if isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError):
-        return f"the server cannot be reached ({error or type(error).__name__}); is there a network?"
+        return f"the server cannot be reached ({error or type(error).__name__}); check the network"
     if isinstance(error, httpx2.TimeoutException):
         return f"the server does not answer: nothing came for {_timeout():g} seconds"
     if isinstance(error, _BrokenOff | httpx2.RemoteProtocolError | httpx2.ReadError):
