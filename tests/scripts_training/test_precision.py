@@ -268,7 +268,7 @@ def test_weights_of_the_package_unless_others_are_named() -> None:
         (["gtcrn=nowhere.pt"], "gtcrn has no weights 'nowhere.pt'"),
         (["fastenhancer_huge"], "has no streaming graph, and those are reduced here"),
         (["gtcrn", "--kinds", "int4"], "there is no kind 'int4'; expected some of int8-dynamic, int8,"),
-        (["gtcrn", "--speech", "nowhere"], "nowhere: there is no such file or folder"),
+        (["gtcrn", "--speech", "nowhere"], "the folder nowhere cannot be read"),
         (["gtcrn", "--noise", "empty"], "there are no audio files in it"),
         (["gtcrn", "--report", "x.txt"], "x.txt: a file ending in .md is expected"),
         (["gtcrn", "--json", "no/x.json"], "there is no folder no; make it first"),
