@@ -20,7 +20,8 @@ from onnxruntime import quantization
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from zoo.errors import SpeechZooError
-from zoo.runtime.onnx import Graph, StreamingSession
+from zoo.runtime.graph import Graph
+from zoo.runtime.onnx import StreamingSession
 
 Array = NDArray[np.float32]
 Feeds = list[dict[str, Array]]

@@ -16,7 +16,8 @@ from tests.conftest import Speech
 from zoo.errors import SpeechZooError
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec
-from zoo.runtime.onnx import Graph, StreamingSession, open_session
+from zoo.runtime.graph import Graph
+from zoo.runtime.onnx import StreamingSession, open_session
 
 pytest.importorskip("torch")
 pytest.importorskip("pesq")
