@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch._dynamo.exc import UserError
@@ -19,13 +19,14 @@ from converters.graph import Layout, Traceable, export_graph, traceable
 from zoo.artifact.manifest import Form, Manifest
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError
+from zoo.network import Network
 from zoo.runtime.torch_files import RECORD_NAME, TorchGraph, check_suffix
 from zoo.spec import TensorSpec
 from zoo.streaming.state import StreamingModule
 
 
 def export_program(
-    model: StreamingModule,
+    model: Network,
     out: str | os.PathLike[str],
     form: Form = "spec2spec",
     *,
@@ -57,8 +58,6 @@ def export_program(
             offline program without ``frames`` of a model with recurrent layers over time.
     """
     check_suffix(out, ".pt2")
-    if isinstance(hops, str):
-        raise ValueError("the hops of an exported program are a number; export_onnx can leave them free")
     return export_graph(
         model, out, Layout(form, streaming, streams, hops, frames), _Program(compiled), progress
     )
@@ -68,7 +67,7 @@ def export_program(
 class _Traced:
     program: torch.export.ExportedProgram
     traced: Traceable
-    code: tuple[str, ...] = ()  # files of machine code
+    code: tuple[Any, ...] = ()  # files of machine code
 
 
 class _Program:
@@ -100,17 +99,19 @@ class _Program:
     def save(self, program: _Traced, manifest: Manifest, path: Path) -> None:
         from torch.export.pt2_archive._package import package_pt2
 
-        contents = {"aoti_files": list(program.code)} if program.code else {}
-        if not program.code:
-            contents = {"exported_programs": program.program}
         with quiet():
-            package_pt2(str(path), extra_files={RECORD_NAME: manifest.to_json()}, **contents)
+            package_pt2(
+                str(path),
+                exported_programs=None if program.code else program.program,
+                aoti_files=list(program.code) or None,
+                extra_files={RECORD_NAME: manifest.to_json()},
+            )
 
     def load(self, path: Path) -> TorchGraph:
         return TorchGraph(path)
 
 
-def _compile(program: torch.export.ExportedProgram) -> tuple[str, ...]:
+def _compile(program: torch.export.ExportedProgram) -> tuple[Any, ...]:
     """Files of machine code for a program.
 
     Raises:
@@ -128,6 +129,7 @@ def _compile(program: torch.export.ExportedProgram) -> tuple[str, ...]:
             f"the program cannot be compiled ahead of time ({reason}); it takes a C++ compiler (g++ or "
             f"clang++), or export it with compiled=False"
         ) from error
+    assert isinstance(files, list)
     return tuple(files)
 
 

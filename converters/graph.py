@@ -20,12 +20,14 @@ from torch.nn import functional
 
 import zoo
 from converters.base import Progress, Reference, as_array, gate
-from zoo.artifact.manifest import Form, Manifest
+from zoo.artifact.manifest import EnhancementManifest, Form, Manifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
-from zoo.runtime.graph import Graph, session_over, signal_shape
+from zoo.network import Network
+from zoo.runtime.enhancement import session_over
+from zoo.runtime.loaded import Loaded
 from zoo.runtime.spectrum import Transforms
-from zoo.spec import FrontEnd, ModelSpec, TensorSpec
+from zoo.spec import EnhancementSpec, FrontEnd, TensorSpec
 from zoo.streaming.conversion import to_deployment
 from zoo.streaming.state import StreamingModule
 
@@ -52,7 +54,7 @@ class Layout:
     hops: int | Literal["hops"] = 1
     frames: int | None = None
 
-    def check(self, spec: ModelSpec) -> None:
+    def check(self, spec: EnhancementSpec) -> None:
         """Refuse what contradicts itself or the model.
 
         Raises:
@@ -120,12 +122,12 @@ class Target(Protocol, Generic[Program]):
     def save(self, program: Program, manifest: Manifest, path: Path) -> None:
         """Write it with its manifest."""
 
-    def load(self, path: Path) -> Graph:
+    def load(self, path: Path) -> Loaded:
         """Load what was written."""
 
 
 def export_graph(
-    model: StreamingModule,
+    model: Network,
     out: str | os.PathLike[str],
     layout: Layout,
     target: Target[Any],
@@ -147,6 +149,8 @@ def export_graph(
         ParityError: it does not compute what the training form computes; no file is left.
         ValueError: arguments that contradict each other or the model, or a model in training mode.
     """
+    if not isinstance(model, StreamingModule):
+        raise ValueError(f"{model.spec.name} is a model for {model.spec.task}; this exports enhancers")
     training = model.converted_from[0] if model.converted_from else model
     spec, form = training.spec, layout.form
     layout.check(spec)
@@ -170,7 +174,7 @@ def export_graph(
         graph = target.load(temporary)
         if layout.streaming:
             _check_beside(graph, core, reference, layout)
-        report = reference.check(session_over(graph, manifest), f"waveform of the {form} graph")
+        report = reference.check(session_over(graph), f"waveform of the {form} graph")
         target.save(program, replace(manifest, golden=reference.recording()), temporary)
     return report
 
@@ -193,7 +197,10 @@ def traceable(core: StreamingModule, layout: Layout) -> Traceable:
             dim = torch.export.Dim("hops", min=2)  # an ONNX graph takes a single one all the same
             time_axis = {2: dim} if form == "spec2spec" else {1: front_end.hop_length * dim}
         free = ({**stream_axis, **time_axis}, (stream_axis,) * len(memory))
-        shape = signal_shape(form, front_end, layout.streams, layout.hops)
+        shape: tuple[int | str, ...] = (layout.streams, front_end.bins, layout.hops, 2)
+        if form == "wav2wav":
+            samples = "samples" if isinstance(layout.hops, str) else layout.hops * front_end.hop_length
+            shape = (layout.streams, samples)
     else:
         graph, names, memory = _OfflineGraph(core), (), {}
         example = _example(front_end, form, 1, layout.frames or 100, streaming=False)
@@ -254,10 +261,12 @@ def _example(front_end: FrontEnd, form: Form, batch: int, frames: int, *, stream
     return torch.randn(batch, frames * front_end.hop_length if streaming else samples_of(frames, front_end))
 
 
-def _manifest(core: StreamingModule, layout: Layout, target: Target[Any], program: Any) -> Manifest:
+def _manifest(
+    core: StreamingModule, layout: Layout, target: Target[Any], program: Any
+) -> EnhancementManifest:
     """The file's record, still without its weights and recording."""
     inputs, outputs = target.tensors(program)
-    return Manifest(
+    return EnhancementManifest(
         model=core.spec.name,
         form=layout.form,
         streaming=layout.streaming,
@@ -278,7 +287,7 @@ def _manifest(core: StreamingModule, layout: Layout, target: Target[Any], progra
 
 
 @torch.inference_mode()
-def _check_beside(graph: Graph, core: StreamingModule, reference: Reference, layout: Layout) -> None:
+def _check_beside(graph: Loaded, core: StreamingModule, reference: Reference, layout: Layout) -> None:
     """Run graph and streaming form side by side, every stream on another stretch of the speech."""
     front_end, hops = core.spec.front_end, layout.hops
     batch = 2 if isinstance(layout.streams, str) else layout.streams

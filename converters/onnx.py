@@ -27,7 +27,8 @@ from converters.passes import simplify
 from zoo.artifact.manifest import METADATA_KEY, Form, Manifest
 from zoo.artifact.parity import ParityReport
 from zoo.layers.attention import GroupedSelfAttention
-from zoo.runtime.onnx import Graph
+from zoo.network import Network
+from zoo.runtime.graph import Graph
 from zoo.spec import TensorSpec
 from zoo.streaming.state import StreamingModule
 
@@ -38,7 +39,7 @@ FORBIDDEN = frozenset(
 
 
 def export_onnx(
-    model: StreamingModule,
+    model: Network,
     out: str | os.PathLike[str],
     form: Form = "spec2spec",
     *,

@@ -18,6 +18,7 @@ from converters.base import Progress
 from converters.graph import Layout, Traceable, export_graph, traceable
 from zoo.artifact.manifest import Form, Manifest
 from zoo.artifact.parity import ParityReport
+from zoo.network import Network
 from zoo.runtime.torch_files import RECORD_NAME, TorchGraph, check_suffix
 from zoo.spec import TensorSpec
 from zoo.streaming.state import StreamingModule
@@ -28,7 +29,7 @@ DEPRECATED = (
 
 
 def export_torchscript(
-    model: StreamingModule,
+    model: Network,
     out: str | os.PathLike[str],
     form: Form = "spec2spec",
     *,
@@ -53,8 +54,6 @@ def export_torchscript(
         ValueError: arguments that contradict each other or the model, or a model in training mode.
     """
     check_suffix(out, ".ts")
-    if isinstance(hops, str):
-        raise ValueError("the hops of a TorchScript file are a number; export_onnx can leave them free")
     if progress:
         progress(DEPRECATED)
     return export_graph(model, out, Layout(form, streaming, streams, hops, frames), _TorchScript(), progress)

@@ -16,7 +16,7 @@ from zoo.runtime.artifact import SUFFIXES, is_artifact, open_artifact
 from zoo.runtime.resample import Resampler, check_rate
 from zoo.runtime.session import Session
 from zoo.runtime.stream import Latency, Stream, check_samples
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec, ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -161,7 +161,7 @@ def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) 
             f"{name}: artifacts end in {', '.join(SUFFIXES)}; for a checkpoint pass the model's name and "
             f"weights={name!r}"
         )
-    spec = get_spec(name)
+    spec = get_spec(name, EnhancementSpec)
     tag = None if weights is None else os.fspath(weights)
     artifact = packaged_artifact(spec, tag)
     if artifact is not None:

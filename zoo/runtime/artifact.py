@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from zoo.errors import ArtifactError
-from zoo.runtime.graph import OfflineSession, StreamingSession
+from zoo.runtime.enhancement import OfflineSession, StreamingSession
 
 SUFFIXES = (".onnx", ".ts", ".pt2")
 

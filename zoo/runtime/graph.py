@@ -1,283 +1,77 @@
-"""Sessions over graphs with their states as inputs and outputs, whatever computes them."""
+"""An ONNX file in ONNX Runtime, whatever it computes, checked against what it says of itself."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import os
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
-from zoo.artifact.manifest import Form, Manifest
-from zoo.errors import ArtifactError, StateError
-from zoo.runtime.session import State
-from zoo.runtime.spectrum import Transforms
-from zoo.spec import FrontEnd, TensorSpec
+from zoo.artifact.manifest import METADATA_KEY, Manifest
+from zoo.errors import ArtifactError
+from zoo.runtime.loaded import check_record
+from zoo.spec import TensorSpec
 
 Array = NDArray[np.float32]
 
-HOPS_AT_ONCE = 64  # of one call, where their number is free: more gain little and take memory
+
+def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
+    """How ONNX Runtime loads every graph: so many threads for a call, and only errors are told."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
 
 
-class Graph(Protocol):
-    """A loaded file that computes its outputs from its inputs and keeps nothing.
+class Graph:
+    """An ONNX file loaded by ONNX Runtime, with what it says of itself.
+
+    Args:
+        path: the file.
+        threads: of one call.
 
     Attributes:
-        path: the file.
-        backend: what computes, for reports: ``onnxruntime``, ``torchscript``, ...
-        inputs, outputs: its tensors; the first of each is the signal, the others are states.
-        manifest: the file's record, or None for a file made by others.
+        inputs, outputs: tensors as the graph declares them.
+        manifest: ours, or None for a file made by others.
+
+    Raises:
+        ArtifactError: no such file, or not an ONNX graph that ONNX Runtime can load.
     """
 
-    path: Path
-    backend: str
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    manifest: Manifest | None
+    backend = "onnxruntime"
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise ArtifactError(f"{self.path}: there is no such file; expected an ONNX artifact")
+        options = session_options(threads)
+        try:
+            self._inference = onnxruntime.InferenceSession(
+                str(self.path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's own classes share no other base
+            reason = str(error).splitlines()[0][:200]
+            raise ArtifactError(
+                f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}); it is "
+                f"damaged, truncated or not ONNX: export or download it again"
+            ) from error
+        self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
+        self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
+        text = self._inference.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        self.manifest = None if text is None else Manifest.from_json(text, str(self.path))
+        if self.manifest is not None:
+            check_record(self.path, self.manifest, self.inputs, self.outputs)
 
     def __call__(self, *values: Array) -> list[Array]:
         """Run once with values in the order of ``inputs``; the outputs are new arrays."""
-        ...
+        feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
+        return self._inference.run(None, feed)
 
 
-def check_record(
-    path: Path, manifest: Manifest, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
-) -> None:
-    """Hold the tensors that a file has against its record.
-
-    Raises:
-        ArtifactError: they are others.
-    """
-    state_out = [replace(state, name=f"{state.name}.next") for state in manifest.states]
-    for kind, found, expected in (
-        ("inputs", inputs, (*manifest.inputs, *manifest.states)),
-        ("outputs", outputs, (*manifest.outputs, *state_out)),
-    ):
-        wrong = [
-            f"{e.name if e else 'nothing'} {e.shape if e else ''} became {f.name if f else 'nothing'} "
-            f"{f.shape if f else ''}"
-            for e, f in _pairs(expected, found)
-            if e is None or f is None or e.name != f.name or not same_shape(e.shape, f.shape)
-        ]
-        if wrong:
-            raise ArtifactError(
-                f"{path}: its {kind} are not those of its manifest ({'; '.join(wrong)}); "
-                f"export or download it again"
-            )
-    signal = signal_shape(manifest.form, manifest.front_end, manifest.streams, manifest.hops)
-    for spec in (*manifest.inputs, *manifest.outputs):
-        if not same_shape(spec.shape, signal):
-            raise ArtifactError(
-                f"{path}: its {spec.name} has shape {spec.shape} where window, hop and streams of "
-                f"its manifest make {signal}; export or download it again"
-            )
-
-
-def signal_shape(
-    form: Form, front_end: FrontEnd, streams: int | str, hops: int | str
-) -> tuple[int | str, ...]:
-    """Shape of a graph's signal: (B, F, K, 2) or (B, K x hop), names standing for what is free."""
-    if form == "spec2spec":
-        return (streams, front_end.bins, hops, 2)
-    return (streams, "samples" if isinstance(hops, str) else hops * front_end.hop_length)
-
-
-def session_over(
-    graph: Graph, manifest: Manifest, many: Graph | None = None
-) -> StreamingSession | OfflineSession:
-    """The session of one of our own files; ``many`` as in ``StreamingSession``."""
-    if not manifest.streaming:
-        return OfflineSession(graph, manifest)
-    return StreamingSession(
-        graph,
-        manifest.form,
-        manifest.front_end,
-        latency=manifest.latency,
-        hops=manifest.hops,
-        next_states=range(1, len(graph.outputs)),
-        many=many,
-    )
-
-
-class StreamingSession:
-    """Hops through a graph with states in and out.
-
-    Args:
-        graph: its first input and output are the signal, the others are states.
-        form: what the signal is.
-        front_end: the spectrum's geometry.
-        latency: samples from an input sample to the same instant's output sample.
-        hops: frames of a call, or a name where that is free.
-        next_states: for every state input its index among the outputs.
-        many: a graph with the same states for any number of hops, which computes where there are several.
-
-    Attributes:
-        graph, next_states: those, for callers that keep the states themselves.
-    """
-
-    streaming = True
-
-    def __init__(
-        self,
-        graph: Graph,
-        form: Form,
-        front_end: FrontEnd,
-        *,
-        latency: int,
-        hops: int | str,
-        next_states: Sequence[int],
-        many: Graph | None = None,
-    ) -> None:
-        self.name, self.backend = graph.path.name, graph.backend
-        self.front_end = front_end
-        self.latency = latency
-        self.block_length = (1 if isinstance(hops, str) else hops) * front_end.hop_length
-        free = isinstance(hops, str) or many is not None
-        self._longest = HOPS_AT_ONCE * self.block_length if free else self.block_length
-        self.graph, self._many = graph, many or graph
-        self.next_states = next_states
-        self._transforms = Transforms(front_end) if form == "spec2spec" else None
-        streams = graph.inputs[0].shape[0]
-        self.batched = isinstance(streams, str)
-        self._copies = 1 if isinstance(streams, str) else streams  # a graph for many streams gets copies
-        # a public graph may want the window's past with every hop
-        samples = graph.inputs[0].shape[1]
-        self._history = 0 if self._transforms or isinstance(samples, str) else samples - self.block_length
-        self._zeros: dict[str, Array] = {
-            spec.name: np.zeros([1 if isinstance(n, str) else n for n in spec.shape], np.float32)
-            for spec in graph.inputs[1:]
-        }
-        if self._transforms:
-            self._zeros |= self._transforms.initial_state()
-        if self._history:
-            self._zeros["history"] = np.zeros((1, self._history), np.float32)
-
-    def initial_state(self) -> State:
-        return dict(self._zeros)
-
-    def run(self, hops: Array, state: State) -> tuple[Array, State]:
-        """(B, K x block_length) -> the same, B of 1 unless batched; see ``Session``."""
-        self._check_state(state, len(hops))
-        memory = dict(state)
-        enhanced = [
-            self._block(hops[:, start : start + self._longest], memory)
-            for start in range(0, hops.shape[1], self._longest)
-        ]
-        return np.concatenate(enhanced, axis=1), memory
-
-    def whole(self, waveform: Array) -> Array:
-        """(1, N) -> (1, N), aligned."""
-        length = waveform.shape[1]
-        padding = -(length + self.latency) % self.block_length + self.latency
-        enhanced, _ = self.run(np.pad(waveform, ((0, 0), (0, padding))), self.initial_state())
-        return enhanced[:, self.latency : self.latency + length]
-
-    def _check_state(self, state: State, streams: int) -> None:
-        expected = {name: (len(zeros) * streams, *zeros.shape[1:]) for name, zeros in self._zeros.items()}
-        wrong = list(expected.keys() ^ state.keys())
-        wrong += [name for name in expected.keys() & state.keys() if state[name].shape != expected[name]]
-        if wrong:
-            raise StateError(
-                f"this state is not one of {self.name}: {', '.join(sorted(wrong))} missing, surplus or of "
-                f"another shape; start from initial_state()"
-            )
-
-    def _block(self, block: Array, memory: dict[str, Array]) -> Array:
-        signal = block
-        if self._transforms:
-            signal, memory["stft.past"] = self._transforms.analyse(block, memory["stft.past"])
-        elif self._history:
-            signal = np.concatenate([memory["history"], block], axis=1)
-            memory["history"] = signal[:, signal.shape[1] - self._history :]
-        states = self.graph.inputs[1:]
-        if self._copies > 1:
-            signal = np.repeat(signal, self._copies, axis=0)
-        graph = self.graph if block.shape[1] == self.block_length else self._many
-        outputs = graph(np.ascontiguousarray(signal), *(memory[spec.name] for spec in states))
-        for spec, index in zip(states, self.next_states, strict=True):
-            memory[spec.name] = outputs[index]
-        if self._transforms:
-            wave, memory["istft.overlap"] = self._transforms.synthesise(
-                outputs[0][: len(block)], memory["istft.overlap"]
-            )
-            return wave
-        return outputs[0][: len(block)]
-
-
-class OfflineSession:
-    """Whole recordings through a graph without states.
-
-    A graph of fixed length gets short recordings padded with zeros and long ones cut into pieces.
-
-    Args:
-        graph: one input, one output.
-        manifest: its record.
-
-    Attributes:
-        graph: that.
-    """
-
-    streaming = False
-    batched = False
-
-    def __init__(self, graph: Graph, manifest: Manifest) -> None:
-        self.name, self.backend = graph.path.name, graph.backend
-        self.front_end = manifest.front_end
-        self.latency = manifest.latency
-        self.block_length = manifest.front_end.hop_length
-        self.graph = graph
-        self._form = manifest.form
-        axis = 2 if manifest.form == "spec2spec" else 1
-        length = manifest.inputs[0].shape[axis]
-        self._axis, self._length = axis, None if isinstance(length, str) else length
-
-    def initial_state(self) -> State:
-        raise ArtifactError(f"{self.name} takes whole recordings and has no stream; {_STREAMING_ADVICE}")
-
-    def run(self, hops: Array, state: State) -> tuple[Array, State]:
-        raise ArtifactError(f"{self.name} takes whole recordings and has no stream; {_STREAMING_ADVICE}")
-
-    def whole(self, waveform: Array) -> Array:
-        """(1, N) -> (1, N), aligned."""
-        if self._form == "wav2wav":
-            return self._pieces(waveform)
-        delay, length = self.front_end.delay, waveform.shape[1]
-        padding = self.front_end.padding(length, self.latency)
-        transforms = Transforms(self.front_end)
-        state = transforms.initial_state()
-        spectrum, _ = transforms.analyse(np.pad(waveform, ((0, 0), (0, padding))), state["stft.past"])
-        enhanced, _ = transforms.synthesise(self._pieces(spectrum), state["istft.overlap"])
-        return enhanced[:, delay : delay + length]
-
-    def _pieces(self, signal: Array) -> Array:
-        total = signal.shape[self._axis]
-        if not total:
-            return signal
-        length = self._length or max(total, 1)
-        padding = [(0, 0)] * signal.ndim
-        padding[self._axis] = (0, -total % length)
-        pieces = np.split(np.pad(signal, padding), -(-total // length), axis=self._axis)
-        enhanced = [self.graph(np.ascontiguousarray(piece))[0] for piece in pieces]
-        return np.take(np.concatenate(enhanced, axis=self._axis), np.arange(total), axis=self._axis)
-
-
-_STREAMING_ADVICE = (
-    "export it with streaming=True for streams, if the model has a streaming form, or call the enhancer on "
-    "the whole waveform"
-)
-
-
-def same_shape(a: tuple[int | str, ...], b: tuple[int | str, ...]) -> bool:
-    """Whether two shapes agree wherever both are numbers."""
-    return len(a) == len(b) and all(
-        isinstance(m, str) or isinstance(n, str) or m == n for m, n in zip(a, b, strict=True)
-    )
-
-
-def _pairs(
-    a: Sequence[TensorSpec], b: Sequence[TensorSpec]
-) -> list[tuple[TensorSpec | None, TensorSpec | None]]:
-    longest = max(len(a), len(b))
-    return [(a[i] if i < len(a) else None, b[i] if i < len(b) else None) for i in range(longest)]
+def _tensor_spec(value: Any) -> TensorSpec:
+    dtype = value.type.removeprefix("tensor(").removesuffix(")")
+    return TensorSpec(value.name, tuple(value.shape), {"float": "float32"}.get(dtype, dtype))

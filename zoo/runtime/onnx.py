@@ -1,76 +1,20 @@
-"""ONNX files in ONNX Runtime: our own artifacts, and the public repositories' graphs."""
+"""Sessions over ONNX files by ONNX Runtime: our own artifacts, and the public repositories' graphs."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from zoo.artifact.manifest import METADATA_KEY, Form, Manifest
+from zoo.artifact.manifest import EnhancementManifest, Form
 from zoo.errors import ArtifactError
-from zoo.runtime.graph import OfflineSession, StreamingSession, check_record, same_shape, session_over
-from zoo.spec import FrontEnd, TensorSpec
+from zoo.runtime.enhancement import OfflineSession, StreamingSession, enhancement_manifest, session_over
+from zoo.runtime.graph import Graph
+from zoo.spec import FrontEnd
 from zoo.windows import synthesis_window
 
 Array = NDArray[np.float32]
-
-
-def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
-    """How ONNX Runtime loads every graph: so many threads for a call, and only errors are told."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return options
-
-
-class Graph:
-    """An ONNX file loaded by ONNX Runtime, with what it says of itself.
-
-    Args:
-        path: the file.
-        threads: of one call.
-
-    Attributes:
-        inputs, outputs: tensors as the graph declares them.
-        manifest: ours, or None for a file made by others.
-
-    Raises:
-        ArtifactError: no such file, or not an ONNX graph that ONNX Runtime can load.
-    """
-
-    backend = "onnxruntime"
-
-    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise ArtifactError(f"{self.path}: there is no such file; expected an ONNX artifact")
-        options = session_options(threads)
-        try:
-            self._inference = onnxruntime.InferenceSession(
-                str(self.path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's own classes share no other base
-            reason = str(error).splitlines()[0][:200]
-            raise ArtifactError(
-                f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}); it is "
-                f"damaged, truncated or not ONNX: export or download it again"
-            ) from error
-        self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
-        self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
-        text = self._inference.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        self.manifest = None if text is None else Manifest.from_json(text, str(self.path))
-        if self.manifest is not None:
-            check_record(self.path, self.manifest, self.inputs, self.outputs)
-
-    def __call__(self, *values: Array) -> list[Array]:
-        """Run once with values in the order of ``inputs``; the outputs are new arrays."""
-        feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
-        return self._inference.run(None, feed)
 
 
 def open_session(
@@ -88,29 +32,23 @@ def open_session(
         ArtifactError: damaged, without our manifest, or two that do not belong together.
     """
     graph = Graph(path, threads=threads)
-    manifest = graph.manifest
-    if manifest is None:
-        raise ArtifactError(
-            f"{graph.path}: it has no speechzoo manifest, so its sample rate and window are unknown; export "
-            f"it with speechzoo, or run it with scripts.test_onnx and --sample-rate, --hop-size, --win-type"
-        )
+    manifest = enhancement_manifest(graph)
     other = None if many is None else _companion(graph, manifest, Graph(many, threads=threads))
-    return session_over(graph, manifest, other)
+    return session_over(graph, other)
 
 
-def _companion(graph: Graph, manifest: Manifest, many: Graph) -> Graph:
+def _companion(graph: Graph, manifest: EnhancementManifest, many: Graph) -> Graph:
     """The second graph, once it is known to continue what the first began."""
-    other = many.manifest
+    other = enhancement_manifest(many)
     differing = [
         name
         for name in ("form", "front_end", "latency", "weights")
-        if other is None or getattr(manifest, name) != getattr(other, name)
+        if getattr(manifest, name) != getattr(other, name)
     ]
-    if other is not None and not isinstance(other.hops, str):
+    if not isinstance(other.hops, str):
         differing.append("hops, which must be free")
     if len(graph.inputs) != len(many.inputs) or not all(
-        a.name == b.name and same_shape(a.shape, b.shape)
-        for a, b in zip(graph.inputs[1:], many.inputs[1:], strict=True)
+        a.name == b.name and a.fits(b.shape) for a, b in zip(graph.inputs[1:], many.inputs[1:], strict=True)
     ):
         differing.append("states")
     if differing:
@@ -204,16 +142,11 @@ def _next_state(graph: Graph, index: int) -> int:
     state = graph.inputs[index]
     names = {state.name.replace("_in_", "_out_"), f"{state.name}_out", f"{state.name}.next"}
     for i, output in enumerate(graph.outputs):
-        if output.name in names and same_shape(output.shape, state.shape):
+        if output.name in names and output.fits(state.shape):
             return i
-    if index < len(graph.outputs) and same_shape(graph.outputs[index].shape, state.shape):
+    if index < len(graph.outputs) and graph.outputs[index].fits(state.shape):
         return index
     raise ArtifactError(
         f"{graph.path}: no output continues the state {state.name} {state.shape}; the outputs are "
         f"{', '.join(f'{o.name} {o.shape}' for o in graph.outputs)}"
     )
-
-
-def _tensor_spec(value: Any) -> TensorSpec:
-    dtype = value.type.removeprefix("tensor(").removesuffix(")")
-    return TensorSpec(value.name, tuple(value.shape), {"float": "float32"}.get(dtype, dtype))

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from zoo.artifact.manifest import METADATA_KEY, Manifest
 from zoo.errors import ArtifactError, MissingExtraError
-from zoo.runtime.graph import OfflineSession, StreamingSession, check_record, session_over
-from zoo.spec import TensorSpec
+from zoo.runtime.enhancement import OfflineSession, StreamingSession, session_over
+from zoo.runtime.loaded import check_record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,9 +48,7 @@ class TorchGraph:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.manifest = read_record(self.path)
-        states = [TensorSpec(f"{s.name}.next", s.shape) for s in self.manifest.states]
-        self.inputs = (*self.manifest.inputs, *self.manifest.states)
-        self.outputs = (*self.manifest.outputs, *states)
+        self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
         check_record(self.path, self.manifest, self.inputs, self.outputs)
         try:
             import torch
@@ -101,8 +99,7 @@ def open_session(path: str | os.PathLike[str]) -> StreamingSession | OfflineSess
     Raises:
         ArtifactError, MissingExtraError: as ``TorchGraph``.
     """
-    graph = TorchGraph(path)
-    return session_over(graph, graph.manifest)
+    return session_over(TorchGraph(path))
 
 
 def read_record(path: Path) -> Manifest:

@@ -8,6 +8,7 @@ from zoo.artifact.golden import golden_tolerance, unpack
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError
 from zoo.runtime.artifact import open_artifact
+from zoo.runtime.enhancement import enhancement_manifest
 
 
 def verify(path: str | os.PathLike[str]) -> ParityReport:
@@ -23,8 +24,8 @@ def verify(path: str | os.PathLike[str]) -> ParityReport:
         ParityError: it computes something else than it should.
     """
     session = open_artifact(path)
-    manifest = session.graph.manifest
-    if manifest is None or manifest.golden is None:
+    manifest = enhancement_manifest(session.graph)
+    if manifest.golden is None:
         raise ArtifactError(
             f"{path}: it carries no golden recording, so it cannot be verified; export it again"
         )
