@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ import torch
 import zoo
 from converters.base import Progress
 from converters.card import card
+from converters.exported import export_program
 from converters.onnx import export_onnx
+from converters.torchscript import export_torchscript
 from zoo.artifact.manifest import EnhancementManifest, Form
 from zoo.artifact.target import EngineTarget
 from zoo.checkpoint import digest, write_parameters
@@ -34,6 +36,10 @@ from zoo.spec import EnhancementSpec, Weights
 from zoo.streaming.state import StreamingModule
 
 FORMS: tuple[Form, ...] = ("wav2wav", "spec2spec")
+ALSO: dict[str, tuple[Callable[..., Any], str]] = {  # other formats, and their files' ending
+    "torchscript": (export_torchscript, ".ts"),
+    "exported": (export_program, ".pt2"),
+}
 
 
 def build_repository(
@@ -43,6 +49,7 @@ def build_repository(
     weights: str | os.PathLike[str] | None = None,
     licence: str = "",
     training_data: str = "",
+    also: Sequence[str] = (),
     engines: Sequence[Path] = (),
     repo: str = "ORG/NAME",
     progress: Progress | None = None,
@@ -54,6 +61,7 @@ def build_repository(
         folder: that does not exist yet, or is empty.
         weights: tag or checkpoint; by default those that come with the package.
         licence, training_data: of weights of which that is not known.
+        also: formats besides ONNX, of ``ALSO``.
         engines: that were built before, beside each its record, ``<engine>.json``.
         repo: where it will be, for the card.
         progress: called with a line for each step.
@@ -73,7 +81,10 @@ def build_repository(
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         temporary.mkdir(parents=True)
-        files = [_parameters(temporary, spec, model, known), *_graphs(temporary, spec, model, known, say)]
+        files = [
+            _parameters(temporary, spec, model, known),
+            *_graphs(temporary, spec, model, known, also, say),
+        ]
         files.append(_golden(temporary, files))
         files += [file for path in engines for file in _engine(temporary, path)]
         index = Index(name, spec.task, dict(model.provenance), tuple(files), _toolchain())
@@ -161,9 +172,14 @@ def _terms(known: Weights) -> set[tuple[str, str]]:
 
 
 def _graphs(
-    folder: Path, spec: EnhancementSpec, model: StreamingModule, known: Weights | None, say: Progress
+    folder: Path,
+    spec: EnhancementSpec,
+    model: StreamingModule,
+    known: Weights | None,
+    also: Sequence[str],
+    say: Progress,
 ) -> list[File]:
-    """ONNX in both forms, streaming if the model is and offline."""
+    """ONNX and other formats in both forms, streaming if the model is and offline."""
     (folder / "onnx").mkdir()
     files = []
     for streaming in (True, False) if spec.streaming else (False,):
@@ -176,6 +192,11 @@ def _graphs(
             else:
                 export_onnx(model, folder / path, form, streaming=streaming, progress=say)
             files.append(_file(folder, path, "onnx", form=form, streaming=streaming))
+            for format in also:
+                export, suffix = ALSO[format]
+                path = f"{format}/{spec.name}.{form}{'' if streaming else '.offline'}{suffix}"
+                export(model, folder / path, form, streaming=streaming, progress=say)
+                files.append(_file(folder, path, format, form=form, streaming=streaming))
     return files
 
 

@@ -303,10 +303,10 @@ def _prove_parameters(path: Path, index: Index, golden: Golden) -> None:
 
 def _prove_graph(path: Path, file: File, index: Index) -> None:
     """A graph against its manifest, the index and the recording inside it."""
-    from zoo.runtime.graph import Graph
+    from zoo.runtime.artifact import open_artifact
     from zoo.runtime.verification import verify
 
-    manifest = Graph(path).manifest
+    manifest = open_artifact(path).graph.manifest
     if manifest is None:
         raise ArtifactError(f"{path}: it has no manifest of speechzoo")
     for what, found, expected in (
@@ -320,7 +320,7 @@ def _prove_graph(path: Path, file: File, index: Index) -> None:
     verify(path)
 
 
-_PROVABLE = ("onnx",)
+_PROVABLE = ("onnx", "torchscript", "exported")
 
 
 @contextmanager

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--folder", type=Path, metavar="DIR", help="build it here and keep it")
     add("--licence", default="", metavar="SPDX", help="of weights that do not say theirs")
     add("--training-data", default="", metavar="TEXT", help="of weights that do not say theirs")
+    add("--also", nargs="*", default=[], choices=("torchscript", "exported"), help="formats besides ONNX")
     add(
         "--engine",
         type=Path,
@@ -78,10 +79,10 @@ def _build(args: argparse.Namespace, folder: Path) -> Index:
         index = check_repository(folder, say)
         if index.model != args.model:
             raise ArtifactError(f"{folder}: it is a repository of {index.model}, not of {args.model}")
-        if args.weights or args.engine:
+        if args.weights or args.engine or args.also:
             raise ArtifactError(
-                f"{folder}: it is built already, with weights {index.weights['source']}; leave --weights and "
-                f"--engine out to use it, or name another folder"
+                f"{folder}: it is built already, with weights {index.weights['source']}; leave --weights, "
+                f"--also and --engine out to use it, or name another folder"
             )
         return index
     return build_repository(
@@ -90,6 +91,7 @@ def _build(args: argparse.Namespace, folder: Path) -> Index:
         weights=args.weights,
         licence=args.licence,
         training_data=args.training_data,
+        also=args.also,
         engines=args.engine,
         repo=args.repo or os.environ.get(VARIABLE) or "ORG/NAME",
         progress=say,
