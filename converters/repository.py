@@ -30,16 +30,13 @@ from zoo.locate import locate
 from zoo.packaged import TAG, packaged_artifact
 from zoo.pulled import prove
 from zoo.registry import get_spec
-from zoo.repository import CARD, GOLDEN, HELPERS, INDEX, PARAMETERS, RECORD, File, Index
+from zoo.repository import CARD, ENDINGS, GOLDEN, HELPERS, INDEX, PARAMETERS, RECORD, File, Index
 from zoo.runtime.graph import Graph
 from zoo.spec import EnhancementSpec, Weights
 from zoo.streaming.state import StreamingModule
 
 FORMS: tuple[Form, ...] = ("wav2wav", "spec2spec")
-ALSO: dict[str, tuple[Callable[..., Any], str]] = {  # other formats, and their files' ending
-    "torchscript": (export_torchscript, ".ts"),
-    "exported": (export_program, ".pt2"),
-}
+ALSO: dict[str, Callable[..., Any]] = {"torchscript": export_torchscript, "exported": export_program}
 
 
 def build_repository(
@@ -95,6 +92,8 @@ def build_repository(
         if folder.is_dir():
             folder.rmdir()
         temporary.replace(folder)
+    except ValueError as error:
+        raise ArtifactError(f"{folder}: it cannot be built: {error}") from error
     except OSError as error:
         raise ArtifactError(f"{folder}: it cannot be written ({error.strerror or error})") from error
     finally:
@@ -179,7 +178,7 @@ def _graphs(
     also: Sequence[str],
     say: Progress,
 ) -> list[File]:
-    """ONNX and other formats in both forms, streaming if the model is and offline."""
+    """ONNX in both forms, streaming if the model is and offline; other formats streaming if the model is."""
     (folder / "onnx").mkdir()
     files = []
     for streaming in (True, False) if spec.streaming else (False,):
@@ -192,10 +191,9 @@ def _graphs(
             else:
                 export_onnx(model, folder / path, form, streaming=streaming, progress=say)
             files.append(_file(folder, path, "onnx", form=form, streaming=streaming))
-            for format in also:
-                export, suffix = ALSO[format]
-                path = f"{format}/{spec.name}.{form}{'' if streaming else '.offline'}{suffix}"
-                export(model, folder / path, form, streaming=streaming, progress=say)
+            for format in also if streaming == spec.streaming else ():
+                path = f"{format}/{spec.name}.{form}{'' if streaming else '.offline'}{ENDINGS[format]}"
+                ALSO[format](model, folder / path, form, streaming=streaming, progress=say)
                 files.append(_file(folder, path, format, form=form, streaming=streaming))
     return files
 

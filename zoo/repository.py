@@ -22,6 +22,7 @@ VERSION = 1
 INDEX_LIMIT = 1 << 20  # bytes; an index is some thousand
 GRAPHS = ("onnx", "torchscript", "exported", *FLAVOURS)  # formats of a form, streaming or not
 PARAMETERS = "safetensors"
+ENDINGS = {PARAMETERS: ".safetensors", "onnx": ".onnx", "torchscript": ".ts", "exported": ".pt2"}
 RECORD = "record"  # of what a file beside it is, ``<name>.json``
 HELPERS = ("card", "golden", RECORD)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -59,6 +60,8 @@ class File:
             raise ValueError(f"{self.path}: {self.sha256!r} is no sha256")
         if not isinstance(self.format, str) or not self.format:
             raise ValueError(f"{self.path}: {self.format!r} is no format")
+        if not self.path.endswith(ENDINGS.get(self.format, "")):  # which decides what opens it
+            raise ValueError(f"{self.path!r} is no name of a file of the format {self.format}")
         if (self.format in FLAVOURS) != (self.engine is not None):
             raise ValueError(f"{self.path}: engines, and only they, say what they were built for")
 

@@ -269,6 +269,12 @@ FAULTS = [
         "way out", ArtifactError, rf"{INDEX_RE}: .*'\.\./x\.onnx' is not the path", entry(GRAPH, "../x.onnx")
     ),
     Fault("absolute", ArtifactError, f"{INDEX_RE}: .*'/tmp/x' is not the path", entry(GRAPH, "/tmp/x")),
+    Fault(
+        "another ending",
+        ArtifactError,
+        f"{INDEX_RE}: .*'x.pt2' is no name of a file of the format onnx",
+        entry(GRAPH, "x.pt2"),
+    ),
     Fault("over the index", ArtifactError, f"{INDEX_RE}: .*is not the path of a file", entry(GRAPH, INDEX)),
     Fault("size too large", HubError, f"{GRAPH_RE}: .* broke off .it ended after", entry(GRAPH, size=10**6)),
     Fault("size too small", HubError, f"{GRAPH_RE}: it should have 99 bytes, but", entry(GRAPH, size=99)),
@@ -295,7 +301,7 @@ FAULTS = [
         f"{GRAPH_RE}: ONNX Runtime .* cannot load it",
         content_of(GRAPH, b"x" * 9999),
     ),
-    Fault("no manifest", ArtifactError, f"{GRAPH_RE}: it has no manifest", without_manifest),
+    Fault("no manifest", ArtifactError, f"{GRAPH_RE}: it has no speechzoo manifest", without_manifest),
     Fault(
         "another shape", ArtifactError, f"{GRAPH_RE}: its inputs are not those of its manifest", another_shape
     ),

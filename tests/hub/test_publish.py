@@ -24,6 +24,8 @@ from zoo.repository import CARD, GOLDEN, INDEX, Index
 
 GRAPHS = [f"onnx/{MODEL}.{form}{kind}.onnx" for form in ("wav2wav", "spec2spec") for kind in ("", ".offline")]
 
+SCRIPTS = [f"torchscript/{MODEL}.{form}.ts" for form in ("wav2wav", "spec2spec")]
+
 
 @pytest.fixture(scope="session")
 def built(cache_folder: Path) -> Path:
@@ -33,7 +35,7 @@ def built(cache_folder: Path) -> Path:
     folder = cache_folder / "repository"
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
-            build_repository(MODEL, folder, repo=REPO)
+            build_repository(MODEL, folder, also=["torchscript"], repo=REPO)
     return folder
 
 
@@ -44,12 +46,12 @@ def copy(built: Path, tmp_path: Path) -> Path:
 
 def test_what_is_in_it(built: Path) -> None:
     files = sorted(p.relative_to(built).as_posix() for p in built.rglob("*") if p.is_file())
-    assert files == sorted([INDEX, CARD, GOLDEN, "model.safetensors", *GRAPHS])
+    assert files == sorted([INDEX, CARD, GOLDEN, "model.safetensors", *GRAPHS, *SCRIPTS])
     index = check_repository(built)
     assert index.model == MODEL and index.weights["licence"] == "MIT"
     ready = packaged_artifact(get_spec(MODEL), TAG)
     assert ready is not None and (built / GRAPHS[0]).read_bytes() == ready.read_bytes()
-    for graph in GRAPHS:
+    for graph in (*GRAPHS, *SCRIPTS):
         assert zoo.verify(built / graph).passed
     assert Index.from_json((built / INDEX).read_bytes(), INDEX).to_json() == (built / INDEX).read_text()
     assert not [p for p in built.parent.iterdir() if p.name.startswith(".repository.")]
@@ -92,7 +94,7 @@ def test_uploaded_and_pulled_again(
     """One commit, of which every file comes back as it was."""
     assert main(["publish", MODEL, "--folder", str(copy), "--repo", REPO]) == 0
     told = capsys.readouterr()
-    assert told.err.count(": verified") == 5
+    assert told.err.count(": verified") == 7
     repository = server.repositories[REPO]
     commit = repository.refs["main"]
     assert f"speechzoo pull {MODEL} --repo {REPO} --revision {commit}" in told.out
@@ -105,6 +107,8 @@ def test_uploaded_and_pulled_again(
     folder = cache / "repositories/someone--small" / commit
     assert found == [str(folder / GRAPHS[n]) for n in (0, 2, 1, 3)]
     assert main(["pull", MODEL, "--repo", REPO, "--revision", commit, "--format", "safetensors"]) == 0
+    assert main(["pull", MODEL, "--repo", REPO, "--revision", commit, "--format", "torchscript"]) == 0
+    assert capsys.readouterr().out.split()[-1] == str(folder / SCRIPTS[0])
 
     # again, with another card: what is no longer there goes, what is the same stays
     repository.commits[commit]["old.bin"] = b"old"
