@@ -166,6 +166,9 @@ def test_the_command_line_says_what_it_lacks(
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "must be exported once, which needs " in done.stderr
     assert 'pip install "speechzoo[onnx]"' in done.stderr
+    published = python(COMMAND, "publish", "gtcrn", "--folder", tmp_path / "new", hidden=hidden, **cache)
+    assert published.returncode == 1 and 'pip install "speechzoo[onnx]"' in published.stderr
+    assert "publishing needs " in published.stderr and not (tmp_path / "new").exists()
     if "matplotlib" in hidden:
         plot = python(COMMAND, *words, "--artifact", "x.onnx", "--plot", tmp_path / "x.png", hidden=hidden)
         assert plot.returncode == 1 and 'pip install "speechzoo[plot]"' in plot.stderr
