@@ -88,9 +88,7 @@ def reduce_precision(
     except Exception as error:  # the tools' own errors share no other base
         out.unlink(missing_ok=True)
         reason = (str(error) or type(error).__name__).splitlines()[0][:300]
-        raise ArtifactError(
-            f"{source}: it cannot be made {precision} ({reason}); build it as fp32"
-        ) from error
+        raise ArtifactError(f"{source}: it cannot be made {precision} ({reason}); take fp32") from error
     try:
         return kept, check_reduced(graph, reduced, feeds, tolerance or TOLERANCES[precision])
     except ParityError:
@@ -256,16 +254,13 @@ def fragile(graph: onnx.GraphProto, keep: Sequence[str] = ()) -> dict[str, list[
     """Names of the nodes that stay in 32 bits, by what they are."""
     nodes = list(graph.node)
     outputs = {value.name for value in graph.output}
+    states = [value.name for value in graph.input if f"{value.name}{NEXT}" in outputs]
     groups = {
         "Fourier transform": _leading_to(nodes, _readers(nodes, ANALYSIS)),
         "inverse Fourier transform": _following(nodes, _readers(nodes, SYNTHESIS)),
-        "states": [
-            name
-            for state in graph.input
-            if f"{state.name}{NEXT}" in outputs
-            for name in _between(nodes, {state.name}, {f"{state.name}{NEXT}"})
-        ],
-        "recurrent layers": [node.name for node in nodes if node.op_type in RECURRENT],
+        "states": [name for state in states for name in _between(nodes, {state}, {f"{state}{NEXT}"})],
+        # of a graph without states; in others those over time are between states
+        "recurrent layers": [node.name for node in nodes if node.op_type in RECURRENT and not states],
         "statistics, powers and logarithms": [node.name for node in nodes if node.op_type in STATISTICS],
     }
     for part in keep:
@@ -285,7 +280,8 @@ def _readers(nodes: Sequence[onnx.NodeProto], part: str) -> list[onnx.NodeProto]
 
 def _following(nodes: Sequence[onnx.NodeProto], first: Sequence[onnx.NodeProto]) -> list[str]:
     """Nodes of some kind and all that reads from them."""
-    named, reached = {node.name for node in first}, set()
+    named = {node.name for node in first}
+    reached: set[str] = set()
     for node in nodes:
         if node.name in named or reached.intersection(node.input):
             named.add(node.name)
@@ -295,7 +291,8 @@ def _following(nodes: Sequence[onnx.NodeProto], first: Sequence[onnx.NodeProto])
 
 def _leading_to(nodes: Sequence[onnx.NodeProto], last: Sequence[onnx.NodeProto]) -> list[str]:
     """Nodes of some kind and all that they read from."""
-    named, wanted = {node.name for node in last}, set()
+    named = {node.name for node in last}
+    wanted: set[str] = set()
     for node in reversed(nodes):
         if node.name in named or wanted.intersection(node.output):
             named.add(node.name)

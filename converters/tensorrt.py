@@ -1,13 +1,14 @@
 """Builds engines of TensorRT 10 and 11 and of TensorRT for RTX from graphs that other converters export.
 
 What is computed in how many bits stands in the graph (TensorRT 11 has no other way, and 10 knows it), so a
-reduced precision is a change of the graph, and is held against the full one in ONNX Runtime before anything is
-built. The engine only appears under its name with its record beside it.
+reduced precision is a change of the graph, and is held against the full one in ONNX Runtime before anything
+is built. The engine only appears under its name with its record beside it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import shlex
@@ -136,7 +137,8 @@ def build_engine(
     if out.suffix not in (".engine", ".plan", ".trt"):
         raise ValueError(f"{out}: the name of an engine ends in .engine, .plan or .trt")
     with tempfile.TemporaryDirectory() as folder, gate(out) as temporary, gate(record_path(out)) as beside:
-        graph, parity, kept = source, "", ()
+        graph, parity = source, ""
+        kept: tuple[str, ...] = ()
         if precision != "fp32":
             say(f"{source.name}: making it {precision}")
             graph = Path(folder) / source.name
@@ -149,6 +151,7 @@ def build_engine(
         job = Job(
             flavour=flavour,
             onnx=str(graph),
+            name=str(source),
             plan=str(temporary),
             profiles=record.profiles,
             flags=record.flags,
@@ -170,17 +173,8 @@ def cached_engine(onnx: str | os.PathLike[str], *, progress: Progress | None = N
 
     Args: as ``build_engine``.
     """
-    names = (
-        "flavour",
-        "precision",
-        "profiles",
-        "targets",
-        "workspace",
-        "refit",
-        "version_compatible",
-        "tf32",
-    )
-    record = describe(Path(onnx), **{name: options[name] for name in names if name in options})
+    decisive = inspect.signature(describe).parameters
+    record = describe(Path(onnx), **{name: options[name] for name in options if name in decisive})
     extra = "".join(repr(options.get(name)) for name in ("keep", "tolerance"))
     key = hashlib.sha256(f"{record.key()} {extra}".encode()).hexdigest()
     path = cache_folder() / "engines" / f"{Path(onnx).stem}-{key[:24]}.engine"
@@ -262,9 +256,8 @@ def run_job(job: Job, folder: Path) -> Built:
     asked.write_text(json.dumps(asdict(job)))
     words = [sys.executable, "-m", "converters.engine_builder", str(asked), str(answer)]
     search = os.pathsep.join(path for path in (str(ROOT), os.environ.get("PYTHONPATH")) if path)
-    child = subprocess.Popen(
-        words, env={**os.environ, "PYTHONPATH": search}, stderr=subprocess.PIPE, text=True
-    )
+    environment = {**os.environ, "PYTHONPATH": search}
+    child = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
     try:
         said = _pass_on(child, job.bar)
         status = child.wait()
@@ -281,8 +274,8 @@ def run_job(job: Job, folder: Path) -> Built:
         raise {"MissingExtraError": MissingExtraError}.get(result["kind"], ArtifactError)(result["error"])
     cause = f"signal {-status}" if status < 0 else f"status {status}"
     raise ArtifactError(
-        f"{job.onnx}: the compiler of {TITLES[job.flavour]} died ({cause}{said and ': ' + said}); it does so on "
-        f"some graphs with several free dimensions, and for want of memory: export with fewer free ones "
+        f"{job.name}: the compiler of {TITLES[job.flavour]} died ({cause}{said and ': ' + said}); it does so "
+        f"on some graphs with several free dimensions, and for want of memory: export with fewer free ones "
         f"(--streams or --hops a number), or give smaller profiles"
     )
 
