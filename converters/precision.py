@@ -36,6 +36,7 @@ Feeds = Sequence[Mapping[str, Array]]  # inputs of some calls
 CALIBRATION_CALLS = 64
 NEXT = ".next"
 RECURRENT = frozenset({"GRU", "LSTM", "RNN"})
+RECURRENT_LAYERS = "recurrent layers"
 STATISTICS = frozenset(
     {"LayerNormalization", "InstanceNormalization", "GroupNormalization", "BatchNormalization"}
     | {"RMSNormalization", "LpNormalization", "CumSum", "Sqrt", "Reciprocal", "Exp", "Log", "Pow"}
@@ -51,6 +52,7 @@ def reduce_precision(
     precision: Precision,
     *,
     keep: Sequence[str] = (),
+    recurrent: bool = True,
     feeds: Feeds | None = None,
     tolerance: Tolerance | None = None,
 ) -> tuple[tuple[str, ...], ParityReport]:
@@ -61,6 +63,7 @@ def reduce_precision(
         out: the file to write, with the same inputs, outputs and manifest.
         precision: ``fp16`` or ``int8``.
         keep: parts of parameters' names; what reads such parameters, and all between, stays in 32 bits.
+        recurrent: recurrent layers of graphs without states stay in 32 bits too.
         feeds: inputs of some calls, to calibrate with and to compare on; by default the package's speech
             goes through an enhancer.
         tolerance: what may differ; by default that of the precision.
@@ -78,9 +81,9 @@ def reduce_precision(
     try:
         with _quiet():
             if precision == "fp16":
-                kept = _to_fp16(proto, keep, out)
+                kept = _to_fp16(proto, fragile(proto.graph, keep, recurrent), out)
             else:
-                kept = _to_int8(proto, keep, feeds, out)
+                kept = _to_int8(proto, fragile(proto.graph, keep, recurrent), feeds, out)
         reduced = Graph(out, options=_as_written())
     except ArtifactError:
         out.unlink(missing_ok=True)
@@ -179,10 +182,9 @@ class _Reader(quantization.CalibrationDataReader):
         return None if feed is None else dict(feed)
 
 
-def _to_fp16(proto: onnx.ModelProto, keep: Sequence[str], out: Path) -> tuple[str, ...]:
+def _to_fp16(proto: onnx.ModelProto, groups: Mapping[str, list[str]], out: Path) -> tuple[str, ...]:
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    groups = fragile(proto.graph, keep)
     kept = sorted({name for names in groups.values() for name in names})
     reduced = convert_float_to_float16(proto, keep_io_types=True, node_block_list=kept)
     _tidy_casts(reduced.graph)
@@ -206,8 +208,15 @@ def _tidy_casts(graph: onnx.GraphProto) -> None:
         for name, node in casts.items()
         if name not in narrow and node.input[0] in narrow
     }
+    made = {name for node in nodes for name in node.output}
+    outputs = {value.name for value in graph.output}
+    # an output takes the place of the tensor that it is
+    moved = {exact[name]: name for name in exact if name in outputs and exact[name] in made - outputs}
+    nodes = [node for node in nodes if node.output[0] not in moved.values()]
     for node in nodes:
         node.input[:] = [exact.get(name, name) for name in node.input]
+        node.input[:] = [moved.get(name, name) for name in node.input]
+        node.output[:] = [moved.get(name, name) for name in node.output]
     for _ in range(2):  # first what widens, then what narrows for nothing else
         used = {name for node in nodes for name in node.input} | {value.name for value in graph.output}
         nodes = [node for node in nodes if node.op_type != "Cast" or node.output[0] in used]
@@ -223,8 +232,9 @@ def _in_order(nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
     return [nodes[index] for index in TopologicalSorter(before).static_order()]
 
 
-def _to_int8(proto: onnx.ModelProto, keep: Sequence[str], feeds: Feeds, out: Path) -> tuple[str, ...]:
-    groups = fragile(proto.graph, keep)
+def _to_int8(
+    proto: onnx.ModelProto, groups: Mapping[str, list[str]], feeds: Feeds, out: Path
+) -> tuple[str, ...]:
     excluded = {name for names in groups.values() for name in names}
     constants = {tensor.name for tensor in proto.graph.initializer}
     chosen = [
@@ -250,7 +260,7 @@ def _to_int8(proto: onnx.ModelProto, keep: Sequence[str], feeds: Feeds, out: Pat
     return (f"all but {len(chosen)} products with constant weights",)
 
 
-def fragile(graph: onnx.GraphProto, keep: Sequence[str] = ()) -> dict[str, list[str]]:
+def fragile(graph: onnx.GraphProto, keep: Sequence[str] = (), recurrent: bool = True) -> dict[str, list[str]]:
     """Names of the nodes that stay in 32 bits, by what they are."""
     nodes = list(graph.node)
     outputs = {value.name for value in graph.output}
@@ -260,7 +270,9 @@ def fragile(graph: onnx.GraphProto, keep: Sequence[str] = ()) -> dict[str, list[
         "inverse Fourier transform": _following(nodes, _readers(nodes, SYNTHESIS)),
         "states": [name for state in states for name in _between(nodes, {state}, {f"{state}{NEXT}"})],
         # of a graph without states; in others those over time are between states
-        "recurrent layers": [node.name for node in nodes if node.op_type in RECURRENT and not states],
+        RECURRENT_LAYERS: [
+            node.name for node in nodes if node.op_type in RECURRENT and recurrent and not states
+        ],
         "statistics, powers and logarithms": [node.name for node in nodes if node.op_type in STATISTICS],
     }
     for part in keep:

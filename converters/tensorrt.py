@@ -24,7 +24,7 @@ from typing import Any
 import zoo
 from converters.engine_builder import Built, Job, load_library
 from converters.files import gate
-from converters.precision import Feeds, reduce_precision
+from converters.precision import RECURRENT_LAYERS, Feeds, reduce_precision
 from converters.profiles import complete_profiles, parse_profiles
 from zoo.artifact.engine import (
     TITLES,
@@ -136,31 +136,45 @@ def build_engine(
     )
     if out.suffix not in (".engine", ".plan", ".trt"):
         raise ValueError(f"{out}: the name of an engine ends in .engine, .plan or .trt")
+    job = Job(
+        flavour=flavour,
+        onnx=str(source),
+        name=str(source),
+        plan=str(out),
+        profiles=record.profiles,
+        flags=record.flags,
+        workspace=workspace,
+        targets=record.targets,
+        timing_cache="" if timing_cache is None else str(timing_cache),
+        bar=bar,
+    )
     with tempfile.TemporaryDirectory() as folder, gate(out) as temporary, gate(record_path(out)) as beside:
-        graph, parity = source, ""
-        kept: tuple[str, ...] = ()
-        if precision != "fp32":
-            say(f"{source.name}: making it {precision}")
-            graph = Path(folder) / source.name
-            kept, report = reduce_precision(
-                source, graph, precision, keep=keep, feeds=feeds, tolerance=tolerance
-            )
-            parity = str(report)
-            say(f"{source.name}: {parity}; in 32 bits stay {', '.join(kept)}")
-        say(f"{source.name}: building with {record.title}")
-        job = Job(
-            flavour=flavour,
-            onnx=str(graph),
-            name=str(source),
-            plan=str(temporary),
-            profiles=record.profiles,
-            flags=record.flags,
-            workspace=workspace,
-            targets=record.targets,
-            timing_cache="" if timing_cache is None else str(timing_cache),
-            bar=bar,
-        )
-        built = run_job(job, Path(folder))
+        for recurrent in (True, False):
+            graph, parity = source, ""
+            kept: tuple[str, ...] = ()
+            if precision != "fp32":
+                say(f"{source.name}: making it {precision}")
+                graph = Path(folder) / source.name
+                kept, report = reduce_precision(
+                    source,
+                    graph,
+                    precision,
+                    keep=keep,
+                    recurrent=recurrent,
+                    feeds=feeds,
+                    tolerance=tolerance,
+                )
+                parity = str(report)
+                say(f"{source.name}: {parity}; in 32 bits stay {', '.join(kept)}")
+            say(f"{source.name}: building with {record.title}")
+            job = replace(job, onnx=str(graph), plan=str(temporary))
+            try:
+                built = run_job(job, Path(folder))
+                break
+            except ArtifactError as error:
+                if not recurrent or not any(RECURRENT_LAYERS in what for what in kept):
+                    raise
+                say(f"{error}; once more with recurrent layers in 16 bits")
         record = replace(record, kept=kept, engine_sha256=file_digest(temporary))
         beside.write_text(record.to_json())
     return EngineReport(
@@ -254,10 +268,13 @@ def run_job(job: Job, folder: Path) -> Built:
     """
     asked, answer = folder / "job.json", folder / "result.json"
     asked.write_text(json.dumps(asdict(job)))
+    answer.unlink(missing_ok=True)
     words = [sys.executable, "-m", "converters.engine_builder", str(asked), str(answer)]
     search = os.pathsep.join(path for path in (str(ROOT), os.environ.get("PYTHONPATH")) if path)
     environment = {**os.environ, "PYTHONPATH": search}
-    child = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     try:
         said = _pass_on(child, job.bar)
         status = child.wait()

@@ -9,11 +9,11 @@ from pathlib import Path
 from zoo.errors import SpeechZooError
 
 EXAMPLES = """examples:
-  python -m scripts.build_engine --onnx gtcrn.onnx --engine gtcrn.engine --fp16     # for the GPU at hand
-  python -m scripts.build_engine --onnx gtcrn.onnx --engine gtcrn.engine --rtx      # for RTX cards; needs none
+  python -m scripts.build_engine --onnx gtcrn.onnx --engine gtcrn.engine --fp16   # for the GPU at hand
+  python -m scripts.build_engine --onnx gtcrn.onnx --engine gtcrn.engine --rtx    # for RTX cards, without one
   python -m scripts.build_engine --onnx speaker.onnx --engine speaker.engine \\
       --profile feats:1x200x80/64x200x80/128x3000x80
-  python -m scripts.build_engine --onnx gtcrn.onnx --engine mine.engine --record    # trtexec built mine.engine
+  python -m scripts.build_engine --onnx gtcrn.onnx --engine mine.engine --record  # trtexec built it
 """
 
 
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=(),
         metavar="NAME",
-        help="parts of parameters' names that stay in 32 bits",
+        help="parts of names of parameters that stay in 32 bits",
     )
     add(
         "--profile",
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="MIB",
-        help="a layer may take (default the library's limit)",
+        help="a layer may take",
     )
     add("--timing-cache", type=Path, help="what was timed before on this GPU; read and written")
     add("--refit", action="store_true", help="weights can be replaced later")

@@ -1,4 +1,4 @@
-"""Export every model in every form and compile it with TensorRT for RTX, no GPU: python -m scripts.check_rtx"""
+"""Export every model in every form and compile it with TensorRT for RTX: python -m scripts.check_rtx"""
 
 from __future__ import annotations
 
@@ -102,10 +102,10 @@ def report(rows: Sequence[Row], version: str) -> str:
     lines = [
         "# TensorRT for RTX: what its compiler takes",
         "",
-        f"Written by `python -m scripts.check_rtx` on {date.today()}: speechzoo {zoo.__version__}, TensorRT for "
-        f"RTX {version}, without a GPU. Every graph is exported with random weights, parsed, and compiled for "
-        f"compute capability {', '.join(RTX_TARGETS)} at once; offline graphs take any length. What an engine "
-        "computes is not verified here: that takes a card, and `python -m scripts.gpu_check`.",
+        f"Written by `python -m scripts.check_rtx` on {date.today()}: speechzoo {zoo.__version__}, TensorRT "
+        f"for RTX {version}, without a GPU. Every graph is exported with random weights, parsed, and "
+        f"compiled for compute capability {', '.join(RTX_TARGETS)} at once; offline graphs take any length. "
+        "What an engine computes is not verified here: that takes a card, and `python -m scripts.gpu_check`.",
         "",
         "| model | graph | precision | layers | MB | seconds | refused |",
         "|---|---|---|--:|--:|--:|---|",
