@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from onnx import load as load_graph
+
 import zoo
 from converters.engine_builder import Built, Job, load_library
 from converters.files import gate
@@ -173,7 +175,7 @@ def build_engine(
                 break
             except ArtifactError as error:
                 if not recurrent or not any(RECURRENT_LAYERS in what for what in kept):
-                    raise
+                    raise ArtifactError(f"{error}{_advice(source, record)}") from error
                 say(f"{error}; once more with recurrent layers in 16 bits")
         record = replace(record, kept=kept, engine_sha256=file_digest(temporary))
         beside.write_text(record.to_json())
@@ -292,9 +294,19 @@ def run_job(job: Job, folder: Path) -> Built:
     cause = f"signal {-status}" if status < 0 else f"status {status}"
     raise ArtifactError(
         f"{job.name}: the compiler of {TITLES[job.flavour]} died ({cause}{said and ': ' + said}); it does so "
-        f"on some graphs with several free dimensions, and for want of memory: export with fewer free ones "
-        f"(--streams or --hops a number), or give smaller profiles"
+        f"for want of memory, and on some graphs with free dimensions: give smaller profiles, or export with "
+        f"fixed ones"
     )
+
+
+def _advice(onnx: Path, record: EngineRecord) -> str:
+    """A way out that is known for such a graph."""
+    if record.profiles and any(node.op_type == "Attention" for node in load_graph(onnx).graph.node):
+        return (
+            ". Compilers of NVIDIA's are known to fail on the operator Attention where a dimension is free: "
+            "export with opset 18 (--opset 18), or with fixed dimensions"
+        )
+    return ""
 
 
 def command_line(record: EngineRecord, onnx: Path, engine: Path) -> str:
