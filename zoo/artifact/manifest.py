@@ -68,6 +68,11 @@ class Manifest:
         """All that the graph gives, in its order."""
         return self.outputs
 
+    @property
+    def ranges(self) -> Mapping[str, tuple[int, int, int]]:
+        """Least, best and most of every free dimension, for compilers that want to know."""
+        return {}
+
     def contradiction(self) -> str:
         """What in the record cannot be true at once; empty if there is nothing."""
         return ""
@@ -154,6 +159,16 @@ class EnhancementManifest(Manifest):
     @property
     def graph_outputs(self) -> tuple[TensorSpec, ...]:
         return (*self.outputs, *(replace(state, name=f"{state.name}.next") for state in self.states))
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[int, int, int]]:
+        rate, hop = self.front_end.sample_rate, self.front_end.hop_length
+        return {
+            "streams": (1, 8, 32),
+            "hops": (1, 16, 64),
+            "frames": (2, 10 * rate // hop, 30 * rate // hop),
+            "samples": (hop, 10 * rate, 30 * rate),
+        }
 
     def contradiction(self) -> str:
         signal: tuple[int | str, ...] = (self.streams, self.front_end.bins, self.hops, 2)

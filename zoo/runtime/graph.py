@@ -33,6 +33,7 @@ class Graph:
     Args:
         path: the file.
         threads: of one call.
+        options: of ONNX Runtime, in place of ``session_options(threads)``.
 
     Attributes:
         inputs, outputs: tensors as the graph declares them.
@@ -44,11 +45,17 @@ class Graph:
 
     backend = "onnxruntime"
 
-    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        threads: int = 1,
+        options: onnxruntime.SessionOptions | None = None,
+    ) -> None:
         self.path = Path(path)
         if not self.path.is_file():
             raise ArtifactError(f"{self.path}: there is no such file; expected an ONNX artifact")
-        options = session_options(threads)
+        options = options or session_options(threads)
         try:
             self._inference = onnxruntime.InferenceSession(
                 str(self.path), options, providers=["CPUExecutionProvider"]
