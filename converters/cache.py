@@ -13,6 +13,7 @@ from zoo.errors import MissingExtraError
 from zoo.hub import cache_folder
 from zoo.locate import files_of, locate
 from zoo.registry import get_spec
+from zoo.spec import EnhancementSpec
 
 
 def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | None = None) -> Path:
@@ -29,7 +30,7 @@ def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | 
     Raises:
         MissingExtraError: it is not in the cache and torch or onnx are not installed.
     """
-    spec = get_spec(name)
+    spec = get_spec(name, EnhancementSpec)
     located = locate(spec, weights)
     key = hashlib.sha256(f"{zoo.__version__} {spec} {_versions()} hops".encode())
     for file in files_of(located.path):

@@ -27,13 +27,15 @@ from torch.nn import functional
 import zoo
 from converters.base import Progress, Reference, as_array, gate
 from converters.passes import simplify
-from zoo.artifact.manifest import METADATA_KEY, Form, Manifest
+from zoo.artifact.manifest import METADATA_KEY, EnhancementManifest, Form, Manifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
 from zoo.layers.attention import GroupedSelfAttention
-from zoo.runtime.onnx import Graph, open_session
+from zoo.network import Network
+from zoo.runtime.graph import Graph
+from zoo.runtime.onnx import open_session
 from zoo.runtime.spectrum import Transforms
-from zoo.spec import FrontEnd, ModelSpec, TensorSpec
+from zoo.spec import EnhancementSpec, FrontEnd, TensorSpec
 from zoo.streaming.conversion import to_deployment
 from zoo.streaming.state import StreamingModule
 
@@ -45,7 +47,7 @@ GRAPH_CHECK_CALLS = 64
 
 
 def export_onnx(
-    model: StreamingModule,
+    model: Network,
     out: str | os.PathLike[str],
     form: Form = "spec2spec",
     *,
@@ -81,6 +83,8 @@ def export_onnx(
         ParityError: it does not compute what the training form computes; no file is left.
         ValueError: arguments that contradict each other or the model, or a model in training mode.
     """
+    if not isinstance(model, StreamingModule):
+        raise ValueError(f"{model.spec.name} is a model for {model.spec.task}; this exports enhancers")
     training = model.converted_from[0] if model.converted_from else model
     _check_arguments(training.spec, streaming, streams, hops, frames)
     if opset is not None and opset not in OPSETS:
@@ -142,7 +146,7 @@ class _OfflineGraph(nn.Module):
 
 
 def _check_arguments(
-    spec: ModelSpec, streaming: bool, streams: int | str, hops: int | str, frames: int | None
+    spec: EnhancementSpec, streaming: bool, streams: int | str, hops: int | str, frames: int | None
 ) -> None:
     front_end = spec.front_end
     if streaming and not spec.streaming:
@@ -267,10 +271,10 @@ def _manifest(
     streams: int | str,
     hops: int | str,
     proto: onnx.ModelProto,
-) -> Manifest:
+) -> EnhancementManifest:
     """The file's record, still without its recording."""
     inputs, outputs = _tensor_specs(proto.graph.input), _tensor_specs(proto.graph.output)
-    return Manifest(
+    return EnhancementManifest(
         model=core.spec.name,
         form=form,
         streaming=streaming,

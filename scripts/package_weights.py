@@ -21,7 +21,7 @@ from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.packaged import TAG, address_of, folder
 from zoo.registry import get_spec
-from zoo.spec import ModelSpec, Weights
+from zoo.spec import EnhancementSpec, Weights
 
 DESCRIPTION = """Takes the best weights of a run of scripts.train and writes beside the model, under
 zoo/models/<family>/packaged: the parameters, streaming wav2wav graphs for one hop and for many a call that
@@ -144,7 +144,7 @@ def run_settings(run: Path) -> dict[str, Any]:
     return {**content["settings"], "last": content["step"], "best": best}
 
 
-def metrics(spec: ModelSpec, evaluations: list[Evaluation]) -> dict[str, float]:
+def metrics(spec: EnhancementSpec, evaluations: list[Evaluation]) -> dict[str, float]:
     """The packaged weights' own figures, the set in each name."""
     return {
         f"{heading}, {evaluation.title}": round(value, 3)

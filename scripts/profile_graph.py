@@ -21,7 +21,7 @@ from scripts.benchmarking.machine import processor
 from scripts.training.files import write_atomically
 from zoo.errors import ArtifactError, SpeechZooError
 from zoo.registry import get_spec, list_models
-from zoo.runtime.onnx import Graph
+from zoo.runtime.graph import Graph
 
 DESCRIPTION = """Times ONNX Runtime's operators in each graph, on one thread, and beside them two bounds: as
 many operators that do nothing, and the model's multiply-adds at the speed of a large product of matrices.

@@ -15,7 +15,8 @@ from tqdm import tqdm
 from zoo.audio import AudioReader, AudioWriter, output_format
 from zoo.enhancer import Enhancer
 from zoo.errors import SpeechZooError
-from zoo.runtime.onnx import Graph, open_foreign_session, open_session
+from zoo.runtime.graph import Graph
+from zoo.runtime.onnx import open_foreign_session, open_session
 from zoo.runtime.session import Session, State
 
 Array = NDArray[np.float32]

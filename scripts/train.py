@@ -14,6 +14,7 @@ from scripts.training.pairs import mixed_pairs
 from scripts.training.recordings import load
 from scripts.training.trainer import BEST, LAST, LOG, Settings, Trainer, TrainingError
 from zoo.errors import SpeechZooError
+from zoo.spec import EnhancementSpec
 
 EXAMPLE = """The folder --out gets last.pt (to go on from, with --resume and the same arguments), log.jsonl
 and best.safetensors (averaged weights that were best in validation; speechzoo enhance reads them).
@@ -41,9 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _trainer(arguments: argparse.Namespace) -> Trainer:
-    spec = zoo.get_spec(arguments.model)
-    if spec.task != "enhancement":
-        raise TrainingError(f"{spec.name} is a model for {spec.task}; this script trains enhancement models")
+    spec = zoo.get_spec(arguments.model, EnhancementSpec)
     missing = [
         f"--{name.replace('_', '-')}"
         for name in ("speech", "noise", "valid_speech", "valid_noise")

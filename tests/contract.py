@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.registry import get_spec
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec
 from zoo.streaming.conversion import norms_to_fold, to_streaming
 from zoo.streaming.state import State, StreamingModule
 from zoo.streaming.waveform import WaveformModel
@@ -27,9 +27,9 @@ ROUNDING = 2e-6  # of the largest reference value: the same arithmetic in anothe
 SILENT_FRAMES = 40
 
 
-def smallest_of_each(kind: Callable[[ModelSpec], Hashable], names: Iterable[str]) -> list[str]:
+def smallest_of_each(kind: Callable[[EnhancementSpec], Hashable], names: Iterable[str]) -> list[str]:
     """The model with the fewest parameters of each kind, in the registry's order of kinds."""
-    smallest: dict[Hashable, ModelSpec] = {}
+    smallest: dict[Hashable, EnhancementSpec] = {}
     for spec in map(get_spec, names):
         best = smallest.setdefault(kind(spec), spec)
         if spec.parameters < best.parameters:

@@ -27,7 +27,8 @@ from scripts.benchmarking.tables import warning
 from tests.conftest import ROOT
 from tests.test_dependencies import python
 from zoo.errors import SpeechZooError
-from zoo.runtime.onnx import open_session, session_options
+from zoo.runtime.graph import session_options
+from zoo.runtime.onnx import open_session
 from zoo.spec import FrontEnd
 
 Exported = Callable[..., Path]

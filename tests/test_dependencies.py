@@ -39,7 +39,7 @@ def python(
 
 def modules_without_torch() -> list[str]:
     """Every module of zoo that has no business with torch, and what converters has of that kind."""
-    needs_torch = ("zoo.checkpoint", "zoo.create", "zoo.layers", "zoo.streaming")
+    needs_torch = ("zoo.checkpoint", "zoo.create", "zoo.layers", "zoo.network", "zoo.streaming")
     names = ["zoo", "converters", "converters.cache"]
     import zoo
 
@@ -56,8 +56,9 @@ def test_the_list_is_complete() -> None:
     names = modules_without_torch()
     for name in (
         "zoo.registry", "zoo.spec", "zoo.audio", "zoo.enhancer", "zoo.locate", "zoo.hub", "zoo.plot",
-        "zoo.runtime.onnx", "zoo.runtime.stream", "zoo.runtime.verification", "zoo.artifact.golden",
-        "zoo.cli.enhance", "zoo.cli.verify", "zoo.cli.list", "zoo.cli.info", "zoo.models.gtcrn.weights",
+        "zoo.runtime.graph", "zoo.runtime.onnx", "zoo.runtime.stream", "zoo.runtime.verification",
+        "zoo.artifact.golden", "zoo.cli.enhance", "zoo.cli.verify", "zoo.cli.list", "zoo.cli.info",
+        "zoo.models.gtcrn.weights",
     ):  # fmt: skip
         assert name in names
     assert "zoo.models.gtcrn.model" not in names
@@ -133,7 +134,7 @@ def test_what_is_missing_names_its_extra(
 def test_an_own_fault_is_not_taken_for_a_missing_extra() -> None:
     done = python("import converters\nconverters.export", hidden=())
     assert "AttributeError: module 'converters' has no attribute 'export'" in done.stderr
-    done = python("sys.modules['zoo.streaming.state'] = None\nimport zoo\nzoo.create_model", hidden=())
+    done = python("sys.modules['zoo.network'] = None\nimport zoo\nzoo.create_model", hidden=())
     assert "ModuleNotFoundError" in done.stderr and "MissingExtraError" not in done.stderr
 
 

@@ -18,7 +18,7 @@ from zoo.enhancer import DEFAULT_MODEL
 from zoo.errors import ArtifactError
 from zoo.packaged import TAG, packaged_artifact
 from zoo.registry import find_weights, get_spec, list_models
-from zoo.runtime.onnx import Graph
+from zoo.runtime.graph import Graph
 
 MODELS = [name for name in list_models() if packaged_artifact(get_spec(name))]
 ENDINGS = (".json", ".many.onnx", ".md", ".onnx", ".safetensors")

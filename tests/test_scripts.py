@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 from tests.test_checkpoint import CONFIG
 from zoo import Enhancer, verify
 from zoo.artifact.parity import compare
-from zoo.runtime.onnx import Graph
+from zoo.runtime.graph import Graph
 from zoo.spec import Tolerance
 
 Exported = Callable[..., Path]

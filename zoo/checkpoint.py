@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from zoo.errors import CheckpointError, MissingExtraError
 from zoo.locate import config_file, newest_checkpoint
+from zoo.registry import get_spec
 from zoo.spec import FrontEnd, ModelSpec
 
 Params = dict[str, Tensor]
@@ -34,7 +35,7 @@ class Record:
     Attributes:
         model: registered name.
         options: of the network.
-        front_end: the spectrum's geometry.
+        front_end: what the network reads.
         weights: sha256 of the parameters; source, licence and training data if known.
     """
 
@@ -124,7 +125,8 @@ def read_record(path: Path) -> Record | None:
                 f"use the speechzoo that made it, or convert the checkpoint again"
             )
         options = {name: _tuples(value) for name, value in data.pop("options").items()}
-        return Record(**{**data, "options": options, "front_end": FrontEnd(**data["front_end"])})
+        front_end = type(get_spec(data["model"]).front_end)(**data["front_end"])
+        return Record(**{**data, "options": options, "front_end": front_end})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
             f"{path}: its record cannot be read ({type(error).__name__}: {error}); convert it again"

@@ -11,12 +11,12 @@ from typing import Any
 from zoo import checkpoint
 from zoo.errors import CheckpointError
 from zoo.locate import locate
+from zoo.network import Network
 from zoo.registry import get_spec, list_models
 from zoo.spec import ModelSpec
-from zoo.streaming.state import StreamingModule
 
 
-def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> StreamingModule:
+def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> Network:
     """Build a model in its training form, in eval mode.
 
     Args:
@@ -25,7 +25,8 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> St
             training folder, whose configuration file then decides the sizes. None: random weights.
 
     Returns:
-        module whose ``forward(spectrum, state=None)`` maps (B, F, T, 2) to the same and a state.
+        the network. For enhancement its ``forward(spectrum, state=None)`` maps (B, F, T, 2) to the same and
+        a state.
 
     Raises:
         UnknownModelError: no such model, or neither tag nor path.
@@ -44,7 +45,7 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> St
     return model.eval()
 
 
-def build(spec: ModelSpec) -> StreamingModule:
+def build(spec: ModelSpec) -> Network:
     """The training form that a record describes, with random weights."""
     return load_attribute(spec.network)(spec, **spec.options)
 

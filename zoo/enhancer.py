@@ -15,7 +15,7 @@ from zoo.registry import get_spec, list_models
 from zoo.runtime.resample import Resampler, check_rate
 from zoo.runtime.session import Session
 from zoo.runtime.stream import Latency, Stream, check_samples
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec, ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -160,7 +160,7 @@ def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) 
         raise ArtifactError(
             f"{name}: artifacts are .onnx files; for a checkpoint pass the model's name and weights={name!r}"
         )
-    spec = get_spec(name)
+    spec = get_spec(name, EnhancementSpec)
     tag = None if weights is None else os.fspath(weights)
     artifact = packaged_artifact(spec, tag)
     if artifact is not None:

@@ -12,6 +12,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from zoo.errors import ArtifactError
 from zoo.spec import ModelSpec, Weights
@@ -19,6 +20,7 @@ from zoo.spec import ModelSpec, Weights
 TAG = "speechzoo"
 SCHEME = "package:"  # of an address, before a path inside the folder of the package ``zoo``
 _ROOT = Path(__file__).parent
+_Spec = TypeVar("_Spec", bound=ModelSpec)
 
 
 def folder(spec: ModelSpec) -> Path:
@@ -26,7 +28,7 @@ def folder(spec: ModelSpec) -> Path:
     return _ROOT / "models" / spec.family / "packaged"
 
 
-def with_packaged_weights(spec: ModelSpec) -> ModelSpec:
+def with_packaged_weights(spec: _Spec) -> _Spec:
     """The record of a model, with the weights that come with the package first among its tags.
 
     Raises:

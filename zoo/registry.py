@@ -6,11 +6,14 @@ import difflib
 import importlib
 import pkgutil
 from functools import cache
+from typing import TypeVar, overload
 
 from zoo import models
 from zoo.errors import UnknownModelError
 from zoo.packaged import with_packaged_weights
 from zoo.spec import ModelSpec, Weights
+
+Spec = TypeVar("Spec", bound=ModelSpec)
 
 
 @cache
@@ -34,15 +37,33 @@ def list_models(task: str | None = None) -> list[str]:
     return [name for name, spec in _specs().items() if task in (None, spec.task)]
 
 
-def get_spec(name: str) -> ModelSpec:
+@overload
+def get_spec(name: str) -> ModelSpec: ...
+
+
+@overload
+def get_spec(name: str, kind: type[Spec]) -> Spec: ...
+
+
+def get_spec(name: str, kind: type[ModelSpec] = ModelSpec) -> ModelSpec:
     """The record of a model.
 
+    Args:
+        name: registered name.
+        kind: of the record, for callers that want models for one task only.
+
     Raises:
-        UnknownModelError: no such model; the message names the closest ones.
+        UnknownModelError: no such model, with the closest names, or one for another task.
     """
     specs = _specs()
     if name in specs:
-        return specs[name]
+        spec = specs[name]
+        if not isinstance(spec, kind):
+            raise UnknownModelError(
+                f"{name} is a model for {spec.task}, used by {spec.entry}; expected one for {kind.task}: "
+                f"{', '.join(list_models(kind.task))}"
+            )
+        return spec
     close = difflib.get_close_matches(str(name).lower(), specs, n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else f"known are: {', '.join(specs)}"
     raise UnknownModelError(f"there is no model {name!r}; {hint}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,12 @@ class TensorSpec:
     shape: tuple[int | str, ...]
     dtype: str = "float32"
 
+    def fits(self, shape: tuple[int | str, ...]) -> bool:
+        """Whether a shape agrees with this tensor's wherever both are numbers."""
+        return len(shape) == len(self.shape) and all(
+            isinstance(m, str) or isinstance(n, str) or m == n for m, n in zip(self.shape, shape, strict=True)
+        )
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -95,32 +101,32 @@ class Weights:
     many_sha256: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """All that is known of a model without building it.
+    """All that is known of a model without building it; what is particular to a task is in a subclass.
 
     Attributes:
+        task: what it is for.
+        entry: the class that runs such models.
         name: registered name.
         family: folder under ``zoo/models``.
         title: what it is called in its paper.
         paper: citation in one line.
         url: address of the paper or project.
         licence: SPDX identifier of the public implementation that its checkpoints come from.
-        front_end: the spectrum's geometry.
+        front_end: what the network reads.
         network: ``module:Class`` of the training form.
         options: keyword arguments of that class.
         parameters: elements of the training form's parameters and buffers that are saved by its
             public implementation as parameters.
-        macs_per_second: multiply-accumulate operations of convolutions, recurrent and linear layers and
-            attention in the training form for a second of audio, transforms excluded, three digits.
-        look_ahead: frames of the future that an output frame needs.
-        streaming: False for a network that reads the whole recording before its first output: it has no
-            state, no stream and no streaming graph.
         weights: trained weights by tag.
         config_reader: ``module:function`` that turns the parsed configuration file of a public
             training folder into (options, front end); empty where the family has no such folders.
         tolerance: what its exports are held to.
     """
+
+    task: ClassVar[str]
+    entry: ClassVar[str]
 
     name: str
     family: str
@@ -132,13 +138,31 @@ class ModelSpec:
     network: str
     options: Mapping[str, Any]
     parameters: int
-    macs_per_second: int
-    look_ahead: int = 0
-    streaming: bool = True
     weights: tuple[Weights, ...] = ()
     config_reader: str = ""
     tolerance: Tolerance = Tolerance()
-    task: str = "enhancement"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnhancementSpec(ModelSpec):
+    """A network that maps a noisy spectrum to an enhanced one.
+
+    Attributes:
+        front_end: the spectrum's geometry.
+        macs_per_second: multiply-accumulate operations of convolutions, recurrent and linear layers and
+            attention in the training form for a second of audio, transforms excluded, three digits.
+        look_ahead: frames of the future that an output frame needs.
+        streaming: False for a network that reads the whole recording before its first output: it has no
+            state, no stream and no streaming graph.
+    """
+
+    task = "enhancement"
+    entry = "zoo.Enhancer"
+
+    front_end: FrontEnd
+    macs_per_second: int
+    look_ahead: int = 0
+    streaming: bool = True
 
     @property
     def latency(self) -> int:

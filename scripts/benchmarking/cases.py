@@ -13,7 +13,8 @@ from zoo.artifact.manifest import Form
 from zoo.errors import SpeechZooError
 from zoo.locate import locate
 from zoo.registry import get_spec
-from zoo.runtime.onnx import Graph, StreamingSession, open_foreign_session, open_session
+from zoo.runtime.graph import Graph
+from zoo.runtime.onnx import StreamingSession, open_foreign_session, open_session
 from zoo.spec import FrontEnd
 
 Backend = Literal["onnxruntime", "torch"]

@@ -12,7 +12,7 @@ from zoo.artifact.parity import ParityReport
 from zoo.cli.list import count, latency_ms
 from zoo.errors import AudioError
 from zoo.packaged import TAG
-from zoo.spec import ModelSpec, Weights
+from zoo.spec import EnhancementSpec, Weights
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def read_evaluation(path: Path) -> Evaluation:
 
 
 def card(
-    spec: ModelSpec,
+    spec: EnhancementSpec,
     weights: Weights,
     history: list[dict[str, Any]],
     evaluations: list[Evaluation],

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from zoo.artifact.manifest import VERSION, Golden, Manifest
+from zoo.artifact.manifest import VERSION, EnhancementManifest, Golden, Manifest
 from zoo.errors import ArtifactError
 from zoo.spec import FrontEnd, TensorSpec, Tolerance
 
-STREAMING = Manifest(
+STREAMING = EnhancementManifest(
     model="gtcrn",
     form="spec2spec",
     streaming=True,
@@ -35,7 +35,7 @@ WHOLE = dataclasses.replace(
 
 
 @pytest.mark.parametrize("manifest", [STREAMING, WHOLE], ids=["streaming", "offline"])
-def test_round_trip(manifest: Manifest) -> None:
+def test_round_trip(manifest: EnhancementManifest) -> None:
     text = manifest.to_json()
     assert Manifest.from_json(text, "model.onnx") == manifest
     assert Manifest.from_json(text, "model.onnx").to_json() == text
@@ -56,7 +56,7 @@ def test_another_version(version: object) -> None:
 
 REQUIRED = [
     f.name
-    for f in dataclasses.fields(Manifest)
+    for f in dataclasses.fields(EnhancementManifest)
     if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
 ]
 

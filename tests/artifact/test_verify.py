@@ -19,7 +19,7 @@ import pytest
 import soundfile
 
 import zoo
-from zoo.artifact.manifest import METADATA_KEY, Manifest
+from zoo.artifact.manifest import METADATA_KEY, EnhancementManifest, Manifest
 from zoo.errors import ArtifactError, ParityError
 
 Exported = Callable[..., Path]
@@ -328,7 +328,7 @@ def weights(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
     return sorted(found, key=lambda i: (-np.prod(i.dims), i.name))
 
 
-def manifest_of(path: Path) -> Manifest:
+def manifest_of(path: Path) -> EnhancementManifest:
     (record,) = onnx.load(path).metadata_props
     assert record.key == METADATA_KEY
     return Manifest.from_json(record.value, str(path))

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from zoo.artifact.manifest import METADATA_KEY, Manifest
+from zoo.artifact.manifest import METADATA_KEY, EnhancementManifest
 from zoo.cli import main
 from zoo.spec import FrontEnd, TensorSpec
 
@@ -38,7 +38,7 @@ def save_artifact(path: Path, streaming: bool) -> None:
     half = helper.make_tensor("half", FLOAT, [], [0.5])
     graph = helper.make_graph(nodes, "halve", *values, [half])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    manifest = Manifest(
+    manifest = EnhancementManifest(
         model="halve",
         form="wav2wav",
         streaming=streaming,

@@ -22,10 +22,10 @@ from converters import export_onnx
 from converters.base import Reference, whole_waveform
 from tests.contract import STREAMING
 from zoo import Enhancer, create_model, get_spec, to_streaming
-from zoo.artifact.manifest import Manifest
+from zoo.artifact.manifest import EnhancementManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError, ParityError
-from zoo.runtime.onnx import Graph
+from zoo.runtime.graph import Graph
 from zoo.runtime.spectrum import Transforms
 from zoo.spec import Tolerance
 from zoo.streaming.state import StreamingModule
@@ -53,7 +53,7 @@ def same(reference: Array, candidate: Array, snr_db: float = 110, max_error: flo
     )
 
 
-def manifest_of(path: Path) -> Manifest:
+def manifest_of(path: Path) -> EnhancementManifest:
     manifest = Graph(path).manifest
     assert manifest is not None
     return manifest

@@ -19,7 +19,7 @@ from tests.contract import ONE_A_NETWORK
 from zoo.artifact.parity import compare
 from zoo.checkpoint import read_parameters
 from zoo.registry import get_spec
-from zoo.runtime.onnx import Graph
+from zoo.runtime.graph import Graph
 from zoo.spec import Tolerance
 
 Array = NDArray[np.float32]

@@ -32,7 +32,8 @@ from zoo.cli import main
 from zoo.create import build
 from zoo.errors import ArtifactError, ParityError, StateError
 from zoo.registry import get_spec
-from zoo.runtime.onnx import Graph, open_session
+from zoo.runtime.graph import Graph
+from zoo.runtime.onnx import open_session
 from zoo.runtime.stream import Stream
 from zoo.spec import Tolerance
 from zoo.streaming.conversion import to_deployment

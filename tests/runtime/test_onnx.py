@@ -14,7 +14,8 @@ from onnx import TensorProto, helper
 from zoo.artifact.parity import compare
 from zoo.enhancer import Enhancer
 from zoo.errors import ArtifactError
-from zoo.runtime.onnx import Graph, open_foreign_session, open_session
+from zoo.runtime.graph import Graph
+from zoo.runtime.onnx import open_foreign_session, open_session
 from zoo.spec import FrontEnd, Tolerance
 
 Array = NDArray[np.float32]

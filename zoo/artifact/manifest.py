@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from zoo.errors import ArtifactError
 from zoo.spec import FrontEnd, TensorSpec, Tolerance
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 METADATA_KEY = "speechzoo"
 VERSION = 1
@@ -32,41 +35,106 @@ class Golden:
     peak: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is needed to run an artifact and to judge it.
+    """What is needed to run an artifact and to judge it; what is particular to a task is in a subclass.
 
     Attributes:
+        task: which subclass this is, under the same name in the JSON.
         model: registered name.
+        inputs, outputs: tensors in the graph's order, without the states.
+        weights: sha256 of the training form's parameters; source, licence and training data if known.
+        tolerance: what the export was held to.
+        toolchain: versions of the packages that made the artifact.
+    """
+
+    task: ClassVar[str]
+
+    model: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    weights: Mapping[str, str] = field(default_factory=dict)
+    tolerance: Tolerance = Tolerance()
+    toolchain: Mapping[str, str] = field(default_factory=dict)
+    version: int = VERSION
+
+    @property
+    def graph_inputs(self) -> tuple[TensorSpec, ...]:
+        """All that the graph takes, in its order."""
+        return self.inputs
+
+    @property
+    def graph_outputs(self) -> tuple[TensorSpec, ...]:
+        """All that the graph gives, in its order."""
+        return self.outputs
+
+    def contradiction(self) -> str:
+        """What in the record cannot be true at once; empty if there is nothing."""
+        return ""
+
+    def to_json(self) -> str:
+        return json.dumps({"task": self.task, **dataclasses.asdict(self)}, sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str, where: str) -> Manifest:
+        """Parse a manifest of any task; ``where`` names its artifact in errors.
+
+        Raises:
+            ArtifactError: not JSON, a field missing or unknown, or a newer version than this package's.
+        """
+        try:
+            data = json.loads(text)
+            if data["version"] != VERSION:
+                raise ArtifactError(
+                    f"{where}: its manifest has version {data['version']}, this package reads version "
+                    f"{VERSION}; use the speechzoo that made it, or export it again"
+                )
+            kinds = {kind.task: kind for kind in Manifest.__subclasses__()}
+            return kinds[data.pop("task", EnhancementManifest.task)]._from_fields(data)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ArtifactError(
+                f"{where}: its manifest cannot be read ({type(error).__name__}: {error}); "
+                f"export or download the artifact again"
+            ) from error
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        """A manifest from its JSON's fields; a subclass turns its own into what they were."""
+        return cls(
+            **{
+                **data,
+                "inputs": _tensors(data["inputs"]),
+                "outputs": _tensors(data["outputs"]),
+                "tolerance": Tolerance(**data["tolerance"]),
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnhancementManifest(Manifest):
+    """The record of an enhancer's graph.
+
+    Attributes:
         form: ``spec2spec`` (B, F, T, 2) or ``wav2wav`` (B, N).
         streaming: frames with states in and out, or a whole recording at once.
         front_end: the spectrum's geometry.
         latency: samples from an input sample to the same instant's output sample.
-        inputs, outputs: tensors in the graph's order, without the states.
         states: tensors that go in as ``<name>`` and come out as ``<name>.next``; zeros at the start.
         hops: frames of a call, or "hops" where that is free; "frames" of an offline graph.
         streams: streams of a call, or "streams" where that is free.
-        weights: sha256 of the training form's parameters; source, licence and training data if known.
-        tolerance: what the export was held to.
-        toolchain: versions of the packages that made the artifact.
         golden: recording for ``verify``; None only while an artifact is being made.
     """
 
-    model: str
+    task = "enhancement"
+
     form: Form
     streaming: bool
     front_end: FrontEnd
     latency: int
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
     states: tuple[TensorSpec, ...]
     hops: int | str
     streams: int | str
-    weights: Mapping[str, str] = field(default_factory=dict)
-    tolerance: Tolerance = Tolerance()
-    toolchain: Mapping[str, str] = field(default_factory=dict)
     golden: Golden | None = None
-    version: int = VERSION
 
     def __post_init__(self) -> None:
         if self.form not in get_args(Form):
@@ -79,40 +147,38 @@ class Manifest:
         if not len(self.inputs) == len(self.outputs) == 1:
             raise ValueError(f"{len(self.inputs)} inputs and {len(self.outputs)} outputs, besides the states")
 
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+    @property
+    def graph_inputs(self) -> tuple[TensorSpec, ...]:
+        return (*self.inputs, *self.states)
+
+    @property
+    def graph_outputs(self) -> tuple[TensorSpec, ...]:
+        return (*self.outputs, *(replace(state, name=f"{state.name}.next") for state in self.states))
+
+    def contradiction(self) -> str:
+        signal: tuple[int | str, ...] = (self.streams, self.front_end.bins, self.hops, 2)
+        if self.form == "wav2wav":
+            free = isinstance(self.hops, str)
+            signal = (self.streams, "samples" if free else self.hops * self.front_end.hop_length)
+        for spec in (*self.inputs, *self.outputs):
+            if not spec.fits(signal):
+                return (
+                    f"its {spec.name} has shape {spec.shape} where window, hop and streams of its manifest "
+                    f"make {signal}"
+                )
+        return ""
 
     @classmethod
-    def from_json(cls, text: str, where: str) -> Manifest:
-        """Parse a manifest; ``where`` names its artifact in errors.
-
-        Raises:
-            ArtifactError: not JSON, a field missing or unknown, or a newer version than this package's.
-        """
-        try:
-            data = json.loads(text)
-            if data["version"] != VERSION:
-                raise ArtifactError(
-                    f"{where}: its manifest has version {data['version']}, this package reads version "
-                    f"{VERSION}; use the speechzoo that made it, or export it again"
-                )
-            golden = data.pop("golden")
-            return cls(
-                **{
-                    **data,
-                    "front_end": FrontEnd(**data["front_end"]),
-                    "tolerance": Tolerance(**data["tolerance"]),
-                    "inputs": _tensors(data["inputs"]),
-                    "outputs": _tensors(data["outputs"]),
-                    "states": _tensors(data["states"]),
-                    "golden": None if golden is None else Golden(**golden),
-                }
-            )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ArtifactError(
-                f"{where}: its manifest cannot be read ({type(error).__name__}: {error}); "
-                f"export or download the artifact again"
-            ) from error
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        golden = data["golden"]
+        return super()._from_fields(
+            {
+                **data,
+                "front_end": FrontEnd(**data["front_end"]),
+                "states": _tensors(data["states"]),
+                "golden": None if golden is None else Golden(**golden),
+            }
+        )
 
 
 def _tensors(items: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:

@@ -28,6 +28,7 @@ from zoo.packaged import packaged_artifact
 from zoo.plot import check_picture, plot_spectrograms
 from zoo.registry import get_spec
 from zoo.runtime.stream import Latency
+from zoo.spec import EnhancementSpec
 
 Array = NDArray[np.float32]
 
@@ -118,7 +119,7 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
     if args.weights and not args.model:
         raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
     name = args.model or DEFAULT_MODEL
-    spec = get_spec(name)
+    spec = get_spec(name, EnhancementSpec)
     if packaged_artifact(spec, args.weights):
         return Enhancer(name, args.weights, threads=args.threads)
     if not args.weights:

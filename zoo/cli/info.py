@@ -10,7 +10,7 @@ from typing import Any
 from zoo.cli.list import count, summary
 from zoo.measured import measured
 from zoo.registry import get_spec
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec, ModelSpec
 
 _STREAMING = (
     "training",
@@ -31,19 +31,22 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_record(spec), indent=2))
         return 0
-    front_end = spec.front_end
     lines = {
         "model": f"{spec.title} ({spec.name}), {spec.task}",
         "paper": spec.paper,
         "project": f"{spec.url} ({spec.licence})",
-        "sample rate": f"{front_end.sample_rate} Hz",
-        "window, hop": f"{front_end.n_fft}, {front_end.hop_length} samples ({front_end.window})",
+        "sample rate": f"{spec.front_end.sample_rate} Hz",
         "parameters": f"{spec.parameters:,}",
-        "multiply-adds": f"{count(spec.macs_per_second)} a second of audio",
-        "latency": _latency(spec),
-        "real-time factor": _speed(spec),
-        "forms": ", ".join(_forms(spec)),
     }
+    if isinstance(spec, EnhancementSpec):
+        front_end = spec.front_end
+        lines |= {
+            "window, hop": f"{front_end.n_fft}, {front_end.hop_length} samples ({front_end.window})",
+            "multiply-adds": f"{count(spec.macs_per_second)} a second of audio",
+            "latency": _latency(spec),
+            "real-time factor": _speed(spec),
+            "forms": ", ".join(_forms(spec)),
+        }
     width = max(map(len, lines))
     for name, value in lines.items():
         print(f"{name:<{width}}  {value}")
@@ -57,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _latency(spec: ModelSpec) -> str:
+def _latency(spec: EnhancementSpec) -> str:
     if not spec.streaming:
         return "offline: it reads the whole recording first"
     front_end = spec.front_end
@@ -73,19 +76,23 @@ def _speed(spec: ModelSpec) -> str:
     return f"{factor:.3f} in {measured()}" if factor else "not measured"
 
 
-def _forms(spec: ModelSpec) -> tuple[str, ...]:
+def _forms(spec: EnhancementSpec) -> tuple[str, ...]:
     return _STREAMING if spec.streaming else _OFFLINE
 
 
 def _record(spec: ModelSpec) -> dict[str, Any]:
-    return {
+    record = {
         **summary(spec),
         "title": spec.title,
         "paper": spec.paper,
         "url": spec.url,
         "licence": spec.licence,
-        "window": spec.front_end.window,
-        "look_ahead_frames": spec.look_ahead,
-        "forms": _forms(spec),
         "weights": [dataclasses.asdict(weights) for weights in spec.weights],
     }
+    if isinstance(spec, EnhancementSpec):
+        record |= {
+            "window": spec.front_end.window,
+            "look_ahead_frames": spec.look_ahead,
+            "forms": _forms(spec),
+        }
+    return record

@@ -1,4 +1,4 @@
-"""List the models.
+"""List the models, a table for each task.
 
 Parameters and multiply-adds a second of audio are those of the training form; latency is that of a stream
 at the model's own rate; the real-time factor (RTF) was measured on the machine that the last line names.
@@ -13,9 +13,7 @@ from typing import Any
 
 from zoo.measured import measured
 from zoo.registry import get_spec, list_models
-from zoo.spec import ModelSpec
-
-_COLUMNS = ("name", "rate", "hop", "parameters", "MACs/s", "latency", "RTF", "weights")
+from zoo.spec import EnhancementSpec, ModelSpec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,33 +26,43 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([summary(spec) for spec in specs], indent=2))
         return 0
-    rows = [_COLUMNS, *(_row(spec) for spec in specs)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    for task in dict.fromkeys(spec.task for spec in specs):
+        _print_table([_cells(spec) for spec in specs if spec.task == task])
+    print(f"RTF: {measured()}")
+    return 0
+
+
+def _print_table(records: list[dict[str, str]]) -> None:
+    rows = [tuple(records[0]), *(tuple(record.values()) for record in records)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:-1], widths[1:-1], strict=True))]
         print("  ".join([*cells, row[-1]]).rstrip())
-    print(f"\nRTF: {measured()}")
-    return 0
+    print()
 
 
 def summary(spec: ModelSpec) -> dict[str, Any]:
     """What is known of a model in a few values; also part of ``speechzoo info``."""
-    return {
+    record = {
         "name": spec.name,
         "task": spec.task,
         "sample_rate": spec.front_end.sample_rate,
-        "n_fft": spec.front_end.n_fft,
-        "hop_length": spec.front_end.hop_length,
         "parameters": spec.parameters,
-        "macs_per_second": spec.macs_per_second,
-        "streaming": spec.streaming,
-        "latency_ms": round(latency_ms(spec), 2) if spec.streaming else None,
-        "real_time_factor": measured().real_time_factor.get(spec.name),
         "weights": [weights.tag for weights in spec.weights],
     }
+    if isinstance(spec, EnhancementSpec):
+        record |= {
+            "n_fft": spec.front_end.n_fft,
+            "hop_length": spec.front_end.hop_length,
+            "macs_per_second": spec.macs_per_second,
+            "streaming": spec.streaming,
+            "latency_ms": round(latency_ms(spec), 2) if spec.streaming else None,
+            "real_time_factor": measured().real_time_factor.get(spec.name),
+        }
+    return record
 
 
-def latency_ms(spec: ModelSpec) -> float:
+def latency_ms(spec: EnhancementSpec) -> float:
     """Most that a stream at the model's rate lags: window, look-ahead and the wait for a whole hop."""
     return 1e3 * (spec.latency + spec.front_end.hop_length - 1) / spec.front_end.sample_rate
 
@@ -67,15 +75,16 @@ def count(number: int) -> str:
     return str(number)
 
 
-def _row(spec: ModelSpec) -> tuple[str, ...]:
+def _cells(spec: ModelSpec) -> dict[str, str]:
+    """A row of its task's table, by column; the name comes first and the weights last."""
     front_end = spec.front_end
-    return (
-        spec.name,
-        f"{front_end.sample_rate / 1e3:g} kHz",
-        f"{1e3 * front_end.hop_length / front_end.sample_rate:.2f} ms",
-        count(spec.parameters),
-        count(spec.macs_per_second),
-        f"{latency_ms(spec):.1f} ms" if spec.streaming else "offline",
-        f"{factor:.3f}" if (factor := measured().real_time_factor.get(spec.name)) else "-",
-        ", ".join(weights.tag for weights in spec.weights) or "-",
-    )
+    cells = {"name": spec.name, "rate": f"{front_end.sample_rate / 1e3:g} kHz"}
+    if isinstance(spec, EnhancementSpec):
+        cells["hop"] = f"{1e3 * front_end.hop_length / front_end.sample_rate:.2f} ms"
+    cells["parameters"] = count(spec.parameters)
+    if isinstance(spec, EnhancementSpec):
+        factor = measured().real_time_factor.get(spec.name)
+        cells["MACs/s"] = count(spec.macs_per_second)
+        cells["latency"] = f"{latency_ms(spec):.1f} ms" if spec.streaming else "offline"
+        cells["RTF"] = f"{factor:.3f}" if factor else "-"
+    return cells | {"weights": ", ".join(weights.tag for weights in spec.weights) or "-"}

@@ -4,105 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from zoo.artifact.manifest import METADATA_KEY, Form, Manifest
+from zoo.artifact.manifest import EnhancementManifest, Form
 from zoo.errors import ArtifactError, StateError
+from zoo.runtime.graph import Graph
 from zoo.runtime.session import State
 from zoo.runtime.spectrum import Transforms
-from zoo.spec import FrontEnd, TensorSpec
+from zoo.spec import FrontEnd
 from zoo.windows import synthesis_window
 
 Array = NDArray[np.float32]
 
 
 HOPS_AT_ONCE = 64  # of one call, where their number is free: more gain little and take memory
-
-
-def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
-    """How ONNX Runtime loads every graph: so many threads for a call, and only errors are told."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return options
-
-
-class Graph:
-    """An ONNX file loaded by ONNX Runtime, with what it says of itself.
-
-    Args:
-        path: the file.
-        threads: of one call.
-
-    Attributes:
-        inputs, outputs: tensors as the graph declares them.
-        manifest: ours, or None for a file made by others.
-
-    Raises:
-        ArtifactError: no such file, or not an ONNX graph that ONNX Runtime can load.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise ArtifactError(f"{self.path}: there is no such file; expected an ONNX artifact")
-        options = session_options(threads)
-        try:
-            self._inference = onnxruntime.InferenceSession(
-                str(self.path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's own classes share no other base
-            reason = str(error).splitlines()[0][:200]
-            raise ArtifactError(
-                f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}); it is "
-                f"damaged, truncated or not ONNX: export or download it again"
-            ) from error
-        self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
-        self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
-        text = self._inference.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        self.manifest = None if text is None else Manifest.from_json(text, str(self.path))
-        if self.manifest is not None:
-            self._check_against(self.manifest)
-
-    def __call__(self, *values: Array) -> list[Array]:
-        """Run once with values in the order of ``inputs``; the outputs are new arrays."""
-        feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
-        return self._inference.run(None, feed)
-
-    def _check_against(self, manifest: Manifest) -> None:
-        state_out = [replace(state, name=f"{state.name}.next") for state in manifest.states]
-        for kind, found, expected in (
-            ("inputs", self.inputs, (*manifest.inputs, *manifest.states)),
-            ("outputs", self.outputs, (*manifest.outputs, *state_out)),
-        ):
-            wrong = [
-                f"{e.name if e else 'nothing'} {e.shape if e else ''} became {f.name if f else 'nothing'} "
-                f"{f.shape if f else ''}"
-                for e, f in _pairs(expected, found)
-                if e is None or f is None or e.name != f.name or not _same_shape(e.shape, f.shape)
-            ]
-            if wrong:
-                raise ArtifactError(
-                    f"{self.path}: its {kind} are not those of its manifest ({'; '.join(wrong)}); "
-                    f"export or download it again"
-                )
-        front_end, hops = manifest.front_end, manifest.hops
-        signal: tuple[int | str, ...] = (manifest.streams, front_end.bins, hops, 2)
-        if manifest.form == "wav2wav":
-            signal = (manifest.streams, "samples" if isinstance(hops, str) else hops * front_end.hop_length)
-        for spec in (*manifest.inputs, *manifest.outputs):
-            if not _same_shape(spec.shape, signal):
-                raise ArtifactError(
-                    f"{self.path}: its {spec.name} has shape {spec.shape} where window, hop and streams of "
-                    f"its manifest make {signal}; export or download it again"
-                )
 
 
 class StreamingSession:
@@ -225,7 +142,7 @@ class OfflineSession:
     streaming = False
     batched = False
 
-    def __init__(self, graph: Graph, manifest: Manifest) -> None:
+    def __init__(self, graph: Graph, manifest: EnhancementManifest) -> None:
         self.name = graph.path.name
         self.front_end = manifest.front_end
         self.latency = manifest.latency
@@ -287,12 +204,7 @@ def open_session(
         ArtifactError: damaged, without our manifest, or two that do not belong together.
     """
     graph = Graph(path, threads=threads)
-    manifest = graph.manifest
-    if manifest is None:
-        raise ArtifactError(
-            f"{graph.path}: it has no speechzoo manifest, so its sample rate and window are unknown; export "
-            f"it with speechzoo, or run it with scripts.test_onnx and --sample-rate, --hop-size, --win-type"
-        )
+    manifest = enhancement_manifest(graph)
     if not manifest.streaming:
         return OfflineSession(graph, manifest)
     return StreamingSession(
@@ -306,19 +218,35 @@ def open_session(
     )
 
 
-def _companion(graph: Graph, manifest: Manifest, many: Graph) -> Graph:
+def enhancement_manifest(graph: Graph) -> EnhancementManifest:
+    """The record of a graph of ours for enhancement.
+
+    Raises:
+        ArtifactError: it has none, or one of another task.
+    """
+    manifest = graph.manifest
+    if manifest is None:
+        raise ArtifactError(
+            f"{graph.path}: it has no speechzoo manifest, so its sample rate and window are unknown; export "
+            f"it with speechzoo, or run it with scripts.test_onnx and --sample-rate, --hop-size, --win-type"
+        )
+    if not isinstance(manifest, EnhancementManifest):
+        raise ArtifactError(f"{graph.path}: it is for {manifest.task}, not for {EnhancementManifest.task}")
+    return manifest
+
+
+def _companion(graph: Graph, manifest: EnhancementManifest, many: Graph) -> Graph:
     """The second graph, once it is known to continue what the first began."""
-    other = many.manifest
+    other = enhancement_manifest(many)
     differing = [
         name
         for name in ("form", "front_end", "latency", "weights")
-        if other is None or getattr(manifest, name) != getattr(other, name)
+        if getattr(manifest, name) != getattr(other, name)
     ]
-    if other is not None and not isinstance(other.hops, str):
+    if not isinstance(other.hops, str):
         differing.append("hops, which must be free")
     if len(graph.inputs) != len(many.inputs) or not all(
-        a.name == b.name and _same_shape(a.shape, b.shape)
-        for a, b in zip(graph.inputs[1:], many.inputs[1:], strict=True)
+        a.name == b.name and a.fits(b.shape) for a, b in zip(graph.inputs[1:], many.inputs[1:], strict=True)
     ):
         differing.append("states")
     if differing:
@@ -412,29 +340,11 @@ def _next_state(graph: Graph, index: int) -> int:
     state = graph.inputs[index]
     names = {state.name.replace("_in_", "_out_"), f"{state.name}_out", f"{state.name}.next"}
     for i, output in enumerate(graph.outputs):
-        if output.name in names and _same_shape(output.shape, state.shape):
+        if output.name in names and output.fits(state.shape):
             return i
-    if index < len(graph.outputs) and _same_shape(graph.outputs[index].shape, state.shape):
+    if index < len(graph.outputs) and graph.outputs[index].fits(state.shape):
         return index
     raise ArtifactError(
         f"{graph.path}: no output continues the state {state.name} {state.shape}; the outputs are "
         f"{', '.join(f'{o.name} {o.shape}' for o in graph.outputs)}"
     )
-
-
-def _tensor_spec(value: Any) -> TensorSpec:
-    dtype = value.type.removeprefix("tensor(").removesuffix(")")
-    return TensorSpec(value.name, tuple(value.shape), {"float": "float32"}.get(dtype, dtype))
-
-
-def _same_shape(a: tuple[int | str, ...], b: tuple[int | str, ...]) -> bool:
-    return len(a) == len(b) and all(
-        isinstance(m, str) or isinstance(n, str) or m == n for m, n in zip(a, b, strict=True)
-    )
-
-
-def _pairs(
-    a: Sequence[TensorSpec], b: Sequence[TensorSpec]
-) -> list[tuple[TensorSpec | None, TensorSpec | None]]:
-    longest = max(len(a), len(b))
-    return [(a[i] if i < len(a) else None, b[i] if i < len(b) else None) for i in range(longest)]

@@ -7,7 +7,8 @@ import os
 from zoo.artifact.golden import golden_tolerance, unpack
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError
-from zoo.runtime.onnx import Graph, open_session
+from zoo.runtime.graph import Graph
+from zoo.runtime.onnx import enhancement_manifest, open_session
 
 
 def verify(path: str | os.PathLike[str]) -> ParityReport:
@@ -23,8 +24,8 @@ def verify(path: str | os.PathLike[str]) -> ParityReport:
         ParityError: it computes something else than it should.
     """
     session = open_session(path)
-    manifest = Graph(path).manifest
-    if manifest is None or manifest.golden is None:
+    manifest = enhancement_manifest(Graph(path))
+    if manifest.golden is None:
         raise ArtifactError(
             f"{path}: it carries no golden recording, so it cannot be verified; export it again"
         )

@@ -7,15 +7,14 @@ the whole dict and returns the whole dict with its own entries replaced, so a ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.errors import ShapeError, StateError
-from zoo.spec import ModelSpec
+from zoo.network import Network
+from zoo.spec import EnhancementSpec
 
 State = dict[str, Tensor]
 
@@ -34,18 +33,15 @@ class Stateful:
         return f"{self.state_path}.{key}" if self.state_path else key
 
 
-class StreamingModule(nn.Module):
+class StreamingModule(Network):
     """Root of a tree of layers with state: a network, or a network between two transforms.
 
     Subclasses define ``process(x, state) -> (y, state)`` and call ``name_states()`` at the end of
     their constructor.
     """
 
-    spec: ModelSpec
+    spec: EnhancementSpec
     reads_phase: bool = False  # the transform before it then takes float64; see ``DoubleSTFT``
-    provenance: Mapping[str, str] = MappingProxyType(
-        {}
-    )  # of trained weights: source, sha256, licence where known
     form: Literal["training", "spec2spec", "wav2wav"] = "training"
     converted_from: tuple[StreamingModule, ...] = ()  # a streaming form's training form, not a submodule
 

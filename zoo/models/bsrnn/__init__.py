@@ -1,6 +1,6 @@
 """BSRNN at 16 kHz, causal, with batch norms: sizes xxt, xt, t and s."""
 
-from zoo.spec import FrontEnd, ModelSpec, Tolerance
+from zoo.spec import EnhancementSpec, FrontEnd, Tolerance
 
 _SIZES = {  # name: title, channels, layers, parameters, multiply-adds a second
     "bsrnn_xxt": ("BSRNN-xxt", 16, 2, 254_492, 90_100_000),
@@ -10,7 +10,7 @@ _SIZES = {  # name: title, channels, layers, parameters, multiply-adds a second
 }
 
 SPECS = tuple(
-    ModelSpec(
+    EnhancementSpec(
         name=name,
         family="bsrnn",
         title=title,

@@ -15,7 +15,7 @@ from torch.nn import functional
 from zoo.layers.norm import ChannelsLastBatchNorm
 from zoo.layers.recurrent import SequenceLSTM, TimeLSTM
 from zoo.layers.spectrum import complex_product, compress, decompress
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec
 from zoo.streaming.state import State, StreamingModule
 
 Params = dict[str, Tensor]
@@ -36,7 +36,7 @@ class BSRNN(StreamingModule):
         compression: exponent of the magnitude.
     """
 
-    def __init__(self, spec: ModelSpec, *, channels: int, layers: int, compression: float) -> None:
+    def __init__(self, spec: EnhancementSpec, *, channels: int, layers: int, compression: float) -> None:
         super().__init__()
         self.spec = spec
         self.compression = compression

@@ -1,9 +1,9 @@
 """DPCRN: 787 thousand parameters, 1.6 billion multiply-adds a second."""
 
-from zoo.spec import FrontEnd, ModelSpec
+from zoo.spec import EnhancementSpec, FrontEnd
 
 SPECS = (
-    ModelSpec(
+    EnhancementSpec(
         name="dpcrn",
         family="dpcrn",
         title="DPCRN",

@@ -13,7 +13,7 @@ from zoo.layers.conv import CausalConv2d, CausalConvTranspose2d
 from zoo.layers.dual_path import DualPathBlock
 from zoo.layers.recurrent import SequenceLSTM, TimeLSTM
 from zoo.layers.spectrum import complex_product
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec
 from zoo.streaming.state import State, StreamingModule
 
 CHANNELS = (2, 32, 32, 32, 64, 128)
@@ -25,7 +25,7 @@ BINS = (257, 129, 65, 33, 33, 33)  # before each layer, and after the last
 class DPCRN(StreamingModule):
     """Complex ratio mask from 16 kHz spectra of 257 bins."""
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(self, spec: EnhancementSpec) -> None:
         super().__init__()
         self.spec = spec
         self.encoder = Encoder()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.spec import FrontEnd, ModelSpec
+from zoo.spec import EnhancementSpec, FrontEnd
 
 # size: channels, kernels after the first, blocks, their channels, their bins at 16 and 48 kHz,
 # hop at 16 kHz (twice that at 48 kHz)
@@ -73,10 +73,10 @@ def _spec(
     options: Mapping[str, Any],
     *,
     streaming: bool = True,
-) -> ModelSpec:
+) -> EnhancementSpec:
     """A record with what all of them share; network and reader are of this package."""
     parameters, macs = _COUNTS[name]
-    return ModelSpec(
+    return EnhancementSpec(
         name=name,
         family="fastenhancer",
         title=title,
@@ -93,7 +93,7 @@ def _spec(
     )
 
 
-def _published(size: str, *, wide: bool) -> ModelSpec:
+def _published(size: str, *, wide: bool) -> EnhancementSpec:
     return _spec(
         f"fastenhancer_48k_{size}" if wide else f"fastenhancer_{size}",
         f"FastEnhancer-{size.upper()}" + (" (48 kHz)" if wide else ""),
@@ -104,7 +104,7 @@ def _published(size: str, *, wide: bool) -> ModelSpec:
     )
 
 
-def _dprnn(size: str) -> ModelSpec:
+def _dprnn(size: str) -> EnhancementSpec:
     options = _options(size)
     return _spec(
         f"fastenhancer_dprnn_{size}",
@@ -116,7 +116,7 @@ def _dprnn(size: str) -> ModelSpec:
     )
 
 
-def _transformer(size: str) -> ModelSpec:
+def _transformer(size: str) -> EnhancementSpec:
     return _spec(
         f"fastenhancer_transformer_{size}",
         f"FastEnhancer-{size.upper()}, dual-path transformer",
@@ -127,7 +127,7 @@ def _transformer(size: str) -> ModelSpec:
     )
 
 
-def _huge(name: str, front_end: FrontEnd, rate: str, *, trained_filters: bool = False) -> ModelSpec:
+def _huge(name: str, front_end: FrontEnd, rate: str, *, trained_filters: bool = False) -> EnhancementSpec:
     return _spec(
         name,
         f"FastEnhancer-Huge, non-causal ({rate})",

@@ -17,7 +17,7 @@ from zoo.models.fastenhancer.unet import (
     strided_conv,
     through_blocks,
 )
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec
 from zoo.streaming.state import State
 
 
@@ -32,7 +32,7 @@ class DualPathRNN(MaskUNet):
 
     def __init__(
         self,
-        spec: ModelSpec,
+        spec: EnhancementSpec,
         *,
         channels: int,
         kernel_sizes: tuple[int, ...],

@@ -15,7 +15,7 @@ from zoo.layers.norm import CentredNorm, FrameNorm
 from zoo.models.fastenhancer.blocks import Block
 from zoo.models.fastenhancer.filters import FilterBank, clipped_filters
 from zoo.models.fastenhancer.unet import MaskUNet, through_blocks
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec
 from zoo.streaming.state import State
 
 
@@ -36,7 +36,7 @@ class LayerNormFastEnhancer(MaskUNet):
 
     def __init__(
         self,
-        spec: ModelSpec,
+        spec: EnhancementSpec,
         *,
         channels: int,
         kernel_sizes: tuple[int, ...],

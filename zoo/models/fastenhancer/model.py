@@ -19,7 +19,7 @@ from zoo.models.fastenhancer.unet import (
     strided_conv,
     through_blocks,
 )
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec
 from zoo.streaming.state import State
 
 
@@ -44,7 +44,7 @@ class FastEnhancer(MaskUNet):
 
     def __init__(
         self,
-        spec: ModelSpec,
+        spec: EnhancementSpec,
         *,
         channels: int,
         kernel_sizes: tuple[int, ...],

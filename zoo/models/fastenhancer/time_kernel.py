@@ -14,7 +14,7 @@ from zoo.models.fastenhancer.unet import (
     strided_conv,
     through_blocks,
 )
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec
 from zoo.streaming.state import State
 
 
@@ -29,7 +29,7 @@ class TimeKernelFastEnhancer(MaskUNet):
 
     def __init__(
         self,
-        spec: ModelSpec,
+        spec: EnhancementSpec,
         *,
         channels: int,
         kernel_sizes: tuple[int, ...],

@@ -16,7 +16,7 @@ from zoo.models.fastenhancer.unet import (
     mask_conv,
     strided_conv,
 )
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec
 from zoo.streaming.state import State
 
 
@@ -32,7 +32,7 @@ class DualPathTransformer(MaskUNet):
 
     def __init__(
         self,
-        spec: ModelSpec,
+        spec: EnhancementSpec,
         *,
         channels: int,
         kernel_sizes: tuple[int, ...],

@@ -1,9 +1,9 @@
 """FSPEN: 82 thousand parameters, 70 million multiply-adds a second."""
 
-from zoo.spec import FrontEnd, ModelSpec, Tolerance
+from zoo.spec import EnhancementSpec, FrontEnd, Tolerance
 
 SPECS = (
-    ModelSpec(
+    EnhancementSpec(
         name="fspen",
         family="fspen",
         title="FSPEN",

@@ -22,7 +22,7 @@ from zoo.models.fspen.layers import (
     SubbandDecoder,
     SubbandEncoder,
 )
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec
 from zoo.streaming.state import State, StreamingModule
 
 
@@ -43,7 +43,7 @@ class FSPEN(StreamingModule):
 
     def __init__(
         self,
-        spec: ModelSpec,
+        spec: EnhancementSpec,
         *,
         channels: tuple[int, ...],
         kernel_sizes: tuple[int, ...],

@@ -1,10 +1,10 @@
 """GTCRN: 48 thousand parameters, 26 million multiply-adds a second."""
 
 from zoo.models.gtcrn.weights import WEIGHTS
-from zoo.spec import FrontEnd, ModelSpec
+from zoo.spec import EnhancementSpec, FrontEnd
 
 SPECS = (
-    ModelSpec(
+    EnhancementSpec(
         name="gtcrn",
         family="gtcrn",
         title="GTCRN",

@@ -22,7 +22,7 @@ from zoo.layers.conv import (
 from zoo.layers.dual_path import DualPathBlock
 from zoo.layers.recurrent import GroupedTimeGRU
 from zoo.models.gtcrn.layers import FrequencyGRU, MaskConv, MaskProduct, TemporalAttention
-from zoo.spec import ModelSpec
+from zoo.spec import EnhancementSpec
 from zoo.streaming.state import State, StreamingModule
 
 CHANNELS = 16
@@ -34,7 +34,7 @@ WIDTH = 33  # frequencies after two halvings of LOW_BINS + BANDS
 class GTCRN(StreamingModule):
     """Complex ratio mask from 16 kHz spectra of 257 bins."""
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(self, spec: EnhancementSpec) -> None:
         super().__init__()
         self.spec = spec
         self.erb = ERBBands(spec.front_end.n_fft, spec.front_end.sample_rate)

@@ -1,9 +1,9 @@
 """LiSenNet in its streaming configuration: 37 thousand parameters, 51 million multiply-adds a second."""
 
-from zoo.spec import FrontEnd, ModelSpec
+from zoo.spec import EnhancementSpec, FrontEnd
 
 SPECS = (
-    ModelSpec(
+    EnhancementSpec(
         name="lisennet",
         family="lisennet",
         title="LiSenNet",

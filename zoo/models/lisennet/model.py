@@ -16,7 +16,7 @@ from torch.nn import functional
 from zoo.layers.conv import CausalConv2d
 from zoo.layers.recurrent import TimeGRU, run_recurrent
 from zoo.layers.spectrum import FLOOR, complex_product, decompress
-from zoo.spec import FrontEnd, ModelSpec
+from zoo.spec import EnhancementSpec, FrontEnd
 from zoo.streaming.state import State, Stateful, StreamingModule
 
 LARGE = 3e38  # hardly below the largest float32
@@ -37,7 +37,7 @@ class LiSenNet(StreamingModule):
 
     reads_phase = True
 
-    def __init__(self, spec: ModelSpec, *, channels: int, blocks: int, compression: float) -> None:
+    def __init__(self, spec: EnhancementSpec, *, channels: int, blocks: int, compression: float) -> None:
         super().__init__()
         self.spec = spec
         self.compression = compression

@@ -1,0 +1,22 @@
+"""The root of every network: what it knows of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from torch import nn
+
+from zoo.spec import ModelSpec
+
+
+class Network(nn.Module):
+    """A network of the zoo, in any of its forms.
+
+    Attributes:
+        spec: the record that it was built from.
+        provenance: of trained weights: source, sha256, licence where known.
+    """
+
+    spec: ModelSpec
+    provenance: Mapping[str, str] = MappingProxyType({})
