@@ -26,7 +26,8 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> Ne
 
     Returns:
         the network. For enhancement its ``forward(spectrum, state=None)`` maps (B, F, T, 2) to the same and
-        a state.
+        a state; for synthesis its ``forward(ids, lengths)`` maps (B, S) to frames (B, F, mels) and their
+        number.
 
     Raises:
         UnknownModelError: no such model, or neither tag nor path.
@@ -37,8 +38,8 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> Ne
         return build(spec).eval()
     located = locate(spec, weights)
     record = checkpoint.read_record(located.path)
-    model = build(_configured(spec, located.path, record))
     params = checkpoint.read_parameters(located.path)
+    model = build(_configured(spec, located.path, record, params))
     checkpoint.load_strictly(model, params, where=str(located.path), name=spec.name)
     known = {**located.provenance, **(record.weights if record else {})}
     model.provenance = {**known, "sha256": checkpoint.digest(model.state_dict())}
@@ -104,12 +105,17 @@ def load_attribute(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _configured(spec: ModelSpec, path: Path, record: checkpoint.Record | None) -> ModelSpec:
+def _configured(
+    spec: ModelSpec, path: Path, record: checkpoint.Record | None, params: checkpoint.Params
+) -> ModelSpec:
     """The record with the sizes that a checkpoint or a training folder's configuration file has."""
     if record is not None:
         if record.model != spec.name:
             raise CheckpointError(f"{path}: it holds weights of {record.model}, not of {spec.name}")
         return replace(spec, options=record.options, front_end=record.front_end)
+    if spec.shapes_reader:
+        shapes = {name: tuple(value.shape) for name, value in checkpoint.plain_names(params).items()}
+        return replace(spec, options=load_attribute(spec.shapes_reader)(shapes, str(path)))
     config = checkpoint.read_config(path) if path.is_dir() and spec.config_reader else None
     if config is None:
         return spec

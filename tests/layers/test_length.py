@@ -38,7 +38,7 @@ def test_ten_thousand_random_durations() -> None:
     """None differs from numpy's rounding and repetition; zeros, halves, cropping and alpha included."""
     random = np.random.default_rng(7)
     halves = 0
-    for rows in range(100):
+    for _ in range(100):
         tokens, width = int(random.integers(1, 40)), int(random.integers(1, 300))
         shape = (100, tokens)
         kinds = (

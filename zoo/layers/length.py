@@ -26,8 +26,9 @@ def length_mask(lengths: Tensor, width: int) -> Tensor:
 class AddPositions(nn.Module):
     """Adds a position code to every element of a padded sequence, and nothing to its padding.
 
-    Sine on even and cosine on odd dimensions of p / 10000^(2 floor(i / 2) / channels), for positions p from 1.
-    The table is fixed, yet saved with the weights, as the public checkpoints do; its row 0 is zeros, for padding.
+    Sine on even and cosine on odd dimensions of p / 10000^(2 floor(i / 2) / channels), for positions p from
+    1. The table is fixed, yet saved with the weights, as the public checkpoints do; its row 0 is zeros, for
+    padding.
 
     Args:
         channels: of a sequence.
@@ -66,8 +67,8 @@ class Repeat(nn.Module):
     gather keeps values exact in any precision.
 
     The running sum is a product with a triangular matrix of ones, in float32, since compilers turn a
-    cumulative sum into a loop. It is exact: counts up to 2048 have no more digits than TensorFloat-32 keeps, and
-    the sums are whole numbers far below 2^24.
+    cumulative sum into a loop. It is exact: counts up to 2048 have no more digits than TensorFloat-32 keeps,
+    and the sums are whole numbers far below 2^24.
     """
 
     def forward(self, x: Tensor, repeats: Tensor, width: int) -> Tensor:

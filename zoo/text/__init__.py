@@ -1,1 +1,1 @@
-"""From written English to token ids: what is said in words, the symbols that a network knows, and sentences."""
+"""From written English to token ids: words, symbols and sentences."""

@@ -1,4 +1,4 @@
-"""Written English as it is said: abbreviations, symbols, addresses and numbers in words, in lower-case ASCII."""
+"""Written English as it is said: numbers, symbols, addresses and abbreviations in lower-case words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from zoo.text.numbers import MONTHS, spell_numbers
 
 _BRACES = re.compile(r"(\{[^{}]*\})")
 _KEPT = re.compile(r"([£€¥₹°])")  # symbols that are read as words once the number beside them is known
-_BEFORE = {"²": " squared", "³": " cubed", "×": " times ", "÷": " divided by ", "±": " plus or minus ", "₤": "£"}
+_BEFORE = {
+    "²": " squared",
+    "³": " cubed",
+    "\u00d7": " times ",
+    "÷": " divided by ",
+    "±": " plus or minus ",
+}
 _TITLES = {  # before a name
     "mrs": "missus", "mr": "mister", "ms": "miz", "dr": "doctor", "st": "saint", "prof": "professor",
     "lt": "lieutenant", "col": "colonel", "capt": "captain", "gen": "general", "sgt": "sergeant",
@@ -37,7 +43,8 @@ _SYMBOLS = {
 def normalise(text: str) -> str:
     """Text as it is said; ARPAbet in braces stays as it is.
 
-    Symbols that no rule reads (``~``, ``^``, ``*``, pictures) are still there: ``symbols.encode`` reports them.
+    Symbols that no rule reads (``~``, ``^``, ``*``, pictures) are still there: ``symbols.encode`` reports
+    them.
 
     Raises:
         MissingExtraError: inflect or anyascii are not installed.
@@ -48,7 +55,9 @@ def normalise(text: str) -> str:
 
 def _words(text: str) -> str:
     text = _to_ascii(text)
-    text = re.sub(r"\S+@\S+\.\w+|\b(?:https?://|www\.)\S+|\b[\w-]+\.(?:com|org|net|edu|gov|io)\b\S*", _address, text)
+    text = re.sub(
+        r"\S+@\S+\.\w+|\b(?:https?://|www\.)\S+|\b[\w-]+\.(?:com|org|net|edu|gov|io)\b\S*", _address, text
+    )
     text = _abbreviations(text).lower()
     text = re.sub(r"(?:(?<=\d)\s?([ap])m\b|\b([ap])\.\s?m\.)(\s*$)?", _half_of_the_day, text)
     text = re.sub(r"#\s?(?=\d)", "number ", text)

@@ -10,8 +10,9 @@ from typing import Any
 from zoo.errors import MissingExtraError
 
 MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
 _MONTH = rf"(?P<month>{'|'.join(MONTHS)})"
 _DAY = r"0?[1-9]|[12]\d|3[01]"
 _CURRENCIES = {  # symbol: one, many, one hundredth, many hundredths
@@ -52,7 +53,8 @@ _WHOLE = r"\d{1,3}(?:,\d{3})+|\d+"
 _NUMBER = rf"(?:{_WHOLE})(?:\.\d+)?|\.\d+"
 _MAGNITUDE = r"(?:\s(?P<magnitude>hundred|thousand|million|billion|trillion))?"
 _LARGEST = 10**33  # the first that has no name
-_YEAR_BEFORE = r"(?P<before>\b(?:in|since|until|till|by|before|after|from|of|year|circa|ad)\s)"
+_YEAR_BEHIND = r"(?:,?\s(?P<year>\d{4})\b|(?<!may)(?<!march))"  # two months are other words too
+_BEFORE_YEAR = r"(?<=\bin\s)|(?<=\bsince\s)|(?<=\bfrom\s)|(?<=\buntil\s)|(?<=\byear\s)"
 
 
 def spell_numbers(text: str) -> str:
@@ -122,10 +124,10 @@ def _rules() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
     return [
         (re.compile(rf"(?P<symbol>[{symbols}])\s?(?P<number>{_NUMBER}){_MAGNITUDE}(?!\d)"), _money),
         (re.compile(rf"\b(?P<year>\d{{4}})-(?P<number>0[1-9]|1[0-2])-(?P<day>{_DAY})\b"), _date),
-        (re.compile(rf"\b(?P<number>\d\d?)/(?P<day>\d\d?)/(?P<year>\d{{4}})\b"), _slashed_date),
+        (re.compile(r"\b(?P<number>\d\d?)/(?P<day>\d\d?)/(?P<year>\d{4})\b"), _slashed_date),
         (re.compile(rf"\b{_MONTH}\s(?P<day>{_DAY})(?:st|nd|rd|th)?\b(?:,?\s(?P<year>\d{{4}})\b)?"), _date),
-        (re.compile(rf"\b(?P<the>the\s)?(?P<day>{_DAY})\s{_MONTH}\b(?:,?\s(?P<year>\d{{4}})\b|(?<!may)(?<!march))"), _day_first),
-        (re.compile(r"\b(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![:\d])"), _time),
+        (re.compile(rf"\b(?:the\s)?(?P<day>{_DAY})\s{_MONTH}\b{_YEAR_BEHIND}"), _day_first),
+        (re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?![:\d])"), _time),
         (re.compile(r"\b\d{3}-\d{4}\b|\b\d{3}-\d{3}-\d{4}\b"), _telephone),
         (re.compile(rf"\b({_WHOLE})/({_WHOLE})\b(?!/)"), _fraction),
         (re.compile(r"\b(\d+):(?=\d)"), lambda m: f"{m[1]} to "),
@@ -135,7 +137,7 @@ def _rules() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
         (re.compile(r"(?:\b|')(\d{2}|\d{4})'?s\b"), _decade),
         (re.compile(rf"({_NUMBER})\s?%"), lambda m: f"{number_words(m[1])} percent"),
         (re.compile(rf"({_NUMBER})\s?({units})(?![a-z])"), _measure),
-        (re.compile(rf"{_YEAR_BEFORE}(?P<year>10[1-9]\d)\b(?![.,]\d)"), lambda m: m["before"] + year(int(m["year"]))),
+        (re.compile(rf"(?:{_BEFORE_YEAR})(10[1-9]\d)\b(?![.,]\d)"), lambda m: year(int(m[1]))),
         (re.compile(r"(?<![\d.,])(1[1-9]\d\d|20\d\d)\b(?![.,]\d)"), lambda m: year(int(m[1]))),
         (re.compile(r"(?<=[a-z])(?=\.?\d)|(?<=\d)(?=[a-z])"), lambda m: " "),
         (re.compile(rf"({_NUMBER})"), lambda m: number_words(m[1])),

@@ -36,10 +36,11 @@ def split(text: str, tokens: Callable[[str], int], most: int) -> list[Piece]:
         most: tokens of a piece.
     """
     hidden, braces = _hide(text)
-    pieces = []
+    pieces: list[Piece] = []
     for sentence in _SENTENCE.split(hidden):
         if sentence.strip():
-            pieces += list(_parts(Piece(sentence.strip(), SENTENCE_PAUSE), lambda t: tokens(_show(t, braces)), most))
+            whole = Piece(sentence.strip(), SENTENCE_PAUSE)
+            pieces += _parts(whole, lambda part: tokens(_show(part, braces)), most)
     shown = [replace(piece, text=_show(piece.text, braces)) for piece in pieces]
     return [*shown[:-1], replace(shown[-1], pause=0.0)] if shown else []
 
@@ -49,15 +50,9 @@ def _parts(piece: Piece, tokens: Callable[[str], int], most: int) -> Iterator[Pi
     if tokens(piece.text) <= most:
         yield piece
         return
-    for pattern, pause in _CUTS:
-        clauses = [clause for clause in pattern.split(piece.text) if clause]
-        if len(clauses) > 1:
-            break
-    else:  # one word
-        middle = len(piece.text) // 2
-        if not middle:
-            raise ValueError(f"a piece of {most} tokens does not hold {piece.text!r}")
-        clauses, pause = [piece.text[:middle], piece.text[middle:]], 0.0
+    clauses, pause = _clauses(piece.text)
+    if len(clauses) < 2:
+        raise ValueError(f"a piece of {most} tokens does not hold {piece.text!r}")
     joined = clauses[:1]
     for clause in clauses[1:]:
         if tokens(f"{joined[-1]} {clause}") <= most:
@@ -69,8 +64,18 @@ def _parts(piece: Piece, tokens: Callable[[str], int], most: int) -> Iterator[Pi
     yield from _parts(Piece(joined[-1], piece.pause), tokens, most)
 
 
+def _clauses(text: str) -> tuple[list[str], float]:
+    """The text cut at the best places that it has, a word without any in the middle, and the pause there."""
+    for pattern, pause in _CUTS:
+        clauses = [clause for clause in pattern.split(text) if clause]
+        if len(clauses) > 1:
+            return clauses, pause
+    middle = len(text) // 2
+    return [part for part in (text[:middle], text[middle:]) if part], 0.0
+
+
 def _hide(text: str) -> tuple[str, list[str]]:
-    """ARPAbet in braces as one character each, from the plane of private use, so that no cut goes through it."""
+    """ARPAbet in braces as one character each, of those for private use, so that no cut goes through it."""
     braces = _BRACES.findall(text)
     for i, brace in enumerate(braces):
         text = text.replace(brace, chr(0xF0000 + i), 1)

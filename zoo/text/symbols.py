@@ -1,7 +1,7 @@
 """The tokens of English text-to-speech networks, and text as their ids.
 
-The table is the one that Tacotron and its successors share: padding, punctuation, letters, and ARPAbet as the CMU
-dictionary writes it. ARPAbet stands in braces: ``turn left on {HH Y UW1 S T AH0 N} street``.
+The table is the one that Tacotron and its successors share: padding, punctuation, letters, and ARPAbet as the
+CMU dictionary writes it. ARPAbet stands in braces: ``turn left on {HH Y UW1 S T AH0 N} street``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from zoo.errors import TextError
 
-_VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
-_CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
+_VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW"
+_CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"
 
 PADDING = "_"
 CHARACTERS = PADDING + "-!'(),.:;? ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-ARPABET = tuple(sorted([*_CONSONANTS, *(vowel + stress for vowel in _VOWELS for stress in ("", *"012"))]))
+_STRESSED = [vowel + stress for vowel in _VOWELS.split() for stress in ("", "0", "1", "2")]
+ARPABET = tuple(sorted([*_CONSONANTS.split(), *_STRESSED]))
 SYMBOLS = (*CHARACTERS, *(f"@{phoneme}" for phoneme in ARPABET))  # "@" tells B from the letter
 
 _PARTS = re.compile(r"\{([^{}]*)\}|([^{}]+)|([{}])")
@@ -51,12 +52,14 @@ def encode(text: str, symbols: Sequence[str] = SYMBOLS) -> Tokens:
     unknown: dict[str, None] = {}
     for phonemes, characters, brace in _PARTS.findall(text):
         if brace:
-            raise TextError(f"a {brace!r} without its other one in {text!r}; braces hold ARPAbet, as in {{AH0}}")
+            raise TextError(
+                f"a {brace!r} without its other one in {text!r}; braces hold ARPAbet, as in {{AH0}}"
+            )
         for phoneme in phonemes.split():
             if f"@{phoneme}" not in index:
                 raise TextError(
-                    f"{phoneme!r} in {{{phonemes}}} is not ARPAbet as the CMU dictionary writes it: consonants "
-                    f"{' '.join(_CONSONANTS)}; vowels {' '.join(_VOWELS)}, with a stress 0, 1 or 2"
+                    f"{phoneme!r} in {{{phonemes}}} is not ARPAbet as the CMU dictionary writes it: "
+                    f"consonants {_CONSONANTS}; vowels {_VOWELS}, with a stress 0, 1 or 2"
                 )
             ids.append(index[f"@{phoneme}"])
         for character in characters:

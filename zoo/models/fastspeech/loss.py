@@ -8,9 +8,7 @@ from zoo.layers.length import length_mask
 from zoo.models.fastspeech.model import Prediction
 
 
-def losses(
-    prediction: Prediction, lengths: Tensor, mel: Tensor, durations: Tensor
-) -> tuple[Tensor, Tensor]:
+def losses(prediction: Prediction, lengths: Tensor, mel: Tensor, durations: Tensor) -> tuple[Tensor, Tensor]:
     """Squared errors of log-mel frames and of log durations, each averaged over a batch's whole width.
 
     Padding counts as no error, but it counts: short utterances among long ones weigh less.

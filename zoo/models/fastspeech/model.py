@@ -1,22 +1,20 @@
 """FastSpeech: speech from text in one pass, by two stacks of transformer blocks and a length regulator.
 
-Y. Ren et al.: FastSpeech: Fast, Robust and Controllable Text to Speech, NeurIPS 2019. Parameter names are those
-of NVIDIA's public implementation, whose checkpoints load as they are.
+Y. Ren et al.: FastSpeech: Fast, Robust and Controllable Text to Speech, NeurIPS 2019. Parameter names are
+those of NVIDIA's public implementation, whose checkpoints load as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from zoo.errors import ShapeError
 from zoo.layers.length import AddPositions, Repeat, length_mask, repeat_counts
-from zoo.spec import ModelSpec
+from zoo.network import Network
+from zoo.spec import SynthesisSpec
 
 PREDICT = -1.0  # in place of a forced duration: take the predicted one
 _MASKED = -65504.0  # a score that no key of the padding overcomes; finite in half precision
@@ -26,10 +24,10 @@ class Prediction(NamedTuple):
     """What the network makes of a batch of texts.
 
     Attributes:
-        mel: (B, F, mels) natural logarithm of mel magnitudes. Past an utterance's end the rows are not silence
-            but the last layer's bias: cut them off by ``mel_lengths``.
-        mel_lengths: (B,) int64, frames that the durations ask for. More than F means that F was too few and the
-            end of the speech is missing.
+        mel: (B, F, mels) natural logarithm of mel magnitudes. Past an utterance's end the rows are not
+            silence but the last layer's bias: cut them off by ``mel_lengths``.
+        mel_lengths: (B,) int64, frames that the durations ask for. More than F means that F was too few and
+            the end of the speech is missing.
         durations: (B, S) float32, predicted frames of each token before rounding, 0 for padding.
         log_durations: (B, S) float32, log(durations + 1) as predicted, 0 for padding: for the training loss.
     """
@@ -40,7 +38,7 @@ class Prediction(NamedTuple):
     log_durations: Tensor
 
 
-class FastSpeech(nn.Module):
+class FastSpeech(Network):
     """Log-mel frames from token ids, padded to one length, any number at a time.
 
     Training and inference are the same call: with ``durations`` the frames are those of the targets. There is
@@ -60,11 +58,11 @@ class FastSpeech(nn.Module):
         dropout: while training.
     """
 
-    provenance: Mapping[str, str] = MappingProxyType({})  # of trained weights, where known
+    spec: SynthesisSpec
 
     def __init__(
         self,
-        spec: ModelSpec,
+        spec: SynthesisSpec,
         *,
         symbols: int,
         channels: int,
@@ -109,11 +107,12 @@ class FastSpeech(nn.Module):
         """Predict log-mel frames.
 
         Args:
-            ids: (B, S) int64 token ids from 0 to symbols - 1; what lies past an utterance's length is ignored.
+            ids: (B, S) int64 token ids from 0 to symbols - 1; what lies past an utterance's length is
+                ignored.
             lengths: (B,) int64, tokens of each utterance, up to S.
             alpha: how slowly to speak: all durations times this, a number or (B,) float32.
-            durations: (B, S) float32, frames of each token to take in place of the predicted ones; where one is
-                negative, the predicted one is taken.
+            durations: (B, S) float32, frames of each token to take in place of the predicted ones; where one
+                is negative, the predicted one is taken.
             frames: width of the result; by default that of the longest utterance.
 
         Raises:
@@ -131,7 +130,8 @@ class FastSpeech(nn.Module):
             frames = max(1, int(mel_lengths.max()))
         if frames > self.longest:
             raise ShapeError(
-                f"{self.spec.name}: {frames} frames, and it has positions for {self.longest}; pass shorter text"
+                f"{self.spec.name}: {frames} frames, and it has positions for {self.longest}; "
+                f"pass shorter text"
             )
         x = self.length_regulator(x, repeats, frames)
         x = self.mel_side(x, length_mask(mel_lengths, frames))
@@ -143,7 +143,8 @@ class FastSpeech(nn.Module):
         name, batch = self.spec.name, ids.shape[:1]
         if ids.ndim != 2 or lengths.shape != batch:
             raise ShapeError(
-                f"{name}: expected ids (B, S) and lengths (B,), got {tuple(ids.shape)} and {tuple(lengths.shape)}"
+                f"{name}: expected ids (B, S) and lengths (B,), got {tuple(ids.shape)} and "
+                f"{tuple(lengths.shape)}"
             )
         if durations is not None and durations.shape != ids.shape:
             raise ShapeError(
@@ -155,7 +156,8 @@ class FastSpeech(nn.Module):
             )
         if bool((lengths < 0).any()) or bool((lengths > ids.shape[1]).any()):
             raise ShapeError(
-                f"{name}: lengths {lengths.tolist()} for ids of width {ids.shape[1]}; they count each row's tokens"
+                f"{name}: lengths {lengths.tolist()} for ids of width {ids.shape[1]}; they count each row's "
+                f"tokens"
             )
 
 
@@ -176,7 +178,7 @@ class Side(nn.Module):
 
 
 class Block(nn.Module):
-    """Self-attention, then two convolutions; a residual and a layer norm after each, and the padding zeroed."""
+    """Self-attention, then two convolutions; after each a residual, a layer norm, zeros in the padding."""
 
     def __init__(
         self, channels: int, heads: int, head_channels: int, filters: int, kernel: int, dropout: float
