@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def length_mask(lengths: Tensor, width: int) -> Tensor:
@@ -89,7 +90,7 @@ class Repeat(nn.Module):
         index = (ends.unsqueeze(1) <= frames.unsqueeze(1)).sum(2)  # (B, width), T past the end
         rows = torch.cat([x, torch.zeros_like(x[:, :1])], dim=1).flatten(0, 1)  # (B x (T + 1), C)
         first = torch.arange(x.shape[0], device=x.device).unsqueeze(1) * (tokens + 1)
-        return rows[index + first]
+        return functional.embedding(index + first, rows)  # which becomes a plain Gather
 
 
 def repeat_counts(durations: Tensor, alpha: Tensor) -> Tensor:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 
 from zoo.artifact.golden import golden_tolerance, unpack
+from zoo.artifact.manifest import SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import Graph
 from zoo.runtime.onnx import enhancement_manifest, open_session
+from zoo.runtime.synthesis import verify_synthesis
 
 
 def verify(path: str | os.PathLike[str]) -> ParityReport:
@@ -23,8 +25,11 @@ def verify(path: str | os.PathLike[str]) -> ParityReport:
         ArtifactError: damaged, or without manifest or recording.
         ParityError: it computes something else than it should.
     """
+    graph = Graph(path)
+    if isinstance(graph.manifest, SynthesisManifest):
+        return verify_synthesis(graph, graph.manifest)
     session = open_session(path)
-    manifest = enhancement_manifest(Graph(path))
+    manifest = enhancement_manifest(graph)
     if manifest.golden is None:
         raise ArtifactError(
             f"{path}: it carries no golden recording, so it cannot be verified; export it again"

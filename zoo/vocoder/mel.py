@@ -61,15 +61,15 @@ def istft(spectrum: Complex, front_end: MelSpectrum) -> Array:
     n_fft, hop, shape = front_end.n_fft, front_end.hop_length, window(front_end.n_fft)
     frames = np.fft.irfft(spectrum, n_fft).astype(np.float32) * shape
     weight = _overlap_add(np.broadcast_to(shape * shape, frames.shape), hop)
-    wave = _overlap_add(frames, hop) / np.maximum(weight, 1e-8)
-    begin = n_fft // 2
-    return np.pad(wave, (0, hop))[begin : begin + len(spectrum) * hop]
+    wave = _overlap_add(frames, hop) / np.maximum(weight, np.float32(1e-8))
+    return np.pad(wave, (0, hop))[n_fft // 2 :][: len(spectrum) * hop]
 
 
 @cache
 def window(length: int) -> Array:
     """A periodic Hann window, (length,)."""
-    return np.sin(np.pi * np.arange(length) / length, dtype=np.float64).astype(np.float32) ** 2
+    shape: Array = (np.sin(np.pi * np.arange(length) / length) ** 2).astype(np.float32)
+    return shape
 
 
 @cache
@@ -79,7 +79,8 @@ def filters(front_end: MelSpectrum) -> Array:
     bins = np.linspace(0, front_end.sample_rate / 2, front_end.n_fft // 2 + 1)[:, None]
     left, centre, right = corners[:-2], corners[1:-1], corners[2:]
     triangles = np.minimum((bins - left) / (centre - left), (right - bins) / (right - centre))
-    return (np.maximum(triangles, 0) * 2 / (right - left)).astype(np.float32)
+    matrix: Array = (np.maximum(triangles, 0) * 2 / (right - left)).astype(np.float32)
+    return matrix
 
 
 def _to_mel(hz: float) -> float:

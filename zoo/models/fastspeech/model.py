@@ -16,7 +16,6 @@ from zoo.layers.length import AddPositions, Repeat, length_mask, repeat_counts
 from zoo.network import Network
 from zoo.spec import SynthesisSpec
 
-PREDICT = -1.0  # in place of a forced duration: take the predicted one
 _MASKED = -65504.0  # a score that no key of the padding overcomes; finite in half precision
 
 
@@ -113,7 +112,8 @@ class FastSpeech(Network):
             alpha: how slowly to speak: all durations times this, a number or (B,) float32.
             durations: (B, S) float32, frames of each token to take in place of the predicted ones; where one
                 is negative, the predicted one is taken.
-            frames: width of the result; by default that of the longest utterance.
+            frames: width of the result; by default that of the longest utterance, or of all positions if it
+                is longer. What does not fit is cut off, and ``mel_lengths`` tells.
 
         Raises:
             ShapeError: shapes that do not belong together, or more tokens or frames than the network has
@@ -127,8 +127,8 @@ class FastSpeech(Network):
         repeats = repeat_counts(wanted, torch.as_tensor(alpha, dtype=torch.float32, device=x.device))
         mel_lengths = repeats.sum(1).long()
         if frames is None:
-            frames = max(1, int(mel_lengths.max()))
-        if frames > self.longest:
+            frames = min(max(1, int(mel_lengths.max())), self.longest)
+        elif frames > self.longest:
             raise ShapeError(
                 f"{self.spec.name}: {frames} frames, and it has positions for {self.longest}; "
                 f"pass shorter text"
