@@ -7,6 +7,7 @@ installation, where these few lines do. They are tested against its numbers.
 from __future__ import annotations
 
 from functools import cache
+from typing import cast
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -61,7 +62,7 @@ def istft(spectrum: Complex, front_end: MelSpectrum) -> Array:
     n_fft, hop, shape = front_end.n_fft, front_end.hop_length, window(front_end.n_fft)
     frames = np.fft.irfft(spectrum, n_fft).astype(np.float32) * shape
     weight = _overlap_add(np.broadcast_to(shape * shape, frames.shape), hop)
-    wave = _overlap_add(frames, hop) / np.maximum(weight, np.float32(1e-8))
+    wave = cast(Array, _overlap_add(frames, hop) / np.maximum(weight, 1e-8))
     return np.pad(wave, (0, hop))[n_fft // 2 :][: len(spectrum) * hop]
 
 
