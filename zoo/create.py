@@ -38,8 +38,12 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> Ne
         return build(spec).eval()
     located = locate(spec, weights)
     record = checkpoint.read_record(located.path)
+    spec = _configured(spec, located.path, record)
     params = checkpoint.read_parameters(located.path)
-    model = build(_configured(spec, located.path, record, params))
+    if spec.shapes_reader and record is None:
+        shapes = {name: tuple(value.shape) for name, value in checkpoint.plain_names(params).items()}
+        spec = replace(spec, options=load_attribute(spec.shapes_reader)(shapes, str(located.path)))
+    model = build(spec)
     checkpoint.load_strictly(model, params, where=str(located.path), name=spec.name)
     known = {**located.provenance, **(record.weights if record else {})}
     model.provenance = {**known, "sha256": checkpoint.digest(model.state_dict())}
@@ -105,17 +109,12 @@ def load_attribute(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _configured(
-    spec: ModelSpec, path: Path, record: checkpoint.Record | None, params: checkpoint.Params
-) -> ModelSpec:
+def _configured(spec: ModelSpec, path: Path, record: checkpoint.Record | None) -> ModelSpec:
     """The record with the sizes that a checkpoint or a training folder's configuration file has."""
     if record is not None:
         if record.model != spec.name:
             raise CheckpointError(f"{path}: it holds weights of {record.model}, not of {spec.name}")
         return replace(spec, options=record.options, front_end=record.front_end)
-    if spec.shapes_reader:
-        shapes = {name: tuple(value.shape) for name, value in checkpoint.plain_names(params).items()}
-        return replace(spec, options=load_attribute(spec.shapes_reader)(shapes, str(path)))
     config = checkpoint.read_config(path) if path.is_dir() and spec.config_reader else None
     if config is None:
         return spec
