@@ -16,9 +16,10 @@ import onnx
 import onnxruntime
 from torch import nn
 
+from converters import tracing
 from converters.base import Progress
 from converters.graph import Layout, export_graph, traceable
-from converters.tracing import OPSETS, save, tensor_specs, toolchain, trace
+from converters.tracing import OPSETS
 from zoo.artifact.manifest import Form, Manifest
 from zoo.artifact.parity import ParityReport
 from zoo.layers.attention import GroupedSelfAttention
@@ -80,26 +81,22 @@ class _Onnx:
         self._opset = opset
 
     def trace(self, core: StreamingModule, layout: Layout) -> onnx.ModelProto:
-        return _trace(core, layout, _choose_operators(core, self._opset))
+        opset = _choose_operators(core, self._opset)
+        given = traceable(core, layout)
+        inputs, outputs = ([spec.name for spec in specs] for specs in (given.inputs, given.outputs))
+        return tracing.trace(given.module, given.arguments, inputs, outputs, given.shapes, opset)
 
     def tensors(self, program: onnx.ModelProto) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-        return tensor_specs(program.graph.input), tensor_specs(program.graph.output)
+        return tracing.tensor_specs(program.graph.input), tracing.tensor_specs(program.graph.output)
 
     def toolchain(self, program: onnx.ModelProto) -> Mapping[str, str]:
-        return toolchain(program)
+        return tracing.toolchain(program)
 
     def save(self, program: onnx.ModelProto, manifest: Manifest, path: Path) -> None:
-        save(program, manifest, path)
+        tracing.save(program, manifest, path)
 
     def load(self, path: Path) -> Graph:
         return Graph(path)
-
-
-def _trace(core: StreamingModule, layout: Layout, opset: int) -> onnx.ModelProto:
-    """The graph in standard operators, its constants folded."""
-    given = traceable(core, layout)
-    inputs, outputs = ([spec.name for spec in specs] for specs in (given.inputs, given.outputs))
-    return trace(given.module, given.arguments, inputs, outputs, given.shapes, opset)
 
 
 def _choose_operators(core: nn.Module, opset: int | None) -> int:
