@@ -1,8 +1,7 @@
 """speechzoo: deployable speech models, each with its streaming form, its graphs and their proof.
 
-``list_models``, ``get_spec``, ``Enhancer`` and ``StreamBatcher`` on finished artifacts, ``pull`` and
-``verify`` work without torch;
-``create_model`` and ``to_streaming`` need the extra ``[torch]``.
+``list_models``, ``get_spec``, ``Enhancer``, ``StreamBatcher`` and ``Synthesizer`` on finished artifacts,
+``pull`` and ``verify`` work without torch; ``create_model`` and ``to_streaming`` need the extra ``[torch]``.
 """
 
 from __future__ import annotations
@@ -20,10 +19,12 @@ if TYPE_CHECKING:
     from zoo.runtime.batcher import StreamBatcher
     from zoo.runtime.verification import verify
     from zoo.streaming.conversion import to_streaming
+    from zoo.synthesizer import Synthesizer
 
 __all__ = [
     "Enhancer",
     "StreamBatcher",
+    "Synthesizer",
     "create_model",
     "get_spec",
     "list_models",
@@ -35,6 +36,7 @@ __all__ = [
 _HOME = {
     "Enhancer": "zoo.enhancer",
     "StreamBatcher": "zoo.runtime.batcher",
+    "Synthesizer": "zoo.synthesizer",
     "create_model": "zoo.create",
     "get_spec": "zoo.registry",
     "list_models": "zoo.registry",

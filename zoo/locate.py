@@ -14,6 +14,7 @@ from zoo.packaged import packaged_file
 from zoo.registry import find_weights
 from zoo.spec import PACKAGE_SCHEME, ModelSpec, Weights
 
+_NUMBERED = r"(?:checkpoint_)?(\d+)\.pth?"  # a training run's checkpoints
 _CONFIG_NAMES = ("config.yaml", "config.yml", "config.json")
 
 
@@ -75,14 +76,13 @@ def config_file(folder: Path) -> Path | None:
 
 
 def newest_checkpoint(folder: Path) -> Path:
-    """The checkpoint with the highest number among ``NNNNN.pth``, else the only one in the folder.
+    """The checkpoint with the highest number among ``NNNNN.pth`` or ``checkpoint_NNNNNN.pt``, else the only
+    one in the folder.
 
     Raises:
         CheckpointError: no checkpoint, or several without numbers.
     """
-    numbered = [
-        (int(match[1]), f) for f in folder.iterdir() if (match := re.fullmatch(r"(\d+)\.pth", f.name))
-    ]
+    numbered = [(int(match[1]), f) for f in folder.iterdir() if (match := re.fullmatch(_NUMBERED, f.name))]
     if numbered:
         return max(numbered)[1]
     files = sorted(f for f in folder.iterdir() if f.suffix in (".pth", ".pt", ".tar", ".safetensors"))

@@ -44,6 +44,31 @@ class FrontEnd:
 
 
 @dataclass(frozen=True)
+class MelSpectrum:
+    """How speech is described by log-mel frames, as Tacotron 2 and its successors do.
+
+    Frames are centred, with the signal mirrored at its ends; periodic Hann window; magnitudes, not powers;
+    Slaney's filters, each of unit area; natural logarithm with a floor.
+
+    Attributes:
+        sample_rate: in Hz.
+        n_fft: length of transform and window in samples.
+        hop_length: samples between two frames.
+        mels: filters, the bands of a frame.
+        low, high: where the filters begin and end, in Hz.
+        floor: least magnitude.
+    """
+
+    sample_rate: int = 22050
+    n_fft: int = 1024
+    hop_length: int = 256
+    mels: int = 80
+    low: float = 0.0
+    high: float = 8000.0
+    floor: float = 1e-5
+
+
+@dataclass(frozen=True)
 class Tolerance:
     """How far two forms of a model may differ.
 
@@ -170,6 +195,8 @@ class ModelSpec:
         weights: trained weights by tag.
         config_reader: ``module:function`` that turns the parsed configuration file of a public
             training folder into (options, front end); empty where the family has no such folders.
+        shapes_reader: ``module:function`` that finds the options in the shapes of a public checkpoint's
+            parameters; empty where a family's sizes come from a configuration file.
         tolerance: what its exports are held to.
     """
 
@@ -182,12 +209,13 @@ class ModelSpec:
     paper: str
     url: str
     licence: str
-    front_end: FrontEnd
+    front_end: FrontEnd | MelSpectrum
     network: str
     options: Mapping[str, Any]
     parameters: int
     weights: tuple[Weights, ...] = ()
     config_reader: str = ""
+    shapes_reader: str = ""
     tolerance: Tolerance = Tolerance()
 
 
@@ -216,3 +244,24 @@ class EnhancementSpec(ModelSpec):
     def latency(self) -> int:
         """Samples from an input sample to the output sample of the same instant, apart from buffering."""
         return self.front_end.delay + self.look_ahead * self.front_end.hop_length
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisSpec(ModelSpec):
+    """A network that maps the tokens of a text to log-mel frames of speech.
+
+    Attributes:
+        front_end: the frames' geometry.
+        symbols: what the token ids stand for; index 0 is padding.
+        macs_per_second: multiply-accumulate operations of convolutions, linear layers and attention for a
+            second of speech, from 128 tokens to 1024 frames, three digits.
+        buckets: sizes of the graphs that are exported by default: tokens and frames, ascending.
+    """
+
+    task = "synthesis"
+    entry = "zoo.Synthesizer"
+
+    front_end: MelSpectrum
+    symbols: tuple[str, ...]
+    macs_per_second: int
+    buckets: tuple[tuple[int, int], ...]
