@@ -143,3 +143,29 @@ def exported(cache_folder: Path, weights_for: Callable[[str], Path]) -> Callable
         return path
 
     return export
+
+
+@pytest.fixture(scope="session")
+def speaker_folder(shared: Path, cache_folder: Path) -> Callable[[str], Path]:
+    """``speaker_folder(name)``: a public training folder, ``ResNet18``, ``ECAPA_c512`` or ``CAMPPlus``.
+
+    With random weights, and what the public code makes of them in ``ref.npz``.
+    """
+
+    def unpack(name: str) -> Path:
+        import gzip
+        import shutil
+
+        from filelock import FileLock
+
+        packed, folder = shared / "oracles/speaker" / name, cache_folder / name
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir():
+                part = cache_folder / f"{name}.part"
+                shutil.copytree(packed, part, ignore=shutil.ignore_patterns("*.gz"))
+                checkpoint = gzip.decompress((packed / "avg_model.pt.gz").read_bytes())
+                (part / "avg_model.pt").write_bytes(checkpoint)
+                part.rename(folder)
+        return folder
+
+    return unpack

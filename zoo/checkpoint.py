@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from zoo.errors import CheckpointError, MissingExtraError
 from zoo.locate import config_file, newest_checkpoint
 from zoo.registry import get_spec
-from zoo.spec import FrontEnd, ModelSpec
+from zoo.spec import Filterbank, FrontEnd, ModelSpec
 
 Params = dict[str, Tensor]
 
@@ -41,7 +41,7 @@ class Record:
 
     model: str
     options: Mapping[str, Any]
-    front_end: FrontEnd
+    front_end: FrontEnd | Filterbank
     weights: Mapping[str, str]
     version: int = VERSION
 
@@ -151,19 +151,23 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     return config
 
 
-def load_strictly(model: nn.Module, params: Params, *, where: str, name: str) -> None:
+def load_strictly(
+    model: nn.Module, params: Params, *, where: str, name: str, unread: tuple[str, ...] = ()
+) -> None:
     """Load parameters into a model; every one must be there, fit and be finite, and none be left over.
 
     Args:
         model: it is changed only if all is well.
         params: by name; a leading ``module.`` of all names is dropped.
         where, name: checkpoint and model, for errors.
+        unread: beginnings of names that are passed over.
 
     Raises:
         CheckpointError: lists missing and surplus names, wrong shapes and values that are not finite.
     """
     if params and all(key.startswith("module.") for key in params):
         params = {key.removeprefix("module."): value for key, value in params.items()}
+    params = {key: value for key, value in params.items() if not key.startswith(unread)}
     expected = model.state_dict()
     problems = _list("missing", [key for key in expected if key not in params])
     problems += _list("surplus", [key for key in params if key not in expected])

@@ -14,6 +14,7 @@ from zoo.registry import find_weights
 from zoo.spec import ModelSpec
 
 _CONFIG_NAMES = ("config.yaml", "config.yml", "config.json")
+_AVERAGED = ("avg_model.pt", "models/avg_model.pt")  # of wespeaker's releases and training folders
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def config_file(folder: Path) -> Path | None:
 
 
 def newest_checkpoint(folder: Path) -> Path:
-    """The checkpoint with the highest number among ``NNNNN.pth``, else the only one in the folder.
+    """The checkpoint with the highest number among ``NNNNN.pth``, else ``avg_model.pt``, else the only one.
 
     Raises:
         CheckpointError: no checkpoint, or several without numbers.
@@ -66,11 +67,14 @@ def newest_checkpoint(folder: Path) -> Path:
     ]
     if numbered:
         return max(numbered)[1]
+    for averaged in _AVERAGED:
+        if (folder / averaged).is_file():
+            return folder / averaged
     files = sorted(f for f in folder.iterdir() if f.suffix in (".pth", ".pt", ".tar", ".safetensors"))
     if len(files) == 1:
         return files[0]
     found = ", ".join(f.name for f in files) or "none"
     raise CheckpointError(
-        f"{folder}: expected a training folder with checkpoints named 00001.pth and so on, or a single "
-        f"checkpoint; found {found}"
+        f"{folder}: expected a training folder with checkpoints named 00001.pth and so on, avg_model.pt, or "
+        f"one checkpoint; found {found}"
     )
