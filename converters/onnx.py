@@ -7,11 +7,7 @@ computed with it what the training form computes.
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,15 +15,13 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 import onnxruntime
-import onnxslim
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import zoo
 from converters.base import Progress, Reference, as_array, gate
-from converters.passes import simplify
-from zoo.artifact.manifest import METADATA_KEY, EnhancementManifest, Form, Manifest
+from converters.tracing import OPSETS, save, tensor_specs, toolchain, trace
+from zoo.artifact.manifest import EnhancementManifest, Form
 from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
 from zoo.layers.attention import GroupedSelfAttention
@@ -35,14 +29,10 @@ from zoo.network import Network
 from zoo.runtime.graph import Graph
 from zoo.runtime.onnx import open_session
 from zoo.runtime.spectrum import Transforms
-from zoo.spec import EnhancementSpec, FrontEnd, TensorSpec
+from zoo.spec import EnhancementSpec, FrontEnd
 from zoo.streaming.conversion import to_deployment
 from zoo.streaming.state import StreamingModule
 
-OPSETS = range(18, 24)
-FORBIDDEN = frozenset(
-    {"STFT", "DFT", "ScatterND", "ScatterElements", "Scatter", "Loop", "If", "Scan", "NonZero"}
-)
 GRAPH_CHECK_CALLS = 64
 
 
@@ -105,12 +95,12 @@ def export_onnx(
         manifest = _manifest(core, form, streaming, streams, hops, proto)
         known = {**training.provenance, "sha256": digest(training.state_dict())}
         manifest = replace(manifest, weights=known)
-        _save(proto, manifest, temporary)
+        save(proto, manifest, temporary)
         say(f"{training.spec.name}: checking it in ONNX Runtime {onnxruntime.__version__}")
         if streaming:
             _check_graph(Graph(temporary), core, reference, streams, hops)
         report = reference.check(open_session(temporary), f"waveform of the {form} graph")
-        _save(proto, replace(manifest, golden=reference.recording()), temporary)
+        save(proto, replace(manifest, golden=reference.recording()), temporary)
     return report
 
 
@@ -203,24 +193,14 @@ def _trace(
         arguments = (_example(core, form, 1, frames or 100, streaming=False),)
         name, axis = ("frames", 2) if form == "spec2spec" else ("samples", 1)
         shapes = ({axis: torch.export.Dim(name, min=2)} if frames is None else None,)
-    with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            graph.eval(),
-            arguments,
-            dynamo=True,
-            opset_version=opset,
-            input_names=[f"{signal}_in", *names],
-            output_names=[f"{signal}_out", *(f"{name}.next" for name in names)],
-            dynamic_shapes=shapes,
-            verbose=False,
-        )
-    if program is None:
-        raise RuntimeError("torch.onnx.export returned no program")
-    proto = onnxslim.slim(program.model_proto)
-    simplify(proto)
-    del proto.graph.value_info[:]  # shapes in between, which every reader infers
-    _check_operators(proto)
-    return proto
+    return trace(
+        graph,
+        arguments,
+        [f"{signal}_in", *names],
+        [f"{signal}_out", *(f"{name}.next" for name in names)],
+        shapes,
+        opset,
+    )
 
 
 def _choose_operators(core: nn.Module, opset: int | None) -> int:
@@ -241,29 +221,6 @@ def _example(core: StreamingModule, form: Form, batch: int, frames: int, *, stre
     return torch.randn(batch, frames * front_end.hop_length if streaming else _samples(frames, front_end))
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what the exporter says of operators and packages that are not in use."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def _check_operators(proto: onnx.ModelProto) -> None:
-    foreign = sorted({node.domain for node in proto.graph.node} - {"", "ai.onnx"})
-    forbidden = sorted({node.op_type for node in proto.graph.node} & FORBIDDEN)
-    if foreign or forbidden:
-        raise ValueError(
-            f"the graph holds operators that other compilers cannot read: {', '.join(foreign + forbidden)}"
-        )
-
-
 def _manifest(
     core: StreamingModule,
     form: Form,
@@ -273,7 +230,7 @@ def _manifest(
     proto: onnx.ModelProto,
 ) -> EnhancementManifest:
     """The file's record, still without its recording."""
-    inputs, outputs = _tensor_specs(proto.graph.input), _tensor_specs(proto.graph.output)
+    inputs, outputs = tensor_specs(proto.graph.input), tensor_specs(proto.graph.output)
     return EnhancementManifest(
         model=core.spec.name,
         form=form,
@@ -286,26 +243,8 @@ def _manifest(
         hops=hops if streaming else "frames",
         streams=streams,
         tolerance=core.spec.tolerance,
-        toolchain={
-            "speechzoo": zoo.__version__,
-            "torch": torch.__version__,
-            "onnx": onnx.__version__,
-            "onnxruntime": onnxruntime.__version__,
-            "opset": str(max(entry.version for entry in proto.opset_import if not entry.domain)),
-        },
+        toolchain=toolchain(proto),
     )
-
-
-def _tensor_specs(values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(v.name, tuple(d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim))
-        for v in values
-    )
-
-
-def _save(proto: onnx.ModelProto, manifest: Manifest, path: Path) -> None:
-    onnx.helper.set_model_props(proto, {METADATA_KEY: manifest.to_json()})
-    onnx.save(proto, path)
 
 
 @torch.inference_mode()

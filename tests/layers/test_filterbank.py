@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.layers.filterbank import LogFilterbank, MeanNormalised, mel_filters
+from zoo.layers.filterbank import LogFilterbank, SpeakerFeatures, mel_filters
 from zoo.runtime.filterbank import filterbank
 from zoo.spec import Filterbank
 
@@ -38,8 +38,9 @@ def test_kaldi(
     assert runtime.dtype == np.float32
     batch = torch.from_numpy(np.stack([waveform, waveform[::-1].copy()]))
     if subtract:
-        module, frames = MeanNormalised(front_end)(batch, torch.tensor([48000, 48000]))
-        assert frames.tolist() == [298, 298]
+        module, mask = SpeakerFeatures(front_end)(batch, torch.tensor([48000, 48000]))
+        assert mask.shape == (2, 1, 298) and mask.min() == 1
+        module = module.transpose(1, 2)
     else:
         module = LogFilterbank(front_end)(batch)
     for feats in (runtime, module[0].numpy()):
@@ -78,16 +79,16 @@ def test_silence_is_the_floor() -> None:
 
 
 def test_padding_does_not_matter(speech_16k: np.ndarray) -> None:
-    """Rows of three lengths, with loud samples behind their ends."""
+    """Rows of three lengths, with NaN behind their ends."""
     lengths = [16000, 40000, 23456]
-    batch = np.full((3, 40000), 0.9, np.float32)
+    batch = np.full((3, 40000), np.nan, np.float32)
     for row, length in zip(batch, lengths, strict=True):
         row[:length] = speech_16k[:length]
-    feats, frames = MeanNormalised(PLAIN)(torch.from_numpy(batch), torch.tensor(lengths))
-    for row, count, length in zip(feats, frames, lengths, strict=True):
-        assert count == PLAIN.frames(length)
-        alone = filterbank(speech_16k[:length], PLAIN)
-        np.testing.assert_allclose(row[:count], alone, atol=KALDI)
+    feats, mask = SpeakerFeatures(PLAIN)(torch.from_numpy(batch), torch.tensor(lengths))
+    for row, own, length in zip(feats, mask[:, 0].bool(), lengths, strict=True):
+        assert own.sum() == PLAIN.frames(length) and not (~own[: own.sum()]).any()
+        np.testing.assert_allclose(row[:, own].T, filterbank(speech_16k[:length], PLAIN), atol=KALDI)
+        assert not row[:, ~own].any()
 
 
 def test_filters_are_triangles_that_cover_the_band() -> None:

@@ -54,8 +54,8 @@ class LogFilterbank(nn.Module):
         return (power @ self.filters).clamp(min=FLOOR).log()
 
 
-class MeanNormalised(nn.Module):
-    """Waveforms of any lengths to the features that speaker networks read.
+class SpeakerFeatures(nn.Module):
+    """Waveforms of any lengths to what the networks' ``embed`` reads.
 
     Args:
         front_end: the features' geometry.
@@ -67,20 +67,21 @@ class MeanNormalised(nn.Module):
         self.filterbank = LogFilterbank(front_end)
 
     def forward(self, wave: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Features less their mean over each row's own frames.
+        """Features less their mean over each row's own frames, and zeros behind those.
 
         Args:
             wave: (B, N) in [-1, 1]; what stands behind a row's end does not matter.
             samples: (B,) int64, of each row.
 
         Returns:
-            (B, T, F), and the frames of each row (B,) int64.
+            (B, F, T), and a mask (B, 1, T) with ones for each row's own frames.
         """
         count = (samples - self.front_end.win_length) // self.front_end.hop_length + 1
         feats = self.filterbank(wave).transpose(1, 2)  # (B, F, T)
-        own = torch.arange(feats.shape[2], device=wave.device) < count.unsqueeze(1)
-        mean = frame_mean(feats, own.to(feats.dtype).unsqueeze(1))
-        return (feats - mean).transpose(1, 2), count
+        own = (torch.arange(feats.shape[2], device=wave.device) < count.unsqueeze(1)).unsqueeze(1)
+        mask = own.to(feats.dtype)
+        feats = feats.masked_fill(~own, 0)
+        return (feats - frame_mean(feats, mask)) * mask, mask
 
 
 def frames(wave: Tensor, front_end: Filterbank) -> Tensor:

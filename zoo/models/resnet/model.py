@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from zoo.layers.pooling import StatisticsPooling, keep, strided
-from zoo.layers.speaker import SpeakerNetwork
+from zoo.speaker.network import SpeakerNetwork
 from zoo.spec import SpeakerSpec
 
 
