@@ -1,7 +1,7 @@
 """speechzoo: deployable speech models, each with its streaming form, its graphs and their proof.
 
-``list_models``, ``get_spec``, ``Enhancer`` and ``StreamBatcher`` on finished artifacts, and ``verify``
-work without torch;
+``list_models``, ``get_spec``, ``Enhancer``, ``StreamBatcher`` and ``Embedder`` on finished artifacts, and
+``verify`` work without torch;
 ``create_model`` and ``to_streaming`` need the extra ``[torch]``.
 """
 
@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from zoo.create import create_model
+    from zoo.embedder import Embedder
     from zoo.enhancer import Enhancer
     from zoo.registry import get_spec, list_models
     from zoo.runtime.batcher import StreamBatcher
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from zoo.streaming.conversion import to_streaming
 
 __all__ = [
+    "Embedder",
     "Enhancer",
     "StreamBatcher",
     "create_model",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Embedder": "zoo.embedder",
     "Enhancer": "zoo.enhancer",
     "StreamBatcher": "zoo.runtime.batcher",
     "create_model": "zoo.create",
