@@ -103,7 +103,11 @@ def export_speaker(
 
 
 class _FeatureGraph(nn.Module):
-    """Features (B, T, F) to embeddings (B, E)."""
+    """Features (B, T, F) to embeddings (B, E).
+
+    It reads the last of the frames that it needs by index, so that ONNX Runtime refuses a recording without
+    one, whoever runs the graph; a pooling of too few frames would be NaN.
+    """
 
     def __init__(self, core: SpeakerNetwork, mean: Tensor | None) -> None:
         super().__init__()
@@ -111,7 +115,8 @@ class _FeatureGraph(nn.Module):
         self.register_buffer("mean", mean)
 
     def forward(self, feats: Tensor) -> Tensor:
-        return _less(self.core(feats), self.mean)
+        needed = feats[:, self.core.spec.least_frames - 1, :1]  # (B, 1)
+        return _less(self.core(feats), self.mean) + 0 * needed
 
 
 class _WaveformGraph(nn.Module):

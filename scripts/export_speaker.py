@@ -1,4 +1,4 @@
-"""Export a speaker network to ONNX, checked against its training form: python -m scripts.export_speaker --help"""
+"""Export a speaker network to ONNX, checked: python -m scripts.export_speaker --help"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   python -m scripts.export_speaker --folder exp/resnet --mean-vec mean_vec.npy --onnx-path resnet34.onnx
-  python -m scripts.export_speaker --model campplus --checkpoint campplus.pt --form wav --onnx-path campplus.onnx
+  python -m scripts.export_speaker --model campplus --checkpoint campplus.pt --form wav --onnx-path c.onnx
 """
 
 

@@ -38,7 +38,7 @@ EXAMPLES = """A line of a trial list is "enrol test target" or "enrol test nonta
 
 examples:
   python -m scripts.score --embeddings vox1.npz --trials vox1_O --cohort vox2.npz --output scores/
-  python -m scripts.score --embeddings vox1/ --trials vox1_O vox1_H --cohort vox2/ --norm asnorm --output scores/
+  python -m scripts.score --embeddings vox1/ --trials vox1_O vox1_H --cohort vox2/ --norm asnorm --output s/
 """
 
 
@@ -147,7 +147,7 @@ def read_trials(path: Path) -> Trials:
             continue
         if len(words) not in (2, 3) or (len(words) == 3 and words[2] not in LABELS):
             raise ArtifactError(
-                f'{path}, line {number}: expected "enrol test target", "enrol test nontarget" or "enrol test", '
+                f'{path}, line {number}: expected "enrol test target", "... nontarget" or "enrol test", '
                 f"got {line!r}"
             )
         enrol.append(words[0])
@@ -237,8 +237,8 @@ def _cohort(arguments: argparse.Namespace, origin: Origin | None) -> tuple[Vecto
     subtracted = origin is not None and origin.mean_subtracted
     if subtracted and arguments.mean is not None:
         raise ArtifactError(
-            f"{arguments.embeddings}: the mean is subtracted from them already, by {origin.model}; leave --mean "
-            f"out, or it would be subtracted twice"
+            f"{arguments.embeddings}: the mean is subtracted from them already, by {origin.model}; leave "
+            f"--mean out, or it would be subtracted twice"
         )
     rows = None
     if arguments.cohort is not None:
@@ -246,8 +246,8 @@ def _cohort(arguments: argparse.Namespace, origin: Origin | None) -> tuple[Vecto
         rows = np.stack(list(found.values())).astype(np.float64)
         if origin is not None and of_cohort is not None and origin != of_cohort:
             raise ArtifactError(
-                f"{arguments.cohort}: these are by {of_cohort}, and {arguments.embeddings} by {origin}; embed "
-                f"both in the same way"
+                f"{arguments.cohort}: these are by {of_cohort}, and {arguments.embeddings} by {origin}; "
+                f"embed both in the same way"
             )
     mean, described = None, "none"
     if subtracted:

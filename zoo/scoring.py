@@ -173,8 +173,8 @@ def normalise_scores(scores: ArrayLike, enrol: CohortStatistics, test: CohortSta
 
     Args:
         scores: (N,) of trials.
-        enrol, test: statistics of each trial's two sides, (N,) each. Over the whole cohort that is S-norm, over
-            the top scores AS-norm.
+        enrol, test: statistics of each trial's two sides, (N,) each. Over the whole cohort that is S-norm,
+            over the top scores AS-norm.
     """
     raw = np.asarray(scores, np.float64)
     return np.asarray(0.5 * ((raw - enrol.mean) / enrol.deviation + (raw - test.mean) / test.deviation))

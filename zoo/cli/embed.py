@@ -40,7 +40,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("model")
     model.add_argument("--artifact", metavar="FILE", help="an exported .onnx artifact")
     model.add_argument("--model", metavar="NAME", help="see `speechzoo list --task speaker`; with --weights")
-    model.add_argument("--weights", metavar="PATH", help="training folder (names its model), or checkpoint")
+    model.add_argument("--weights", metavar="PATH", help="training folder or checkpoint")
     model.add_argument("--mean", metavar="NPY", help="vector to subtract from every embedding")
     model.add_argument("--mix-down", action="store_true", help="take the mean of all channels, not the first")
     model.add_argument(
@@ -60,8 +60,8 @@ def embedder(args: argparse.Namespace) -> Embedder:
     """
     if bool(args.artifact) == bool(args.model or args.weights):
         raise SpeechZooError(
-            "a model is missing: pass --artifact FILE.onnx, --weights FOLDER, or --model NAME --weights PATH, "
-            "and only one of them; no speaker weights come with the package"
+            "a model is missing: pass --artifact FILE.onnx, --weights FOLDER, or --model NAME --weights "
+            "PATH, and only one of them; no speaker weights come with the package"
         )
     source, weights = args.artifact or args.model or args.weights, args.weights if args.model else None
     if args.artifact and not args.artifact.endswith(".onnx"):
