@@ -1,7 +1,8 @@
 """speechzoo: deployable speech models, each with its streaming form, its graphs and their proof.
 
-``list_models``, ``get_spec``, ``Enhancer``, ``StreamBatcher`` and ``Synthesizer`` on finished artifacts,
-``pull`` and ``verify`` work without torch; ``create_model`` and ``to_streaming`` need the extra ``[torch]``.
+``list_models``, ``get_spec``, ``Enhancer``, ``StreamBatcher``, ``Embedder`` and ``Synthesizer`` on finished
+artifacts, ``pull`` and ``verify`` work without torch; ``create_model`` and ``to_streaming`` need the extra
+``[torch]``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from zoo.create import create_model
+    from zoo.embedder import Embedder
     from zoo.enhancer import Enhancer
     from zoo.pulled import pull
     from zoo.registry import get_spec, list_models
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from zoo.synthesizer import Synthesizer
 
 __all__ = [
+    "Embedder",
     "Enhancer",
     "StreamBatcher",
     "Synthesizer",
@@ -34,6 +37,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Embedder": "zoo.embedder",
     "Enhancer": "zoo.enhancer",
     "StreamBatcher": "zoo.runtime.batcher",
     "Synthesizer": "zoo.synthesizer",

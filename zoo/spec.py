@@ -69,6 +69,50 @@ class MelSpectrum:
 
 
 @dataclass(frozen=True)
+class Filterbank:
+    """How a waveform becomes log mel filterbank energies, as Kaldi computes them.
+
+    Fixed are: samples in the range of 16-bit integers, no dither, frames without padding, the mean of each
+    frame taken out, pre-emphasis 0.97, Hamming window, power spectrum, filters from 20 Hz to half the sample
+    rate, natural logarithm with a floor at float32's epsilon; then the mean of the recording taken out.
+
+    Attributes:
+        sample_rate: in Hz.
+        bins: filters, the features of a frame.
+        win_length: samples of a frame.
+        hop_length: samples between two frames.
+    """
+
+    sample_rate: int = 16000
+    bins: int = 80
+    win_length: int = 400
+    hop_length: int = 160
+
+    @property
+    def n_fft(self) -> int:
+        """Length of the transform: the next power of two."""
+        return 1 << (self.win_length - 1).bit_length()
+
+    def frames(self, samples: int) -> int:
+        """Frames that fit into so many samples."""
+        return max(0, 1 + (samples - self.win_length) // self.hop_length)
+
+    def samples(self, frames: int) -> int:
+        """Samples that so many frames need."""
+        return self.win_length + (frames - 1) * self.hop_length
+
+    def shortage(self, frames: int, least: int) -> str:
+        """What is wrong with a recording of so many frames where ``least`` are needed; else empty."""
+        if frames >= least:
+            return ""
+        seconds = self.samples(least) / self.sample_rate
+        return (
+            f"at least {least} frames are needed, {seconds:g} s of audio, and there are {frames}; "
+            f"pass a longer recording"
+        )
+
+
+@dataclass(frozen=True)
 class Tolerance:
     """How far two forms of a model may differ.
 
@@ -209,7 +253,7 @@ class ModelSpec:
     paper: str
     url: str
     licence: str
-    front_end: FrontEnd | MelSpectrum
+    front_end: FrontEnd | Filterbank | MelSpectrum
     network: str
     options: Mapping[str, Any]
     parameters: int
@@ -217,6 +261,10 @@ class ModelSpec:
     config_reader: str = ""
     shapes_reader: str = ""
     tolerance: Tolerance = Tolerance()
+
+    def covers(self, options: Mapping[str, Any]) -> bool:
+        """Whether a network with these options is one of this model, if perhaps of another size."""
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,3 +313,37 @@ class SynthesisSpec(ModelSpec):
     symbols: tuple[str, ...]
     macs_per_second: int
     buckets: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeakerSpec(ModelSpec):
+    """A network that maps the features of a recording to an embedding of its speaker.
+
+    Attributes:
+        front_end: the features' geometry.
+        least_frames: of the shortest recording with a finite embedding.
+        macs_per_second: multiply-accumulate operations of convolutions and linear layers in the training form
+            for a second of audio, of a recording of 200 frames, features excluded, three digits.
+        variable: options that a training folder may set to other values than the record's.
+    """
+
+    task = "speaker"
+    entry = "zoo.Embedder"
+
+    front_end: Filterbank
+    least_frames: int
+    macs_per_second: int
+    variable: tuple[str, ...] = ("embedding",)
+    tolerance: Tolerance = Tolerance(snr_db=80.0, max_error=1e-4)
+
+    @property
+    def embedding(self) -> int:
+        """Elements of an embedding."""
+        return int(self.options["embedding"])
+
+    def covers(self, options: Mapping[str, Any]) -> bool:
+        own, other = dict(self.options), dict(options)
+        for name in self.variable:
+            own.pop(name, None)
+            other.pop(name, None)
+        return own == other

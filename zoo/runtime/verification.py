@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 
 from zoo.artifact.golden import golden_tolerance, unpack
-from zoo.artifact.manifest import Golden, SynthesisManifest
+from zoo.artifact.manifest import Golden, SpeakerManifest, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError
 from zoo.runtime.artifact import load_artifact
 from zoo.runtime.enhancement import enhancement_manifest, session_over
 from zoo.runtime.session import Session
+from zoo.runtime.speaker import verify_speaker
 from zoo.runtime.synthesis import verify_synthesis
 from zoo.spec import Tolerance
 
@@ -30,6 +31,8 @@ def verify(path: str | os.PathLike[str]) -> ParityReport:
     graph = load_artifact(path)
     if isinstance(graph.manifest, SynthesisManifest):
         return verify_synthesis(graph, graph.manifest)
+    if isinstance(graph.manifest, SpeakerManifest):
+        return verify_speaker(graph, graph.manifest)
     manifest = enhancement_manifest(graph)
     if manifest.golden is None:
         raise ArtifactError(
