@@ -38,8 +38,8 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> Ne
         return build(spec).eval()
     located = locate(spec, weights)
     record = checkpoint.read_record(located.path)
-    params = checkpoint.rename(checkpoint.read_parameters(located.path), located.renames)
     spec = _configured(spec, located.path, record)
+    params = checkpoint.rename(checkpoint.read_parameters(located.path), located.renames)
     if spec.shapes_reader and record is None:
         shapes = {name: tuple(value.shape) for name, value in checkpoint.plain_names(params).items()}
         spec = replace(spec, options=load_attribute(spec.shapes_reader)(shapes, str(located.path)))
