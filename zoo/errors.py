@@ -44,3 +44,7 @@ class ShapeError(SpeechZooError, ValueError):
 
 class StateError(SpeechZooError, ValueError):
     """A streaming state that does not belong to the model it was passed to."""
+
+
+class TextError(SpeechZooError, ValueError):
+    """Text that cannot be spoken as it is."""

@@ -14,7 +14,9 @@ from zoo.packaged import packaged_file
 from zoo.registry import find_weights
 from zoo.spec import PACKAGE_SCHEME, ModelSpec, Weights
 
+_NUMBERED = r"(?:checkpoint_)?(\d+)\.pth?"  # a training run's checkpoints
 _CONFIG_NAMES = ("config.yaml", "config.yml", "config.json")
+_AVERAGED = ("avg_model.pt", "models/avg_model.pt")  # of wespeaker's releases and training folders
 
 
 @dataclass(frozen=True)
@@ -75,21 +77,23 @@ def config_file(folder: Path) -> Path | None:
 
 
 def newest_checkpoint(folder: Path) -> Path:
-    """The checkpoint with the highest number among ``NNNNN.pth``, else the only one in the folder.
+    """The checkpoint with the highest number among ``NNNNN.pth`` or ``checkpoint_NNNNNN.pt``, else
+    ``avg_model.pt``, else the only one.
 
     Raises:
         CheckpointError: no checkpoint, or several without numbers.
     """
-    numbered = [
-        (int(match[1]), f) for f in folder.iterdir() if (match := re.fullmatch(r"(\d+)\.pth", f.name))
-    ]
+    numbered = [(int(match[1]), f) for f in folder.iterdir() if (match := re.fullmatch(_NUMBERED, f.name))]
     if numbered:
         return max(numbered)[1]
+    for averaged in _AVERAGED:
+        if (folder / averaged).is_file():
+            return folder / averaged
     files = sorted(f for f in folder.iterdir() if f.suffix in (".pth", ".pt", ".tar", ".safetensors"))
     if len(files) == 1:
         return files[0]
     found = ", ".join(f.name for f in files) or "none"
     raise CheckpointError(
-        f"{folder}: expected a training folder with checkpoints named 00001.pth and so on, or a single "
-        f"checkpoint; found {found}"
+        f"{folder}: expected a training folder with checkpoints named 00001.pth and so on, avg_model.pt, or "
+        f"one checkpoint; found {found}"
     )

@@ -44,6 +44,75 @@ class FrontEnd:
 
 
 @dataclass(frozen=True)
+class MelSpectrum:
+    """How speech is described by log-mel frames, as Tacotron 2 and its successors do.
+
+    Frames are centred, with the signal mirrored at its ends; periodic Hann window; magnitudes, not powers;
+    Slaney's filters, each of unit area; natural logarithm with a floor.
+
+    Attributes:
+        sample_rate: in Hz.
+        n_fft: length of transform and window in samples.
+        hop_length: samples between two frames.
+        mels: filters, the bands of a frame.
+        low, high: where the filters begin and end, in Hz.
+        floor: least magnitude.
+    """
+
+    sample_rate: int = 22050
+    n_fft: int = 1024
+    hop_length: int = 256
+    mels: int = 80
+    low: float = 0.0
+    high: float = 8000.0
+    floor: float = 1e-5
+
+
+@dataclass(frozen=True)
+class Filterbank:
+    """How a waveform becomes log mel filterbank energies, as Kaldi computes them.
+
+    Fixed are: samples in the range of 16-bit integers, no dither, frames without padding, the mean of each
+    frame taken out, pre-emphasis 0.97, Hamming window, power spectrum, filters from 20 Hz to half the sample
+    rate, natural logarithm with a floor at float32's epsilon; then the mean of the recording taken out.
+
+    Attributes:
+        sample_rate: in Hz.
+        bins: filters, the features of a frame.
+        win_length: samples of a frame.
+        hop_length: samples between two frames.
+    """
+
+    sample_rate: int = 16000
+    bins: int = 80
+    win_length: int = 400
+    hop_length: int = 160
+
+    @property
+    def n_fft(self) -> int:
+        """Length of the transform: the next power of two."""
+        return 1 << (self.win_length - 1).bit_length()
+
+    def frames(self, samples: int) -> int:
+        """Frames that fit into so many samples."""
+        return max(0, 1 + (samples - self.win_length) // self.hop_length)
+
+    def samples(self, frames: int) -> int:
+        """Samples that so many frames need."""
+        return self.win_length + (frames - 1) * self.hop_length
+
+    def shortage(self, frames: int, least: int) -> str:
+        """What is wrong with a recording of so many frames where ``least`` are needed; else empty."""
+        if frames >= least:
+            return ""
+        seconds = self.samples(least) / self.sample_rate
+        return (
+            f"at least {least} frames are needed, {seconds:g} s of audio, and there are {frames}; "
+            f"pass a longer recording"
+        )
+
+
+@dataclass(frozen=True)
 class Tolerance:
     """How far two forms of a model may differ.
 
@@ -170,6 +239,8 @@ class ModelSpec:
         weights: trained weights by tag.
         config_reader: ``module:function`` that turns the parsed configuration file of a public
             training folder into (options, front end); empty where the family has no such folders.
+        shapes_reader: ``module:function`` that finds the options in the shapes of a public checkpoint's
+            parameters; empty where a family's sizes come from a configuration file.
         tolerance: what its exports are held to.
     """
 
@@ -182,13 +253,18 @@ class ModelSpec:
     paper: str
     url: str
     licence: str
-    front_end: FrontEnd
+    front_end: FrontEnd | Filterbank | MelSpectrum
     network: str
     options: Mapping[str, Any]
     parameters: int
     weights: tuple[Weights, ...] = ()
     config_reader: str = ""
+    shapes_reader: str = ""
     tolerance: Tolerance = Tolerance()
+
+    def covers(self, options: Mapping[str, Any]) -> bool:
+        """Whether a network with these options is one of this model, if perhaps of another size."""
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,3 +292,58 @@ class EnhancementSpec(ModelSpec):
     def latency(self) -> int:
         """Samples from an input sample to the output sample of the same instant, apart from buffering."""
         return self.front_end.delay + self.look_ahead * self.front_end.hop_length
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisSpec(ModelSpec):
+    """A network that maps the tokens of a text to log-mel frames of speech.
+
+    Attributes:
+        front_end: the frames' geometry.
+        symbols: what the token ids stand for; index 0 is padding.
+        macs_per_second: multiply-accumulate operations of convolutions, linear layers and attention for a
+            second of speech, from 128 tokens to 1024 frames, three digits.
+        buckets: sizes of the graphs that are exported by default: tokens and frames, ascending.
+    """
+
+    task = "synthesis"
+    entry = "zoo.Synthesizer"
+
+    front_end: MelSpectrum
+    symbols: tuple[str, ...]
+    macs_per_second: int
+    buckets: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeakerSpec(ModelSpec):
+    """A network that maps the features of a recording to an embedding of its speaker.
+
+    Attributes:
+        front_end: the features' geometry.
+        least_frames: of the shortest recording with a finite embedding.
+        macs_per_second: multiply-accumulate operations of convolutions and linear layers in the training form
+            for a second of audio, of a recording of 200 frames, features excluded, three digits.
+        variable: options that a training folder may set to other values than the record's.
+    """
+
+    task = "speaker"
+    entry = "zoo.Embedder"
+
+    front_end: Filterbank
+    least_frames: int
+    macs_per_second: int
+    variable: tuple[str, ...] = ("embedding",)
+    tolerance: Tolerance = Tolerance(snr_db=80.0, max_error=1e-4)
+
+    @property
+    def embedding(self) -> int:
+        """Elements of an embedding."""
+        return int(self.options["embedding"])
+
+    def covers(self, options: Mapping[str, Any]) -> bool:
+        own, other = dict(self.options), dict(options)
+        for name in self.variable:
+            own.pop(name, None)
+            other.pop(name, None)
+        return own == other
