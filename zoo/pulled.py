@@ -24,7 +24,7 @@ from zoo.errors import ArtifactError, HubError, MissingExtraError, SpeechZooErro
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
 from zoo.repository import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, Index
-from zoo.runtime.artifact import is_artifact
+from zoo.runtime.artifact import is_artifact, load_artifact
 
 VARIABLE = "SPEECHZOO_REPO"
 Say = Callable[[str], object]
@@ -272,8 +272,8 @@ def _engine(
         build = importlib.import_module("converters.tensorrt").cached_engine
     except ImportError as error:
         raise MissingExtraError(
-            f"building an engine needs {error.name}: pip install "
-            f'"speechzoo[{flavour.replace("_", "-")}]"; --format onnx runs without'
+            f"building an engine needs {error.name}: docs/nvidia.md says how to install it; --format onnx "
+            f"runs without it"
         ) from error
     return Path(build(onnx, flavour=flavour, precision=precision, progress=say))
 
@@ -303,10 +303,9 @@ def _prove_parameters(path: Path, index: Index, golden: Golden) -> None:
 
 def _prove_graph(path: Path, file: File, index: Index) -> None:
     """A graph against its manifest, the index and the recording inside it."""
-    from zoo.runtime.artifact import open_artifact
     from zoo.runtime.verification import verify
 
-    manifest = open_artifact(path).graph.manifest
+    manifest = load_artifact(path).manifest
     if manifest is None:
         raise ArtifactError(f"{path}: it has no manifest of speechzoo")
     for what, found, expected in (
