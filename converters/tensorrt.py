@@ -241,6 +241,10 @@ def describe(
     if flavour == "tensorrt" and targets:
         raise ValueError("targets are for TensorRT for RTX (--rtx); TensorRT builds for the card at hand")
     ahead = flavour == "tensorrt_rtx"
+    if ahead and version_compatible:
+        raise ValueError(
+            "version_compatible is for TensorRT (without --rtx); TensorRT for RTX brings no library for it"
+        )
     library, gpu = load_library(flavour), find_gpu()
     return EngineRecord(
         flavour=flavour,
@@ -300,7 +304,9 @@ def run_job(job: Job, folder: Path) -> Built:
 
 
 def _advice(onnx: Path, record: EngineRecord) -> str:
-    """A way out that is known for such a graph."""
+    """A way out that is known in such a case."""
+    if "refit" in record.flags and find_gpu() is None:
+        return ". With TensorRT for RTX too, engines that can be refitted are built where there is a GPU"
     if record.profiles and any(node.op_type == "Attention" for node in load_graph(onnx).graph.node):
         return (
             ". Compilers of NVIDIA's are known to fail on the operator Attention where a dimension is free: "
