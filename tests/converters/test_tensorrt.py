@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import converters.engine_builder
 from converters import build_engine
-from converters.engine_builder import Job, build, load_library
+from converters.engine_builder import Job, build
 from converters.tensorrt import RTX_TARGETS, cached_engine, command_line, describe, record_engine
 from scripts import build_engine as script
 from tests.converters.test_precision import other_graph, packaged
@@ -25,6 +25,7 @@ from zoo.errors import ArtifactError, MissingExtraError, ParityError
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec
 from zoo.runtime.gpu import find_gpu
+from zoo.runtime.nvidia import load_library
 
 try:
     RTX = load_library("tensorrt_rtx")

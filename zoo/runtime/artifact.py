@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.errors import ArtifactError
 from zoo.runtime.enhancement import OfflineSession, StreamingSession
 
-SUFFIXES = (".onnx", ".ts", ".pt2")
+ENGINES = (".engine", ".plan", ".trt")
+SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES)
 
 
 def is_artifact(path: str | os.PathLike[str]) -> bool:
@@ -16,12 +18,15 @@ def is_artifact(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix in SUFFIXES
 
 
-def open_artifact(path: str | os.PathLike[str], *, threads: int = 1) -> StreamingSession | OfflineSession:
-    """The session of one of our artifacts: ONNX, TorchScript or an exported program.
+def open_artifact(
+    path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = ()
+) -> StreamingSession | OfflineSession:
+    """The session of one of our artifacts: ONNX, TorchScript, an exported program, or an engine.
 
     Args:
         path: the file.
         threads: of ONNX Runtime; PyTorch keeps its own setting.
+        providers: of ONNX Runtime: ``cuda``, ``tensorrt``, ... the preferred one first; by default the CPU.
 
     Raises:
         ArtifactError: another ending, or a file that is damaged or has no manifest of ours.
@@ -30,12 +35,18 @@ def open_artifact(path: str | os.PathLike[str], *, threads: int = 1) -> Streamin
     if not Path(path).is_file():
         raise ArtifactError(f"{path}: there is no such file; expected an artifact")
     suffix = Path(path).suffix
+    if providers and suffix != ".onnx":
+        raise ArtifactError(f"{path}: providers are ONNX Runtime's; only an .onnx artifact runs in it")
     if suffix == ".onnx":
         from zoo.runtime import onnx
 
-        return onnx.open_session(path, threads=threads)
+        return onnx.open_session(path, threads=threads, providers=providers)
     if suffix in (".ts", ".pt2"):
         from zoo.runtime import torch_files
 
         return torch_files.open_session(path)
+    if suffix in ENGINES:
+        from zoo.runtime import tensorrt
+
+        return tensorrt.open_session(path)
     raise ArtifactError(f"{path}: artifacts end in {', '.join(SUFFIXES)}, this one in {suffix or 'nothing'}")
