@@ -64,7 +64,7 @@ class Graph:
         if self.manifest is not None:
             self._check_against(self.manifest)
 
-    def __call__(self, *values: Array) -> list[Array]:
+    def __call__(self, *values: NDArray[Any]) -> list[Array]:
         """Run once with values in the order of ``inputs``; the outputs are new arrays."""
         feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
         return self._inference.run(None, feed)
