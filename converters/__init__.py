@@ -8,22 +8,43 @@ from typing import TYPE_CHECKING
 from zoo.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from converters.exported import export_program
     from converters.onnx import export_onnx
     from converters.speaker import export_speaker
+    from converters.synthesis import export_buckets, export_synthesis
+    from converters.tensorrt import build_engine
+    from converters.torchscript import export_torchscript
 
-__all__ = ["export_onnx", "export_speaker"]
+__all__ = [
+    "build_engine",
+    "export_buckets",
+    "export_onnx",
+    "export_program",
+    "export_speaker",
+    "export_synthesis",
+    "export_torchscript",
+]
 
-_HOME = {"export_onnx": "converters.onnx", "export_speaker": "converters.speaker"}
+_HOME = {  # module, and the extra that it needs
+    "build_engine": ("converters.tensorrt", "onnx"),
+    "export_buckets": ("converters.synthesis", "onnx"),
+    "export_onnx": ("converters.onnx", "onnx"),
+    "export_program": ("converters.exported", "torch"),
+    "export_speaker": ("converters.speaker", "onnx"),
+    "export_synthesis": ("converters.synthesis", "onnx"),
+    "export_torchscript": ("converters.torchscript", "torch"),
+}
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'converters' has no attribute {name!r}")
+    module, extra = _HOME[name]
     try:
-        return getattr(importlib.import_module(_HOME[name]), name)
+        return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("converters", "zoo"):
             raise
         raise MissingExtraError(
-            f'converters.{name} needs {error.name}: pip install "speechzoo[onnx]"'
+            f'converters.{name} needs {error.name}: pip install "speechzoo[{extra}]"'
         ) from error

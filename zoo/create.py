@@ -26,7 +26,8 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> Ne
 
     Returns:
         the network. For enhancement its ``forward(spectrum, state=None)`` maps (B, F, T, 2) to the same and
-        a state; for speakers its ``forward(feats, frames=None)`` maps (B, T, F) to (B, E).
+        a state; for speakers its ``forward(feats, frames=None)`` maps (B, T, F) to (B, E); for synthesis its
+        ``forward(ids, lengths)`` maps (B, S) to frames (B, F, mels) and their number.
 
     Raises:
         UnknownModelError: no such model, or neither tag nor path.
@@ -37,8 +38,12 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> Ne
         return build(spec).eval()
     located = locate(spec, weights)
     record = checkpoint.read_record(located.path)
-    model = build(_configured(spec, located.path, record))
-    params = checkpoint.read_parameters(located.path)
+    spec = _configured(spec, located.path, record)
+    params = checkpoint.rename(checkpoint.read_parameters(located.path), located.renames)
+    if spec.shapes_reader and record is None:
+        shapes = {name: tuple(value.shape) for name, value in checkpoint.plain_names(params).items()}
+        spec = replace(spec, options=load_attribute(spec.shapes_reader)(shapes, str(located.path)))
+    model = build(spec)
     checkpoint.load_strictly(
         model, params, where=str(located.path), name=spec.name, unread=model.training_head
     )

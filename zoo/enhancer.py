@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from zoo.errors import ArtifactError, AudioError, CheckpointError, MissingExtraError, UnknownModelError
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
+from zoo.runtime.artifact import SUFFIXES, is_artifact, open_artifact
 from zoo.runtime.resample import Resampler, check_rate
 from zoo.runtime.session import Session
 from zoo.runtime.stream import Latency, Stream, check_samples
-from zoo.spec import EnhancementSpec, ModelSpec
+from zoo.spec import LOCAL_SCHEME, EnhancementSpec, ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +48,8 @@ class Enhancer:
     ) -> None:
         """
         Args:
-            source: the name of a registered model; or the path of an artifact (``.onnx``); or a network in
+            source: the name of a registered model; or the path of an artifact (``.onnx``, ``.ts``,
+                ``.pt2``); or a network in
                 its training or streaming form; or a session.
             weights: tag or checkpoint path, for a model's name; by default those that come with the package,
                 which run in ONNX Runtime.
@@ -150,15 +152,14 @@ def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) 
             return cast(Session, source)
         return _torch_session(source)
     name = os.fspath(source)
-    if name.endswith(".onnx"):
+    if is_artifact(name):
         if weights is not None:
             raise ArtifactError(f"{name}: an artifact has its own weights; leave weights={weights!r} out")
-        from zoo.runtime.onnx import open_session
-
-        return open_session(name, threads=threads)
+        return open_artifact(name, threads=threads)
     if os.path.exists(name) and name not in list_models():
         raise ArtifactError(
-            f"{name}: artifacts are .onnx files; for a checkpoint pass the model's name and weights={name!r}"
+            f"{name}: artifacts end in {', '.join(SUFFIXES)}; for a checkpoint pass the model's name and "
+            f"weights={name!r}"
         )
     spec = get_spec(name, EnhancementSpec)
     tag = None if weights is None else os.fspath(weights)
@@ -178,7 +179,7 @@ def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) 
 def weights_advice(spec: ModelSpec) -> str:
     """What can be done about a model whose weights do not come with the package."""
     ready = [name for name in list_models(spec.task) if packaged_artifact(get_spec(name))]
-    tags = ", ".join(weights.tag for weights in spec.weights)
+    tags = ", ".join(w.tag for w in spec.weights if not w.url.startswith(LOCAL_SCHEME))
     known = f"a tag ({tags}) or the path of a checkpoint" if tags else "the path of a checkpoint"
     return f"Take a model that has some ({', '.join(ready)}), or pass as weights {known}"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,6 +58,18 @@ def unpack(golden: Golden, where: str) -> tuple[Array, Array]:
     if noisy.shape != enhanced.shape:
         raise ArtifactError(f"{where}: its golden recording holds {noisy.shape} and {enhanced.shape} samples")
     return noisy, enhanced
+
+
+def read_golden(path: Path, where: str) -> Golden:
+    """The recording that a repository has as a file of its own, JSON; ``where`` names it in errors.
+
+    Raises:
+        ArtifactError: it is none.
+    """
+    try:
+        return Golden(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{where}: it is no golden recording ({error}); publish it again") from error
 
 
 def pack_embedding(signal: Array, embedding: Array, form: SpeakerForm, sample_rate: int) -> GoldenEmbedding:

@@ -9,10 +9,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.artifact.golden import unpack_embedding
 from zoo.artifact.manifest import SpeakerManifest
+from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError, AudioError
 from zoo.runtime.filterbank import filterbank
 from zoo.runtime.graph import Graph
+from zoo.runtime.loaded import Loaded
 from zoo.spec import Filterbank
 
 Array = NDArray[np.float32]
@@ -131,3 +134,21 @@ def padded(waveforms: Sequence[Array]) -> tuple[Array, NDArray[np.int64]]:
     for row, waveform in zip(batch, waveforms, strict=True):
         row[: len(waveform)] = waveform
     return batch, lengths
+
+
+def verify_speaker(graph: Loaded, manifest: SpeakerManifest) -> ParityReport:
+    """Run a graph on its golden recording.
+
+    Raises:
+        ArtifactError: it carries none, or a damaged one.
+        ParityError: it computes something else than it should.
+    """
+    if manifest.golden is None:
+        raise ArtifactError(
+            f"{graph.path}: it carries no golden recording, so it cannot be verified; export it again"
+        )
+    bins, where = manifest.front_end.bins, str(graph.path)
+    signal, expected = unpack_embedding(manifest.golden, manifest.form, bins, where)
+    values = padded([signal]) if manifest.form == "wav" else (signal[None],)
+    found = graph(*values)[0][0]
+    return compare(expected, found, tensor=manifest.outputs[0].name, tolerance=manifest.tolerance)

@@ -4,55 +4,59 @@ from __future__ import annotations
 
 import os
 
-from zoo.artifact.golden import golden_tolerance, unpack, unpack_embedding
-from zoo.artifact.manifest import SpeakerManifest
+from zoo.artifact.golden import golden_tolerance, unpack
+from zoo.artifact.manifest import Golden, SpeakerManifest, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError
-from zoo.runtime.graph import Graph
-from zoo.runtime.onnx import enhancement_manifest, open_session
-from zoo.runtime.speaker import padded
+from zoo.runtime.artifact import load_artifact
+from zoo.runtime.enhancement import enhancement_manifest, session_over
+from zoo.runtime.session import Session
+from zoo.runtime.speaker import verify_speaker
+from zoo.runtime.synthesis import verify_synthesis
+from zoo.spec import Tolerance
 
 
 def verify(path: str | os.PathLike[str]) -> ParityReport:
     """Run an artifact on its golden recording and compare with the training form's output.
 
-    Needs nothing but the file: no torch, no network.
+    Needs nothing but the file and what runs it: no network, and for ONNX no torch.
 
     Args:
-        path: ONNX file with our manifest.
+        path: ONNX file, TorchScript file or exported program with our manifest.
 
     Raises:
         ArtifactError: damaged, or without manifest or recording.
         ParityError: it computes something else than it should.
     """
-    graph = Graph(path)
+    graph = load_artifact(path)
+    if isinstance(graph.manifest, SynthesisManifest):
+        return verify_synthesis(graph, graph.manifest)
     if isinstance(graph.manifest, SpeakerManifest):
-        return _verify_speaker(graph, graph.manifest)
-    session = open_session(path)
+        return verify_speaker(graph, graph.manifest)
     manifest = enhancement_manifest(graph)
     if manifest.golden is None:
-        raise _no_golden(path)
-    noisy, expected = unpack(manifest.golden, str(path))
+        raise ArtifactError(
+            f"{path}: it carries no golden recording, so it cannot be verified; export it again"
+        )
+    return verify_session(
+        session_over(graph), manifest.golden, manifest.tolerance, str(path), tensor=manifest.outputs[0].name
+    )
+
+
+def verify_session(
+    session: Session, golden: Golden, tolerance: Tolerance, where: str, *, tensor: str = "wav_out"
+) -> ParityReport:
+    """Run a session on a golden recording and compare; ``where`` and ``tensor`` are for messages.
+
+    Raises:
+        ArtifactError: the recording is damaged.
+        ParityError: the session computes something else than it should.
+    """
+    noisy, expected = unpack(golden, where)
     return compare(
         expected,
         session.whole(noisy[None])[0],
-        tensor=manifest.outputs[0].name,
-        tolerance=golden_tolerance(manifest.tolerance),
-        frame_length=manifest.front_end.hop_length,
+        tensor=tensor,
+        tolerance=golden_tolerance(tolerance),
+        frame_length=session.front_end.hop_length,
     )
-
-
-def _verify_speaker(graph: Graph, manifest: SpeakerManifest) -> ParityReport:
-    if manifest.golden is None:
-        raise _no_golden(graph.path)
-    signal, expected = unpack_embedding(
-        manifest.golden, manifest.form, manifest.front_end.bins, str(graph.path)
-    )
-    values = padded([signal]) if manifest.form == "wav" else (signal[None],)
-    return compare(
-        expected, graph(*values)[0][0], tensor=manifest.outputs[0].name, tolerance=manifest.tolerance
-    )
-
-
-def _no_golden(path: str | os.PathLike[str]) -> ArtifactError:
-    return ArtifactError(f"{path}: it carries no golden recording, so it cannot be verified; export it again")
