@@ -264,7 +264,7 @@ class Embedder:
         for place, (index, _) in enumerate(pieces):
             sums[index] += made[place]
             counts[index] += 1
-        embeddings: Array = sums / np.maximum(counts, 1)[:, None].astype(np.float32)
+        embeddings = np.divide(sums, np.maximum(counts, 1)[:, None], dtype=np.float32)
         return embeddings if self._mean is None else embeddings - self._mean
 
     def _pieces(self, row: Array) -> list[Array]:
