@@ -1,0 +1,249 @@
+"""Writes model repositories for Triton Inference Server: every number comes from the artifact's manifest.
+
+An enhancer becomes one model with sequence batching: the server keeps each stream's states (implicit state)
+and computes what waits in several streams in one call. A speaker network becomes three: ``feature_extractor``
+in Python, ``speaker_model``, and ``speaker``, which joins them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from string import Template
+from typing import Literal, get_args
+
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
+
+from zoo.artifact.manifest import EnhancementManifest, Manifest
+from zoo.errors import ArtifactError
+from zoo.runtime.graph import Graph
+from zoo.spec import TensorSpec
+
+Device = Literal["cpu", "gpu"]
+
+CONTAINER = "nvcr.io/nvidia/tritonserver:26.07-py3"  # with ONNX Runtime 1.27
+PARAMETER = "speechzoo"  # of a model's configuration: the manifest, for clients
+
+ENHANCER_BATCH = 32
+SEQUENCES = 1024  # streams at once of one instance
+IDLE_SECONDS = 60.0  # after which a stream that was not ended is forgotten
+
+_FILES = Path(__file__).parent / "serving"
+_TYPES = {"float32": "TYPE_FP32", "int64": "TYPE_INT64", "int32": "TYPE_INT32"}
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How models are to be served; what a manifest cannot know.
+
+    Attributes:
+        device: ``cpu`` or ``gpu``.
+        instances: copies of a model that compute at the same time.
+        max_batch_size: streams or recordings of one call.
+        queue_delay: seconds that a request may wait for others to fill a batch; batches also form without,
+            from what arrives while a call is being computed.
+        tensorrt: on a GPU, let ONNX Runtime build TensorRT engines when the server starts.
+        fp16: of those engines.
+        engine: a TensorRT engine of the same graph to serve in its place.
+        container: the server's image.
+    """
+
+    device: Device = "cpu"
+    instances: int = 1
+    max_batch_size: int = 0
+    queue_delay: float = 0.0
+    tensorrt: bool = False
+    fp16: bool = False
+    engine: Path | None = None
+    container: str = CONTAINER
+
+    def __post_init__(self) -> None:
+        if self.device not in get_args(Device):
+            raise ValueError(f"device {self.device!r} is none of {', '.join(get_args(Device))}")
+        if self.instances < 1 or self.max_batch_size < 0 or not 0 <= self.queue_delay < 60:
+            raise ValueError("instances and batch size must be at least 1, the delay from 0 to 60 seconds")
+        if (self.tensorrt or self.engine) and self.device != "gpu":
+            raise ValueError('TensorRT needs device="gpu"')
+        if self.tensorrt and self.engine:
+            raise ValueError("an engine is finished; tensorrt=True lets the server build its own")
+        if self.fp16 and not self.tensorrt:
+            raise ValueError("fp16 is for engines that the server builds, with tensorrt=True")
+
+    @property
+    def backend(self) -> str:
+        return "tensorrt" if self.engine else "onnxruntime"
+
+    def batch(self, default: int) -> int:
+        return self.max_batch_size or default
+
+
+def write_repository(
+    artifact: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    serving: Serving = Serving(),
+    *,
+    name: str | None = None,
+    force: bool = False,
+) -> tuple[str, ...]:
+    """Write the models, a README and Dockerfiles for server and client.
+
+    Args:
+        artifact: ONNX file with our manifest: a streaming enhancer with a free number of streams.
+        folder: to write; it must not exist, or be empty, unless ``force``.
+        serving: how.
+        name: of the model on the server; by default the registered name.
+        force: replace the folder.
+
+    Returns:
+        names of the models that clients call, the one to begin with first.
+
+    Raises:
+        ArtifactError: no artifact of ours, one that cannot be served like that, or a folder that is there.
+        ValueError: a name that the server cannot take.
+    """
+    graph = Graph(artifact)
+    manifest = graph.manifest
+    if manifest is None:
+        raise ArtifactError(
+            f"{graph.path}: it has no speechzoo manifest, so its states and rates are unknown; export it "
+            f"with speechzoo"
+        )
+    if not isinstance(manifest, EnhancementManifest):
+        raise ArtifactError(f"{graph.path}: Triton repositories are for enhancers, not for {manifest.task}")
+    models = (_enhancer(graph, manifest, serving, _checked_name(name or manifest.model)),)
+    texts = {
+        "README.md": _readme(manifest, serving, models),
+        "Dockerfile.server": _server_image(models, serving),
+        "Dockerfile.client": (_FILES / "Dockerfile.client").read_text(),
+    }
+    with _replacing(Path(folder), force) as temporary:
+        for model in models:
+            _write_model(temporary / "models" / model.name, model, graph.path, serving)
+        for file, text in texts.items():
+            (temporary / file).write_text(text)
+        if serving.engine:
+            shutil.copy(_FILES / "check_tensorrt.py", temporary)
+    return tuple(model.name for model in models)
+
+
+def _enhancer(graph: Graph, manifest: EnhancementManifest, serving: Serving, name: str) -> ModelConfig:
+    """One model with sequences, whose states the server keeps."""
+    if not manifest.streaming:
+        raise ArtifactError(
+            f"{graph.path}: it takes whole recordings and has no stream; export it with streaming=True and "
+            f'streams="streams"'
+        )
+    if not isinstance(manifest.streams, str):
+        raise ArtifactError(
+            f"{graph.path}: it takes {manifest.streams} stream(s) a call, and the server puts together as "
+            f'many as there are; export it with streams="streams" (--streams 0)'
+        )
+    batch = serving.batch(ENHANCER_BATCH)
+    config = _model(name, serving, batch, manifest)
+    for spec in manifest.inputs:
+        config.input.add(name=spec.name, data_type=_TYPES[spec.dtype], dims=_dims(spec))
+    for spec in manifest.outputs:
+        config.output.add(name=spec.name, data_type=_TYPES[spec.dtype], dims=_dims(spec))
+    sequences = config.sequence_batching
+    sequences.max_sequence_idle_microseconds = round(1e6 * IDLE_SECONDS)
+    sequences.oldest.max_candidate_sequences = SEQUENCES
+    sequences.oldest.preferred_batch_size.append(batch)
+    sequences.oldest.max_queue_delay_microseconds = round(1e6 * serving.queue_delay)
+    after = graph.outputs[len(manifest.outputs) :]
+    for state, following in zip(manifest.states, after, strict=True):
+        entry = sequences.state.add(
+            input_name=state.name,
+            output_name=following.name,
+            data_type=_TYPES[state.dtype],
+            dims=_dims(state),
+        )
+        entry.initial_state.add(
+            name=state.name, data_type=_TYPES[state.dtype], dims=_dims(state), zero_data=True
+        )
+    return config
+
+
+def _model(name: str, serving: Serving, batch: int, manifest: Manifest) -> ModelConfig:
+    """What every graph's configuration begins with."""
+    config = ModelConfig(name=name, backend=serving.backend, max_batch_size=batch)
+    kind = ModelInstanceGroup.KIND_GPU if serving.device == "gpu" else ModelInstanceGroup.KIND_CPU
+    config.instance_group.add(kind=kind, count=serving.instances)
+    if isinstance(manifest, EnhancementManifest):
+        manifest = replace(manifest, golden=None)
+    config.parameters[PARAMETER].string_value = manifest.to_json()
+    if serving.backend == "onnxruntime":
+        config.parameters["intra_op_thread_count"].string_value = "1"
+        config.parameters["inter_op_thread_count"].string_value = "1"
+    return config
+
+
+def _dims(spec: TensorSpec) -> list[int]:
+    """Without the axis of streams or recordings, which is the batch; -1 for what is free."""
+    return [n if isinstance(n, int) else -1 for n in spec.shape[1:]]
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or name.startswith("."):
+        raise ValueError(f"a model cannot be named {name!r} on a server; use letters, digits, _ and -")
+    return name
+
+
+def _write_model(folder: Path, config: ModelConfig, artifact: Path, serving: Serving) -> None:
+    (folder / "1").mkdir(parents=True)
+    header = "# Written by speechzoo from the artifact's manifest; write it again rather than edit it.\n"
+    (folder / "config.pbtxt").write_text(header + text_format.MessageToString(config, as_utf8=True))
+    if config.backend == "python":
+        shutil.copy(_FILES / "feature_extractor.py", folder / "1/model.py")
+    elif config.backend == "tensorrt" and serving.engine:
+        shutil.copy(serving.engine, folder / "1/model.plan")
+    elif config.backend == "onnxruntime":
+        shutil.copy(artifact, folder / "1/model.onnx")
+        (folder / "1/model.onnx").chmod(0o644)
+
+
+@contextmanager
+def _replacing(folder: Path, force: bool) -> Iterator[Path]:
+    """A folder beside the one to write, which takes its place if all goes well."""
+    if folder.exists() and not force and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ArtifactError(f"{folder} exists; name another folder, or replace it with force=True (--force)")
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+    except OSError as error:
+        raise ArtifactError(f"{folder}: it cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _server_image(models: Sequence[ModelConfig], serving: Serving) -> str:
+    steps = []
+    if any(model.backend == "python" for model in models):
+        steps.append(f"RUN pip install --no-cache-dir {_requirement('kaldi-native-fbank')}")
+    steps.append("COPY models /models")
+    if serving.engine:
+        steps.append("COPY check_tensorrt.py /opt/check_tensorrt.py")
+        steps.append("RUN python3 /opt/check_tensorrt.py /models")
+    text = Template((_FILES / "Dockerfile.server").read_text())
+    return text.substitute(container=serving.container, steps="\n".join(steps))
+
+
+def _requirement(package: str) -> str:
+    try:
+        return f"{package}=={version(package)}"
+    except PackageNotFoundError:
+        return package
+
+
+def _readme(manifest: Manifest, serving: Serving, models: Sequence[ModelConfig]) -> str:
+    return ""
