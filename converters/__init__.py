@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from zoo.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from converters.exported import export_program
     from converters.onnx import export_onnx
+    from converters.torchscript import export_torchscript
 
-__all__ = ["export_onnx"]
+__all__ = ["export_onnx", "export_program", "export_torchscript"]
+
+_HOME = {  # module, and the extra that it needs
+    "export_onnx": ("converters.onnx", "onnx"),
+    "export_program": ("converters.exported", "torch"),
+    "export_torchscript": ("converters.torchscript", "torch"),
+}
 
 
 def __getattr__(name: str) -> object:
-    if name != "export_onnx":
+    if name not in _HOME:
         raise AttributeError(f"module 'converters' has no attribute {name!r}")
+    module, extra = _HOME[name]
     try:
-        from converters.onnx import export_onnx
+        return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("converters", "zoo"):
             raise
         raise MissingExtraError(
-            f'converters.export_onnx needs {error.name}: pip install "speechzoo[onnx]"'
+            f'converters.{name} needs {error.name}: pip install "speechzoo[{extra}]"'
         ) from error
-    return export_onnx

@@ -120,7 +120,7 @@ def test_unknown_sources(tmp_path: Path) -> None:
         Enhancer(Halve(), weights="dns3")
     (tmp_path / "model.tar").touch()
     with pytest.raises(
-        ArtifactError, match=r"artifacts are \.onnx files; for a checkpoint pass the model's name"
+        ArtifactError, match=r"artifacts end in \.onnx, \.ts, .*; for a checkpoint pass the model's name"
     ):
         Enhancer(tmp_path / "model.tar")
     pytest.importorskip("torch")

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from zoo.errors import ArtifactError, AudioError, CheckpointError, MissingExtraError, UnknownModelError
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
+from zoo.runtime.artifact import SUFFIXES, is_artifact, open_artifact
 from zoo.runtime.resample import Resampler, check_rate
 from zoo.runtime.session import Session
 from zoo.runtime.stream import Latency, Stream, check_samples
@@ -47,7 +48,8 @@ class Enhancer:
     ) -> None:
         """
         Args:
-            source: the name of a registered model; or the path of an artifact (``.onnx``); or a network in
+            source: the name of a registered model; or the path of an artifact (``.onnx``, ``.ts``,
+                ``.pt2``); or a network in
                 its training or streaming form; or a session.
             weights: tag or checkpoint path, for a model's name; by default those that come with the package,
                 which run in ONNX Runtime.
@@ -150,15 +152,14 @@ def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) 
             return cast(Session, source)
         return _torch_session(source)
     name = os.fspath(source)
-    if name.endswith(".onnx"):
+    if is_artifact(name):
         if weights is not None:
             raise ArtifactError(f"{name}: an artifact has its own weights; leave weights={weights!r} out")
-        from zoo.runtime.onnx import open_session
-
-        return open_session(name, threads=threads)
+        return open_artifact(name, threads=threads)
     if os.path.exists(name) and name not in list_models():
         raise ArtifactError(
-            f"{name}: artifacts are .onnx files; for a checkpoint pass the model's name and weights={name!r}"
+            f"{name}: artifacts end in {', '.join(SUFFIXES)}; for a checkpoint pass the model's name and "
+            f"weights={name!r}"
         )
     spec = get_spec(name, EnhancementSpec)
     tag = None if weights is None else os.fspath(weights)

@@ -27,6 +27,7 @@ from zoo.errors import AudioError, SpeechZooError
 from zoo.packaged import packaged_artifact
 from zoo.plot import check_picture, plot_spectrograms
 from zoo.registry import get_spec
+from zoo.runtime.artifact import SUFFIXES, is_artifact
 from zoo.runtime.stream import Latency
 from zoo.spec import EnhancementSpec
 
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("model")
     model.add_argument("--model", metavar="NAME", help=f"see `speechzoo list` (default {DEFAULT_MODEL})")
     model.add_argument("--weights", metavar="TAG|PATH", help="default: those in the package")
-    model.add_argument("--artifact", metavar="FILE", help="an exported .onnx artifact instead")
+    model.add_argument("--artifact", metavar="FILE", help="an exported file instead: .onnx, .ts, .pt2")
     model.add_argument(
         "--threads", type=_positive, default=1, metavar="N", help="of ONNX Runtime (default 1)"
     )
@@ -110,10 +111,10 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
             raise SpeechZooError(
                 "--artifact has its model and weights inside; leave --model and --weights out"
             )
-        if not args.artifact.endswith(".onnx"):
+        if not is_artifact(args.artifact):
             raise SpeechZooError(
-                f"--artifact {args.artifact}: an .onnx file is expected; a checkpoint goes with --model NAME "
-                f"--weights {args.artifact}"
+                f"--artifact {args.artifact}: a file in {', '.join(SUFFIXES)} is expected; a checkpoint "
+                f"goes with --model NAME --weights {args.artifact}"
             )
         return Enhancer(args.artifact, threads=args.threads)
     if args.weights and not args.model:

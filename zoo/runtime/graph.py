@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from zoo.artifact.manifest import METADATA_KEY, Manifest
 from zoo.errors import ArtifactError
+from zoo.runtime.loaded import check_record
 from zoo.spec import TensorSpec
 
 Array = NDArray[np.float32]
@@ -42,6 +42,8 @@ class Graph:
         ArtifactError: no such file, or not an ONNX graph that ONNX Runtime can load.
     """
 
+    backend = "onnxruntime"
+
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
         self.path = Path(path)
         if not self.path.is_file():
@@ -62,32 +64,12 @@ class Graph:
         text = self._inference.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         self.manifest = None if text is None else Manifest.from_json(text, str(self.path))
         if self.manifest is not None:
-            self._check_against(self.manifest)
+            check_record(self.path, self.manifest, self.inputs, self.outputs)
 
     def __call__(self, *values: Array) -> list[Array]:
         """Run once with values in the order of ``inputs``; the outputs are new arrays."""
         feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
         return self._inference.run(None, feed)
-
-    def _check_against(self, manifest: Manifest) -> None:
-        for kind, found, expected in (
-            ("inputs", self.inputs, manifest.graph_inputs),
-            ("outputs", self.outputs, manifest.graph_outputs),
-        ):
-            wrong = [
-                f"{e.name if e else 'nothing'} {e.shape if e else ''} became {f.name if f else 'nothing'} "
-                f"{f.shape if f else ''}"
-                for e, f in zip_longest(expected, found)
-                if e is None or f is None or e.name != f.name or not e.fits(f.shape)
-            ]
-            if wrong:
-                raise ArtifactError(
-                    f"{self.path}: its {kind} are not those of its manifest ({'; '.join(wrong)}); "
-                    f"export or download it again"
-                )
-        contradiction = manifest.contradiction()
-        if contradiction:
-            raise ArtifactError(f"{self.path}: {contradiction}; export or download it again")
 
 
 def _tensor_spec(value: Any) -> TensorSpec:

@@ -1,0 +1,1 @@
+"""What graphs in reduced precision gain and lose: they are made, timed, heard, and judged."""

@@ -1,0 +1,39 @@
+"""Opens finished artifacts of every kind, which their file names' endings tell."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from zoo.errors import ArtifactError
+from zoo.runtime.enhancement import OfflineSession, StreamingSession
+
+SUFFIXES = (".onnx", ".ts", ".pt2")
+
+
+def is_artifact(path: str | os.PathLike[str]) -> bool:
+    """Whether a path's ending is that of an artifact."""
+    return Path(path).suffix in SUFFIXES
+
+
+def open_artifact(path: str | os.PathLike[str], *, threads: int = 1) -> StreamingSession | OfflineSession:
+    """The session of one of our artifacts: ONNX, TorchScript or an exported program.
+
+    Args:
+        path: the file.
+        threads: of ONNX Runtime; PyTorch keeps its own setting.
+
+    Raises:
+        ArtifactError: another ending, or a file that is damaged or has no manifest of ours.
+        MissingExtraError: what runs it is not installed.
+    """
+    suffix = Path(path).suffix
+    if suffix == ".onnx":
+        from zoo.runtime import onnx
+
+        return onnx.open_session(path, threads=threads)
+    if suffix in (".ts", ".pt2"):
+        from zoo.runtime import torch_files
+
+        return torch_files.open_session(path)
+    raise ArtifactError(f"{path}: artifacts end in {', '.join(SUFFIXES)}, this one in {suffix or 'nothing'}")

@@ -1,0 +1,72 @@
+"""What every loaded file that computes is to its callers, and how it is held against its record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.artifact.manifest import Manifest
+from zoo.errors import ArtifactError
+from zoo.spec import TensorSpec
+
+Array = NDArray[np.float32]
+
+
+class Loaded(Protocol):
+    """A loaded file that computes its outputs from its inputs and keeps nothing.
+
+    Attributes:
+        backend: what computes, for reports: ``onnxruntime``, ``torchscript``, ...
+        inputs, outputs: its tensors, in its order.
+    """
+
+    backend: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """The file's record, or None for a file made by others."""
+        ...
+
+    def __call__(self, *values: Array) -> list[Array]:
+        """Run once with values in the order of ``inputs``; the outputs are new arrays."""
+        ...
+
+
+def check_record(
+    path: Path, manifest: Manifest, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+) -> None:
+    """Hold the tensors that a file has against its record.
+
+    Raises:
+        ArtifactError: they are others, or the record contradicts itself.
+    """
+    for kind, found, expected in (
+        ("inputs", inputs, manifest.graph_inputs),
+        ("outputs", outputs, manifest.graph_outputs),
+    ):
+        wrong = [
+            f"{e.name if e else 'nothing'} {e.shape if e else ''} became {f.name if f else 'nothing'} "
+            f"{f.shape if f else ''}"
+            for e, f in zip_longest(expected, found)
+            if e is None or f is None or e.name != f.name or not e.fits(f.shape)
+        ]
+        if wrong:
+            raise ArtifactError(
+                f"{path}: its {kind} are not those of its manifest ({'; '.join(wrong)}); "
+                f"export or download it again"
+            )
+    contradiction = manifest.contradiction()
+    if contradiction:
+        raise ArtifactError(f"{path}: {contradiction}; export or download it again")

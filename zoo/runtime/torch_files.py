@@ -1,0 +1,161 @@
+"""Files that PyTorch runs by itself, without the networks: TorchScript, and exported programs.
+
+Both are zip archives with the manifest inside, which is read and judged before any of the rest is loaded.
+A compiled program is machine code: load only files that you trust.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.artifact.manifest import METADATA_KEY, Manifest
+from zoo.errors import ArtifactError, MissingExtraError
+from zoo.runtime.enhancement import OfflineSession, StreamingSession, session_over
+from zoo.runtime.loaded import check_record
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = NDArray[np.float32]
+
+RECORD_NAME = f"{METADATA_KEY}.json"  # of the manifest, among a file's extra ones
+KINDS = {".ts": "torchscript", ".pt2": "exported program"}
+
+
+class TorchGraph:
+    """A TorchScript file (``.ts``) or an exported program, plain or compiled (``.pt2``), on the CPU.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        backend: ``torchscript``, ``torch.export`` or ``aotinductor``.
+        inputs, outputs: tensors as the manifest has them: such files number theirs.
+        manifest: the file's record.
+
+    Raises:
+        ArtifactError: no such file, not one of those kinds, damaged, or without our manifest.
+        MissingExtraError: PyTorch is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.manifest = read_record(self.path)
+        self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
+        check_record(self.path, self.manifest, self.inputs, self.outputs)
+        try:
+            import torch
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f'{self.path}: running it needs {error.name}: pip install "speechzoo[torch]"; an .onnx '
+                f"artifact does not"
+            ) from error
+        self._torch = torch
+        load = _load_script if self.path.suffix == ".ts" else _load_program
+        try:
+            self.backend, self._module = load(self.path)
+        except Exception as error:  # whatever a damaged archive leads to
+            raise ArtifactError(
+                f"{self.path}: PyTorch {torch.__version__} cannot load it ({_reason(error)}); it is damaged, "
+                f"or another version than {self.manifest.toolchain.get('torch')} cannot: export it again"
+            ) from error
+
+    def __call__(self, *values: Array) -> list[Array]:
+        """Run once with values in the order of ``inputs``; the outputs are new arrays.
+
+        Raises:
+            ArtifactError: the file does not take what its manifest says.
+        """
+        tensors = [self._torch.from_numpy(value) for value in values]
+        try:
+            with self._torch.inference_mode():
+                outputs = self._module(*tensors)
+        except (RuntimeError, TypeError, AssertionError, ValueError) as error:
+            shapes = ", ".join(str(value.shape) for value in values[:1])
+            raise ArtifactError(
+                f"{self.path}: it cannot be run with a signal {shapes} ({_reason(error)}); what it takes is "
+                f"{', '.join(f'{spec.name} {spec.shape}' for spec in self.inputs[:1])}"
+            ) from error
+        several: Sequence[Tensor] = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+        if len(several) != len(self.outputs):
+            raise ArtifactError(
+                f"{self.path}: it gives {len(several)} tensors where its manifest has {len(self.outputs)}; "
+                f"export it again"
+            )
+        taken = {tensor.data_ptr() for tensor in tensors}
+        return [(t.clone() if t.data_ptr() in taken else t.contiguous()).numpy() for t in several]
+
+
+def open_session(path: str | os.PathLike[str]) -> StreamingSession | OfflineSession:
+    """Load one of our TorchScript files or exported programs.
+
+    Raises:
+        ArtifactError, MissingExtraError: as ``TorchGraph``.
+    """
+    return session_over(TorchGraph(path))
+
+
+def read_record(path: Path) -> Manifest:
+    """The manifest inside a file, without loading anything else of it.
+
+    Raises:
+        ArtifactError: no such file, not an archive, or no manifest in it.
+    """
+    if not path.is_file():
+        raise ArtifactError(f"{path}: there is no such file; expected a {KINDS.get(path.suffix, 'file')}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(f"/extra/{RECORD_NAME}")]
+            text = archive.read(names[0]).decode() if names else None
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
+        raise ArtifactError(
+            f"{path}: it is damaged, truncated or no {KINDS.get(path.suffix, 'archive')} ({error}): "
+            f"export or download it again"
+        ) from error
+    if text is None:
+        raise ArtifactError(
+            f"{path}: it has no speechzoo manifest, so its sample rate and window are unknown; export it "
+            f"with converters.export_torchscript or converters.export_program"
+        )
+    return Manifest.from_json(text, str(path))
+
+
+def _load_script(path: Path) -> tuple[str, Callable[..., Any]]:
+    import warnings
+
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning)  # the export says it
+        return "torchscript", torch.jit.load(str(path), map_location="cpu").eval()
+
+
+def _load_program(path: Path) -> tuple[str, Callable[..., Any]]:
+    from torch.export.pt2_archive._package import load_pt2
+
+    contents = load_pt2(str(path))
+    if contents.aoti_runners:
+        return "aotinductor", next(iter(contents.aoti_runners.values()))
+    return "torch.export", next(iter(contents.exported_programs.values())).module()
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1][:200]
+
+
+def check_suffix(path: str | os.PathLike[str], suffix: str) -> None:
+    """Refuse a name that would not be opened again as what it is.
+
+    Raises:
+        ValueError: the path ends in something else.
+    """
+    if Path(path).suffix != suffix:
+        raise ValueError(f"{path}: the name of a {KINDS[suffix]} ends in {suffix}")
