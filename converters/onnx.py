@@ -7,35 +7,26 @@ computed with it what the training form computes.
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import onnx
 import onnxruntime
-import onnxslim
-import torch
 from torch import nn
 
+from converters import tracing
 from converters.base import Progress
 from converters.graph import Layout, export_graph, traceable
-from converters.passes import simplify
-from zoo.artifact.manifest import METADATA_KEY, Form, Manifest
+from converters.tracing import OPSETS
+from zoo.artifact.manifest import Form, Manifest
 from zoo.artifact.parity import ParityReport
 from zoo.layers.attention import GroupedSelfAttention
 from zoo.network import Network
 from zoo.runtime.graph import Graph
 from zoo.spec import TensorSpec
 from zoo.streaming.state import StreamingModule
-
-OPSETS = range(18, 24)
-FORBIDDEN = frozenset(
-    {"STFT", "DFT", "ScatterND", "ScatterElements", "Scatter", "Loop", "If", "Scan", "NonZero"}
-)
 
 
 def export_onnx(
@@ -90,48 +81,22 @@ class _Onnx:
         self._opset = opset
 
     def trace(self, core: StreamingModule, layout: Layout) -> onnx.ModelProto:
-        return _trace(core, layout, _choose_operators(core, self._opset))
+        opset = _choose_operators(core, self._opset)
+        given = traceable(core, layout)
+        inputs, outputs = ([spec.name for spec in specs] for specs in (given.inputs, given.outputs))
+        return tracing.trace(given.module, given.arguments, inputs, outputs, given.shapes, opset)
 
     def tensors(self, program: onnx.ModelProto) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-        return _tensor_specs(program.graph.input), _tensor_specs(program.graph.output)
+        return tracing.tensor_specs(program.graph.input), tracing.tensor_specs(program.graph.output)
 
-    def toolchain(self, program: onnx.ModelProto) -> dict[str, str]:
-        opset = max(entry.version for entry in program.opset_import if not entry.domain)
-        return {
-            "onnx": onnx.__version__,
-            "onnxruntime": onnxruntime.__version__,
-            "opset": str(opset),
-        }
+    def toolchain(self, program: onnx.ModelProto) -> Mapping[str, str]:
+        return tracing.toolchain(program)
 
     def save(self, program: onnx.ModelProto, manifest: Manifest, path: Path) -> None:
-        onnx.helper.set_model_props(program, {METADATA_KEY: manifest.to_json()})
-        onnx.save(program, path)
+        tracing.save(program, manifest, path)
 
     def load(self, path: Path) -> Graph:
         return Graph(path)
-
-
-def _trace(core: StreamingModule, layout: Layout, opset: int) -> onnx.ModelProto:
-    """The graph in standard operators, its constants folded."""
-    given = traceable(core, layout)
-    with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            given.module,
-            given.arguments,
-            dynamo=True,
-            opset_version=opset,
-            input_names=[spec.name for spec in given.inputs],
-            output_names=[spec.name for spec in given.outputs],
-            dynamic_shapes=given.shapes,
-            verbose=False,
-        )
-    if program is None:
-        raise RuntimeError("torch.onnx.export returned no program")
-    proto = onnxslim.slim(program.model_proto)
-    simplify(proto)
-    del proto.graph.value_info[:]  # shapes in between, which every reader infers
-    _check_operators(proto)
-    return proto
 
 
 def _choose_operators(core: nn.Module, opset: int | None) -> int:
@@ -142,33 +107,3 @@ def _choose_operators(core: nn.Module, opset: int | None) -> int:
     for module in wanting:
         module.fused = module.onnx_opset <= opset
     return opset
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what the exporter says of operators and packages that are not in use."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def _check_operators(proto: onnx.ModelProto) -> None:
-    foreign = sorted({node.domain for node in proto.graph.node} - {"", "ai.onnx"})
-    forbidden = sorted({node.op_type for node in proto.graph.node} & FORBIDDEN)
-    if foreign or forbidden:
-        raise ValueError(
-            f"the graph holds operators that other compilers cannot read: {', '.join(foreign + forbidden)}"
-        )
-
-
-def _tensor_specs(values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(v.name, tuple(d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim))
-        for v in values
-    )

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from converters.onnx import OPSETS
 from converters.passes import simplify
+from converters.tracing import OPSETS
 
 Array = NDArray[np.float32]
 Nodes = list[onnx.NodeProto]

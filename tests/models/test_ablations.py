@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import zoo
 from converters.base import whole_waveform
-from converters.onnx import FORBIDDEN
+from converters.tracing import FORBIDDEN
 from tests.conftest import ORACLES
 from tests.contract import ONE_A_NETWORK
 from zoo.artifact.parity import compare

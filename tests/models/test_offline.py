@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 import zoo
 from converters.base import whole_waveform
 from converters.cache import cached_export
-from converters.onnx import FORBIDDEN, export_onnx
+from converters.onnx import export_onnx
+from converters.tracing import FORBIDDEN
 from tests.contract import (
     OFFLINE,
     assert_same,

@@ -27,6 +27,8 @@ def open_artifact(path: str | os.PathLike[str], *, threads: int = 1) -> Streamin
         ArtifactError: another ending, or a file that is damaged or has no manifest of ours.
         MissingExtraError: what runs it is not installed.
     """
+    if not Path(path).is_file():
+        raise ArtifactError(f"{path}: there is no such file; expected an artifact")
     suffix = Path(path).suffix
     if suffix == ".onnx":
         from zoo.runtime import onnx
