@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from converters.exported import export_program
     from converters.onnx import export_onnx
     from converters.torchscript import export_torchscript
+    from converters.triton import write_repository
 
-__all__ = ["export_onnx", "export_program", "export_torchscript"]
+__all__ = ["export_onnx", "export_program", "export_torchscript", "write_repository"]
 
 _HOME = {  # module, and the extra that it needs
     "export_onnx": ("converters.onnx", "onnx"),
     "export_program": ("converters.exported", "torch"),
     "export_torchscript": ("converters.torchscript", "torch"),
+    "write_repository": ("converters.triton", "triton"),
 }
 
 

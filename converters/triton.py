@@ -7,10 +7,11 @@ in Python, ``speaker_model``, and ``speaker``, which joins them.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -21,19 +22,28 @@ from typing import Literal, get_args
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
+from converters.serving.check_tensorrt import engine_version
 from zoo.artifact.manifest import EnhancementManifest, Manifest
 from zoo.errors import ArtifactError
+from zoo.remote.connection import PARAMETER
+from zoo.remote.enhancement import HOPS_AT_ONCE
 from zoo.runtime.graph import Graph
 from zoo.spec import TensorSpec
 
 Device = Literal["cpu", "gpu"]
+Shapes = tuple[tuple[int, ...], ...]  # smallest, usual, largest
 
 CONTAINER = "nvcr.io/nvidia/tritonserver:26.07-py3"  # with ONNX Runtime 1.27
-PARAMETER = "speechzoo"  # of a model's configuration: the manifest, for clients
 
 ENHANCER_BATCH = 32
 SEQUENCES = 1024  # streams at once of one instance
 IDLE_SECONDS = 60.0  # after which a stream that was not ended is forgotten
+
+# The first ONNX Runtime that reads an opset; container 24.08 has 1.18, 25.03 has 1.21, 25.09 has 1.23.
+_ONNX_RUNTIME = {18: "1.18", 19: "1.18", 20: "1.18", 21: "1.18", 22: "1.21", 23: "1.23"}
+_UNVERIFIED = (
+    "\nNot yet verified on a GPU; `python -m scripts.triton_client enhance` against the server does it.\n"
+)
 
 _FILES = Path(__file__).parent / "serving"
 _TYPES = {"float32": "TYPE_FP32", "int64": "TYPE_INT64", "int32": "TYPE_INT32"}
@@ -106,7 +116,7 @@ def write_repository(
 
     Raises:
         ArtifactError: no artifact of ours, one that cannot be served like that, or a folder that is there.
-        ValueError: a name that the server cannot take.
+        ValueError: a name that the server cannot take, or an engine that is none.
     """
     graph = Graph(artifact)
     manifest = graph.manifest
@@ -117,6 +127,8 @@ def write_repository(
         )
     if not isinstance(manifest, EnhancementManifest):
         raise ArtifactError(f"{graph.path}: Triton repositories are for enhancers, not for {manifest.task}")
+    if serving.engine and not serving.engine.is_file():
+        raise ArtifactError(f"{serving.engine}: there is no such file; expected a TensorRT engine")
     models = (_enhancer(graph, manifest, serving, _checked_name(name or manifest.model)),)
     texts = {
         "README.md": _readme(manifest, serving, models),
@@ -156,6 +168,7 @@ def _enhancer(graph: Graph, manifest: EnhancementManifest, serving: Serving, nam
     sequences.oldest.max_candidate_sequences = SEQUENCES
     sequences.oldest.preferred_batch_size.append(batch)
     sequences.oldest.max_queue_delay_microseconds = round(1e6 * serving.queue_delay)
+    _accelerate(config, serving, {spec.name: _ranges(spec, batch, manifest) for spec in graph.inputs})
     after = graph.outputs[len(manifest.outputs) :]
     for state, following in zip(manifest.states, after, strict=True):
         entry = sequences.state.add(
@@ -182,6 +195,29 @@ def _model(name: str, serving: Serving, batch: int, manifest: Manifest) -> Model
         config.parameters["intra_op_thread_count"].string_value = "1"
         config.parameters["inter_op_thread_count"].string_value = "1"
     return config
+
+
+def _ranges(spec: TensorSpec, batch: int, manifest: EnhancementManifest) -> Shapes:
+    """The smallest, the usual and the largest shape of an enhancer's input."""
+    unit = manifest.front_end.hop_length if manifest.form == "wav2wav" else 1
+    free = [
+        [hops * unit if isinstance(n, str) else n for n in spec.shape[1:]] for hops in (1, 1, HOPS_AT_ONCE)
+    ]
+    return tuple((streams, *rest) for streams, rest in zip((1, batch, batch), free, strict=True))
+
+
+def _accelerate(config: ModelConfig, serving: Serving, shapes: Mapping[str, Shapes]) -> None:
+    """On a GPU full precision, and TensorRT if asked for, with a profile for each input."""
+    if serving.device != "gpu" or serving.engine:
+        return
+    accelerators = config.optimization.execution_accelerators.gpu_execution_accelerator
+    if serving.tensorrt:
+        tensorrt = accelerators.add(name="tensorrt")
+        tensorrt.parameters["precision_mode"] = "FP16" if serving.fp16 else "FP32"
+        for place, kind in enumerate(("min", "opt", "max")):
+            sizes = [f"{name}:{'x'.join(map(str, shape[place]))}" for name, shape in shapes.items()]
+            tensorrt.parameters[f"trt_profile_{kind}_shapes"] = ",".join(sizes)
+    accelerators.add(name="cuda").parameters["use_tf32"] = "0"
 
 
 def _dims(spec: TensorSpec) -> list[int]:
@@ -245,5 +281,51 @@ def _requirement(package: str) -> str:
         return package
 
 
-def _readme(manifest: Manifest, serving: Serving, models: Sequence[ModelConfig]) -> str:
-    return ""
+def _readme(manifest: EnhancementManifest, serving: Serving, models: Sequence[ModelConfig]) -> str:
+    front_end, (config,) = manifest.front_end, models
+    opset = manifest.toolchain.get("opset", "")
+    hop = front_end.hop_length
+    hops = "any number of hops" if isinstance(manifest.hops, str) else f"{manifest.hops} hop(s)"
+    signal = " x ".join("n" if n < 0 else str(n) for n in config.input[0].dims)
+    licence = manifest.weights.get("licence", "unknown")
+    return Template((_FILES / "README.md").read_text()).substitute(
+        model=config.name,
+        registered=manifest.model,
+        weights=manifest.weights.get("source", "unknown"),
+        sha256=manifest.weights.get("sha256", "unknown"),
+        licence=licence,
+        rate=front_end.sample_rate,
+        hop=hop,
+        hop_ms=f"{1e3 * hop / front_end.sample_rate:g}",
+        latency=manifest.latency,
+        latency_ms=f"{1e3 * manifest.latency / front_end.sample_rate:g}",
+        form=manifest.form,
+        input=config.input[0].name,
+        output=config.output[0].name,
+        signal=signal,
+        hops=hops,
+        states=len(config.sequence_batching.state),
+        kilobytes=f"{sum(4 * math.prod(s.dims) for s in config.sequence_batching.state) / 1e3:.1f}",
+        batch=config.max_batch_size,
+        idle=f"{IDLE_SECONDS:g}",
+        sequences=SEQUENCES,
+        instances=serving.instances,
+        device=serving.device.upper(),
+        backend=config.backend,
+        container=serving.container,
+        opset=opset,
+        onnxruntime=_ONNX_RUNTIME.get(int(opset or 0), "1.23"),
+        gpu=" --gpus all" if serving.device == "gpu" else "",
+        unverified=_UNVERIFIED if serving.device == "gpu" else "",
+        engine=_engine_note(serving),
+    )
+
+
+def _engine_note(serving: Serving) -> str:
+    if serving.engine is None:
+        return ""
+    built = engine_version(serving.engine)
+    return (
+        f"\nThe engine was built by TensorRT {built} and runs on no other version: the server's image is not "
+        f"built from a container with another one (`check_tensorrt.py`).\n"
+    )

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
@@ -20,6 +24,7 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
 from converters.triton import Serving, write_repository
+from scripts import triton_client
 
 PACKAGED = sorted((ROOT / "zoo/models").glob("*/packaged/*.many.onnx"))
 
@@ -105,3 +110,107 @@ def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="it cannot be written"):
         write_repository(MANY, tmp_path / "file/r")
     assert sorted(os.listdir(tmp_path)) == ["file", "r"]
+
+
+def test_a_gpu_gets_full_precision_and_a_profile_if_asked(tmp_path: Path) -> None:
+    write_repository(MANY, tmp_path / "gpu", Serving(device="gpu"))
+    write_repository(
+        MANY, tmp_path / "trt", Serving(device="gpu", tensorrt=True, fp16=True, max_batch_size=8)
+    )
+    (cuda,) = accelerators(tmp_path / "gpu")
+    assert (cuda.name, dict(cuda.parameters)) == ("cuda", {"use_tf32": "0"})
+    tensorrt, cuda = accelerators(tmp_path / "trt")
+    profile = dict(tensorrt.parameters)
+    assert (tensorrt.name, profile.pop("precision_mode")) == ("tensorrt", "FP16")
+    names = [value.name for value in onnx.load(MANY).graph.input]
+    for kind, streams, samples in (("min", 1, 256), ("opt", 8, 256), ("max", 8, 64 * 256)):
+        sizes = dict(part.split(":") for part in profile[f"trt_profile_{kind}_shapes"].split(","))
+        assert list(sizes) == names
+        assert sizes["wav_in"] == f"{streams}x{samples}"
+        assert sizes["rf_block.0.rnn.hidden"] == f"{streams}x16x20"
+    write_repository(MANY, tmp_path / "cpu")
+    assert not read(tmp_path / "cpu", "fastenhancer_t").HasField("optimization")
+
+
+def accelerators(folder: Path) -> list:
+    config = read(folder, "fastenhancer_t")
+    return list(config.optimization.execution_accelerators.gpu_execution_accelerator)
+
+
+def test_what_is_written_beside_the_models(tmp_path: Path) -> None:
+    """The README names what the configuration holds, and the commands that it shows are real."""
+    write_repository(MANY, tmp_path / "r", Serving(max_batch_size=12, container="registry/image:1"))
+    assert sorted(os.listdir(tmp_path / "r")) == [
+        "Dockerfile.client",
+        "Dockerfile.server",
+        "README.md",
+        "models",
+    ]
+    text = (tmp_path / "r/README.md").read_text()
+    assert "$" not in text
+    for words in (
+        "`wav_in` (n), float32",
+        "256 samples (16 ms)",
+        "call of up to 12",
+        "registry/image:1",
+        "23",
+    ):
+        assert words in text, words
+    assert "FROM registry/image:1" in (tmp_path / "r/Dockerfile.server").read_text()
+    for line in re.findall(r"^python -m scripts.triton_client (.*)$", text, re.M):
+        with pytest.raises(SystemExit) as stopped:
+            triton_client.main([*line.split(), "--help"])
+        assert stopped.value.code == 0
+    write_repository(MANY, tmp_path / "g", Serving(device="gpu"))
+    assert "Not yet verified on a GPU" in (tmp_path / "g/README.md").read_text()
+
+
+def plan(path: Path, version: tuple[int, ...]) -> Path:
+    """What an engine's file begins with: its tag, the layout's version, 16 bytes, TensorRT's version."""
+    path.write_bytes(b"ftrt" + bytes(20) + bytes(version) + bytes(100))
+    return path
+
+
+def test_an_engine_in_the_place_of_the_graph(tmp_path: Path) -> None:
+    engine = plan(tmp_path / "mine.engine", (10, 13, 3, 9))
+    write_repository(MANY, tmp_path / "r", Serving(device="gpu", engine=engine))
+    config = read(tmp_path / "r", "fastenhancer_t")
+    assert config.backend == "tensorrt" and len(config.sequence_batching.state) == 4
+    assert not config.HasField("optimization") and "intra_op_thread_count" not in config.parameters
+    assert os.listdir(tmp_path / "r/models/fastenhancer_t/1") == ["model.plan"]
+    assert (tmp_path / "r/models/fastenhancer_t/1/model.plan").read_bytes() == engine.read_bytes()
+    assert "built by TensorRT 10.13.3 " in (tmp_path / "r/README.md").read_text()
+    image = (tmp_path / "r/Dockerfile.server").read_text()
+    assert "RUN python3 /opt/check_tensorrt.py /models" in image
+    (tmp_path / "x.engine").write_bytes(b"onnx" * 20)
+    with pytest.raises(ValueError, match="it is not a TensorRT engine"):
+        write_repository(MANY, tmp_path / "x", Serving(device="gpu", engine=tmp_path / "x.engine"))
+    with pytest.raises(ArtifactError, match=r"nothing\.engine: there is no such file"):
+        write_repository(MANY, tmp_path / "x", Serving(device="gpu", engine=tmp_path / "nothing.engine"))
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_container_must_have_the_engines_tensorrt(tmp_path: Path) -> None:
+    """With a library that says of itself what TensorRT's says, compiled here."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    source, library = tmp_path / "version.c", tmp_path / "libversion.so"
+    source.write_text("int getInferLibVersion(void) { return 101303; }")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+    plan(tmp_path / "mine.engine", (10, 13, 3, 9))
+    write_repository(MANY, tmp_path / "r", Serving(device="gpu", engine=tmp_path / "mine.engine"))
+    checker, models = tmp_path / "r/check_tensorrt.py", tmp_path / "r/models"
+
+    def check(folder: Path, *libraries: Path) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, checker, folder, *libraries]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    done = check(models, library)
+    assert done.returncode == 0 and "TensorRT 10.13.3, as in this container" in done.stdout
+    plan(models / "fastenhancer_t/1/model.plan", (10, 9, 0, 34))
+    done = check(models, library)
+    assert done.returncode == 1
+    assert "it was built by TensorRT 10.9.0, and this container has 10.13.3; take" in done.stderr
+    assert "there is no TensorRT here" in check(models, tmp_path / "none.so").stderr
+    assert "there are no engines" in check(tmp_path / "r/models/nothing", library).stderr

@@ -19,6 +19,7 @@ Result = TypeVar("Result")
 URL = "localhost:8001"
 TIMEOUT = 30.0  # seconds for one answer
 PARAMETER = "speechzoo"  # of a model's configuration: its manifest
+_LOADING = "has no available versions"  # a model that is being loaded, or was unloaded
 _CRASHED = "is not healthy"  # of the process of a model in Python that died
 
 
@@ -120,7 +121,8 @@ class Connection:
                 f"itself ready, but does not recover",
                 temporary=True,
             )
-        return ServerError(f"{self.url}: {model}: {reason}", temporary="DEADLINE_EXCEEDED" in status)
+        temporary = "DEADLINE_EXCEEDED" in status or _LOADING in reason
+        return ServerError(f"{self.url}: {model}: {reason}", temporary=temporary)
 
     async def _advice(self) -> str:
         index = await self.call(

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zoo.artifact.manifest import EnhancementManifest
 from zoo.audio import AudioReader, AudioWriter, output_format
-from zoo.errors import ServerError
+from zoo.errors import AudioError, ServerError
 from zoo.remote.connection import Connection, output_of, tensors
 from zoo.runtime.spectrum import Transforms
 from zoo.runtime.stream import Channel
@@ -64,6 +64,25 @@ class RemoteEnhancer:
             AudioError: a rate that is not a whole number from 1000 to 768000.
         """
         return RemoteStream(self, sample_rate)
+
+    def requests(self, wave: Array) -> list[Array]:
+        """A recording (N,) at the model's rate as the shortest requests, each without its axis of streams.
+
+        Raises:
+            AudioError: it is shorter than one of them.
+        """
+        whole = len(wave) // self.block_length * self.block_length
+        if not whole:
+            raise AudioError(
+                f"a recording of at least {self.block_length} samples is needed, not {len(wave)}"
+            )
+        count = whole // self.block_length
+        if self.manifest.form == "wav2wav":
+            return np.split(wave[:whole], count)
+        transforms = Transforms(self.front_end)
+        past = transforms.initial_state()["stft.past"]
+        spectrum, _ = transforms.analyse(wave[None, :whole], past)  # (1, F, T, 2)
+        return np.split(np.ascontiguousarray(spectrum[0]), count, axis=1)
 
 
 class RemoteStream:
