@@ -26,6 +26,10 @@ class ArtifactError(SpeechZooError):
     """A finished artifact is damaged, incomplete, or not of the kind that was asked for."""
 
 
+class HubError(SpeechZooError):
+    """A file cannot be had from where it should come, or what comes is not that file."""
+
+
 class ParityError(SpeechZooError):
     """Two forms of one model do not compute the same."""
 
@@ -52,3 +56,5 @@ class ServerError(SpeechZooError):
     def __init__(self, message: str, *, temporary: bool = False) -> None:
         super().__init__(message)
         self.temporary = temporary
+class TextError(SpeechZooError, ValueError):
+    """Text that cannot be spoken as it is."""
