@@ -11,7 +11,7 @@ from zoo.errors import SpeechZooError
 
 EXAMPLES = """examples:
   python -m scripts.make_triton_repository --artifact gtcrn.onnx --folder repository
-  python -m scripts.make_triton_repository --artifact gtcrn.onnx --folder repository --device gpu --tensorrt
+  python -m scripts.make_triton_repository --artifact ecapa.onnx --folder repository --device gpu --tensorrt
 
 An enhancer's artifact is exported with --streams 0, best with --hops 0 too.
 """
@@ -43,11 +43,18 @@ def main(argv: list[str] | None = None) -> int:
     add(
         "--engine", type=Path, metavar="PLAN", help="a TensorRT engine of the same graph, served in its place"
     )
+    add(
+        "--seconds",
+        type=float,
+        nargs=2,
+        metavar=("USUAL", "LONGEST"),
+        help="of a speaker's recordings, for profiles and as the limit (default 2 60)",
+    )
     add("--container", metavar="IMAGE", help="of the server")
     add("--force", action="store_true", help="replace the folder")
     arguments = parser.parse_args(argv)
     try:
-        from converters.triton import CONTAINER, Serving
+        from converters.triton import CONTAINER, SECONDS, Serving
 
         serving = Serving(
             device=arguments.device,
@@ -57,6 +64,7 @@ def main(argv: list[str] | None = None) -> int:
             tensorrt=arguments.tensorrt,
             fp16=arguments.fp16,
             engine=arguments.engine,
+            seconds=tuple(arguments.seconds or SECONDS),
             container=arguments.container or CONTAINER,
         )
         models = converters.write_repository(

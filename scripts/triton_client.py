@@ -7,7 +7,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,11 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from zoo.artifact.manifest import SpeakerManifest
 from zoo.audio import AudioReader, find_audio
+from zoo.cli.embed import add_file_arguments
+from zoo.cli.embed import run as run_embed
+from zoo.embedder import Embedder
 from zoo.errors import AudioError, ServerError, SpeechZooError
 from zoo.remote.connection import TIMEOUT, URL, Connection, retrying
 from zoo.remote.enhancement import RemoteEnhancer, enhance_file
-from zoo.remote.load import HEADER, LoadReport, enhancer_answers, measure, perf_analyzer_input
+from zoo.remote.load import (
+    HEADER,
+    LoadReport,
+    enhancer_answers,
+    measure,
+    perf_analyzer_input,
+    single_answers,
+)
+from zoo.remote.speaker import CONCURRENCY, WINDOW, RemoteEmbedder, RemoteSpeakerSession, request
 from zoo.runtime.resample import Resampler
 
 Array = NDArray[np.float32]
@@ -38,6 +51,13 @@ def main(argv: list[str] | None = None) -> int:
     enhance.add_argument("--force", action="store_true", help="replace files that exist")
     enhance.add_argument("--jobs", type=_positive, default=8, help="recordings at once (default 8)")
 
+    embed = _command(commands, "embed", _embed, "recordings, or a Kaldi wav.scp, to .npz or Kaldi archives")
+    add_file_arguments(embed)
+    embed.add_argument("--mean", metavar="NPY", help="vector to subtract from every embedding")
+    embed.add_argument("--mix-down", action="store_true", help="take the mean of all channels, not the first")
+    embed.add_argument("--window", type=float, default=WINDOW, help=f"longest piece (default {WINDOW:g} s)")
+    embed.add_argument("--jobs", type=_positive, default=CONCURRENCY, help="at once (default %(default)s)")
+
     load = _command(commands, "load", _load, "many clients at once: speed, and whether all answers are right")
     load.add_argument("audio", metavar="AUDIO", help="what they send: the first channel of a recording")
     load.add_argument("--seconds", type=float, help="of the recording, from its start (default: all)")
@@ -52,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
 
     arguments = parser.parse_args(argv)
     try:
-        return asyncio.run(arguments.run(arguments))
+        return int(arguments.run(arguments))
     except (SpeechZooError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -72,8 +92,11 @@ def _command(
     return command
 
 
-async def _enhance(arguments: argparse.Namespace) -> int:
-    jobs = _jobs(arguments)
+def _enhance(arguments: argparse.Namespace) -> int:
+    return asyncio.run(_enhance_all(arguments, _jobs(arguments)))
+
+
+async def _enhance_all(arguments: argparse.Namespace, jobs: dict[Path, Path]) -> int:
     failed: list[str] = []
     async with Connection(arguments.url, timeout=arguments.timeout) as connection:
         enhancer = await RemoteEnhancer.find(connection, arguments.model)
@@ -137,16 +160,23 @@ def _jobs(arguments: argparse.Namespace) -> dict[Path, Path]:
     return targets
 
 
-async def _load(arguments: argparse.Namespace) -> int:
-    reports: list[LoadReport] = []
-    async with Connection(arguments.url, timeout=arguments.timeout) as connection:
-        enhancer = await RemoteEnhancer.find(connection, arguments.model)
-        wave = _recording(arguments, enhancer.front_end.sample_rate)
-        answers = await enhancer_answers(enhancer, wave)
-        print(HEADER)
-        for concurrency in arguments.concurrency:
-            reports.append(await measure(answers, arguments.requests, concurrency))
-            print(reports[-1])
+def _embed(arguments: argparse.Namespace) -> int:
+    with ExitStack() as stack:
+
+        def open_model(arguments: argparse.Namespace) -> Embedder:
+            session = RemoteSpeakerSession(
+                arguments.model, arguments.url, timeout=arguments.timeout, retries=arguments.retries
+            )
+            stack.enter_context(session)
+            return RemoteEmbedder(
+                session, mean=arguments.mean, window=arguments.window, concurrency=arguments.jobs
+            )
+
+        return run_embed(arguments, open_model)
+
+
+def _load(arguments: argparse.Namespace) -> int:
+    reports = asyncio.run(_loads(arguments))
     errors = [report.error for report in reports if report.error]
     if errors:
         print(f"error: {errors[0]}", file=sys.stderr)
@@ -156,14 +186,40 @@ async def _load(arguments: argparse.Namespace) -> int:
     return 1 if any(report.failed or report.wrong for report in reports) else 0
 
 
-async def _perf_input(arguments: argparse.Namespace) -> int:
+async def _loads(arguments: argparse.Namespace) -> list[LoadReport]:
+    reports = []
     async with Connection(arguments.url, timeout=arguments.timeout) as connection:
+        manifest = await connection.manifest(arguments.model)
+        if isinstance(manifest, SpeakerManifest):
+            wave = _recording(arguments, manifest.front_end.sample_rate)
+            answers = await single_answers(connection, arguments.model, *request(manifest, wave))
+        else:
+            enhancer = await RemoteEnhancer.find(connection, arguments.model)
+            answers = await enhancer_answers(enhancer, _recording(arguments, enhancer.front_end.sample_rate))
+        print(HEADER)
+        for concurrency in arguments.concurrency:
+            reports.append(await measure(answers, arguments.requests, concurrency))
+            print(reports[-1], flush=True)
+    return reports
+
+
+def _perf_input(arguments: argparse.Namespace) -> int:
+    requests, sequence = asyncio.run(_perf_requests(arguments))
+    arguments.output.write_text(perf_analyzer_input(requests, sequence=sequence))
+    print(f"{arguments.output}: {len(requests)} request(s){' of one sequence' if sequence else ''}")
+    return 0
+
+
+async def _perf_requests(arguments: argparse.Namespace) -> tuple[list[Mapping[str, NDArray]], bool]:
+    """Tensors of each request, without the axis of the batch, and whether they are one sequence."""
+    async with Connection(arguments.url, timeout=arguments.timeout) as connection:
+        manifest = await connection.manifest(arguments.model)
+        if isinstance(manifest, SpeakerManifest):
+            inputs, _ = request(manifest, _recording(arguments, manifest.front_end.sample_rate))
+            return [{name: value[0] for name, value in inputs.items()}], False
         enhancer = await RemoteEnhancer.find(connection, arguments.model)
     blocks = enhancer.requests(_recording(arguments, enhancer.front_end.sample_rate))
-    text = perf_analyzer_input(enhancer.input, blocks, sequence=True)
-    arguments.output.write_text(text)
-    print(f"{arguments.output}: a sequence of {len(blocks)} requests")
-    return 0
+    return [{enhancer.input: block} for block in blocks], True
 
 
 def _recording(arguments: argparse.Namespace, rate: int) -> Array:

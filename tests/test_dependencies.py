@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 EXTRAS = (
     "torch", "safetensors", "yaml", "onnx", "onnxscript", "onnxslim", "onnx_ir", "matplotlib",
     "pytest", "hypothesis", "soxr", "scipy", "filelock",
+    "tritonclient", "grpc",
 )  # fmt: skip
 
 # None in sys.modules is what the import system itself takes for "not installed".
@@ -39,7 +40,14 @@ def python(
 
 def modules_without_torch() -> list[str]:
     """Every module of zoo that has no business with torch, and what converters has of that kind."""
-    needs_torch = ("zoo.checkpoint", "zoo.create", "zoo.layers", "zoo.network", "zoo.speaker", "zoo.streaming")
+    needs_torch = (
+        "zoo.checkpoint",
+        "zoo.create",
+        "zoo.layers",
+        "zoo.network",
+        "zoo.speaker",
+        "zoo.streaming",
+    )
     names = ["zoo", "converters", "converters.cache"]
     import zoo
 
@@ -105,6 +113,12 @@ NEEDS = [  # code, packages hidden, what the message must say
     ("from converters import export_onnx", EXTRAS, "converters.export_onnx needs"),
     ("import converters; converters.export_onnx", ("onnx",), "converters.export_onnx needs onnx"),
     ("import converters; converters.export_onnx", ("onnxslim",), "converters.export_onnx needs onnxslim"),
+    (
+        "import converters; converters.write_repository",
+        EXTRAS,
+        "converters.write_repository needs tritonclient",
+    ),
+    ("import zoo.remote.connection as c; c.Connection()", EXTRAS, "zoo.remote needs tritonclient"),
     ("zoo.create_model('fastenhancer_t', {safetensors!r})", ("safetensors",), "needs safetensors"),
     ("zoo.create_model('fastenhancer_t', {folder!r})", ("yaml",), "needs pyyaml"),
 ]
@@ -127,7 +141,7 @@ def test_what_is_missing_names_its_extra(
     )
     done = python(program, hidden=hidden)
     assert (done.returncode, done.stderr) == (0, "")
-    extra = "onnx" if "export_onnx" in code else "torch"
+    extra = "onnx" if "export_onnx" in code else "triton" if "tritonclient" in message else "torch"
     assert message in done.stdout and f'pip install "speechzoo[{extra}]"' in done.stdout
 
 

@@ -56,5 +56,7 @@ class ServerError(SpeechZooError):
     def __init__(self, message: str, *, temporary: bool = False) -> None:
         super().__init__(message)
         self.temporary = temporary
+
+
 class TextError(SpeechZooError, ValueError):
     """Text that cannot be spoken as it is."""

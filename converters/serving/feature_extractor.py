@@ -22,7 +22,7 @@ class TritonPythonModel:
 
         self.rate, self.bins = number("sample_rate"), number("bins")
         self.win_length, self.hop_length = number("win_length"), number("hop_length")
-        self.least_frames = number("least_frames")
+        self.least_frames, self.most_frames = number("least_frames"), number("most_frames")
         self.options = kaldi_native_fbank.FbankOptions()
         frame = self.options.frame_opts
         frame.samp_freq = self.rate
@@ -45,7 +45,15 @@ class TritonPythonModel:
 
     def fault(self, waves: np.ndarray) -> str:
         """What is wrong with a request; empty if nothing is."""
-        least = self.win_length + (self.least_frames - 1) * self.hop_length
+        least, beyond = (
+            self.win_length + (frames - 1) * self.hop_length
+            for frames in (self.least_frames, self.most_frames + 1)
+        )
+        if waves.shape[1] >= beyond:
+            return (
+                f"wav: {waves.shape[1]} samples, and less than {beyond} are taken, {beyond / self.rate:g} s "
+                f"at {self.rate} Hz; send it in pieces"
+            )
         if waves.shape[1] < least:
             return (
                 f"wav: {waves.shape[1]} samples, and {least} are needed, {least / self.rate:g} s at "

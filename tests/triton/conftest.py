@@ -83,19 +83,33 @@ def served(
         yield Served(server, artifacts)
 
 
-@pytest.fixture
-def batch_sizes(served: Served) -> Callable[[str], dict[int, int]]:
-    """``batch_sizes(model)``: how many calls of which size the server made so far."""
+def batch_sizes(served: Served, model: str) -> dict[int, int]:
+    """How many calls of which size the server made so far."""
     import tritonclient.grpc as triton
 
-    def read(model: str) -> dict[int, int]:
-        with triton.InferenceServerClient(served.url) as client:
-            statistics = client.get_inference_statistics(model).model_stats[0]
-        return {int(entry.batch_size): int(entry.compute_infer.count) for entry in statistics.batch_stats}
-
-    return read
+    with triton.InferenceServerClient(served.url) as client:
+        statistics = client.get_inference_statistics(model).model_stats[0]
+    return {int(entry.batch_size): int(entry.compute_infer.count) for entry in statistics.batch_stats}
 
 
 def run(work: Any) -> Any:
     """The result of a coroutine, within a minute."""
     return asyncio.run(asyncio.wait_for(work, 60))
+
+
+@pytest.fixture(scope="session")
+def speakers(
+    wheel: Path, speaker_graph: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """Speaker models of both forms on a server of their own: ``speaker`` is three models, ``waves`` one."""
+    from converters.triton import Serving, write_repository
+
+    work = tmp_path_factory.mktemp("triton-speakers")
+    artifacts = {
+        "speaker": speaker_graph("ecapa_c512_glob"),
+        "waves": speaker_graph("resnet18-wav"),
+    }
+    for name, artifact in artifacts.items():
+        write_repository(artifact, work / name, Serving(seconds=(1.0, 4.0)), name=name)
+    with TritonServer(wheel, [work / name / "models" for name in artifacts], work) as server:
+        yield Served(server, artifacts)

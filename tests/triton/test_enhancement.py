@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 import zoo
-from tests.triton.conftest import Served, run
+from tests.triton.conftest import Served, batch_sizes, run
 from tests.triton.server import TritonServer
 from zoo.errors import AudioError, ServerError
 from zoo.remote.connection import Connection, retrying, tensors
@@ -72,13 +72,11 @@ def test_other_rates(served: Served, speech: Callable[..., Array]) -> None:
     run(work())
 
 
-def test_interleaved_sequences_do_not_mix_and_share_calls(
-    served: Served, speech_16k: Array, batch_sizes: Callable[[str], dict[int, int]]
-) -> None:
+def test_interleaved_sequences_do_not_mix_and_share_calls(served: Served, speech_16k: Array) -> None:
     """Eight streams at once, each with its own start, length and blocks: each as if it were alone."""
     waves = [speech_16k[4000 * i :][: 8000 + 700 * i] for i in range(8)]
     sizes = [[256], [512, 256], [256, 100], [300], [256], [64], [1000, 1], [256]]
-    before = batch_sizes("fixed_hop")
+    before = batch_sizes(served, "fixed_hop")
 
     async def work() -> list[Array]:
         async with Connection(served.url) as connection:
@@ -89,7 +87,7 @@ def test_interleaved_sequences_do_not_mix_and_share_calls(
 
     for wave, output in zip(waves, run(work()), strict=True):
         same(alone(served.artifacts["fixed_hop"], wave), output)
-    after = batch_sizes("fixed_hop")
+    after = batch_sizes(served, "fixed_hop")
     calls = {size: count - before.get(size, 0) for size, count in after.items()}
     hops = sum(size * count for size, count in calls.items())
     assert hops >= sum(len(wave) // 256 for wave in waves)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -71,7 +71,7 @@ class Connection:
             )
         return Manifest.from_json(parameters[PARAMETER]["string_value"], f"{self.url}/{model}")
 
-    async def infer(self, model: str, inputs: dict[str, Array], output: str) -> Array:
+    async def infer(self, model: str, inputs: Mapping[str, NDArray[Any]], output: str) -> Array:
         """One request by itself.
 
         Raises:
@@ -147,12 +147,12 @@ def library() -> Any:
     return tritonclient.grpc
 
 
-def tensors(inputs: dict[str, Array]) -> list[Any]:
-    """Float32 arrays as the client library's tensors."""
+def tensors(inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
+    """Arrays of float32 or int64 as the client library's tensors."""
     made = []
     for name, value in inputs.items():
-        tensor = library().InferInput(name, value.shape, "FP32")
-        tensor.set_data_from_numpy(np.ascontiguousarray(value, np.float32))
+        tensor = library().InferInput(name, value.shape, "INT64" if value.dtype == np.int64 else "FP32")
+        tensor.set_data_from_numpy(np.ascontiguousarray(value))
         made.append(tensor)
     return made
 

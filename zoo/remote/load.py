@@ -6,8 +6,9 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +124,7 @@ async def enhancer_answers(enhancer: RemoteEnhancer, wave: Array) -> Answers:
 
 
 async def single_answers(
-    connection: Connection, model: str, inputs: dict[str, Array], output: str
+    connection: Connection, model: str, inputs: Mapping[str, NDArray[Any]], output: str
 ) -> Answers:
     """Clients that ask the same, by itself, again and again.
 
@@ -141,21 +142,18 @@ async def single_answers(
     return answers
 
 
-def perf_analyzer_input(name: str, signals: list[Array], *, sequence: bool) -> str:
-    """What perf_analyzer reads with ``--input-data``: the signals as requests, or as one sequence of them.
+def perf_analyzer_input(requests: Sequence[Mapping[str, NDArray[Any]]], *, sequence: bool) -> str:
+    """What perf_analyzer reads with ``--input-data``.
 
     Args:
-        name: of the model's input.
-        signals: each a request, without its axis of the batch.
+        requests: tensors of each by name, without the axis of the batch.
         sequence: whether they belong together.
     """
-    steps = [
-        {
-            name: {
-                "b64": base64.b64encode(signal.astype("<f4").tobytes()).decode(),
-                "shape": list(signal.shape),
-            }
-        }
-        for signal in signals
-    ]
+    steps = []
+    for tensors in requests:
+        contents = {}
+        for name, value in tensors.items():
+            data = value.astype(value.dtype.newbyteorder("<")).tobytes()
+            contents[name] = {"b64": base64.b64encode(data).decode(), "shape": list(value.shape)}
+        steps.append(contents)
     return json.dumps({"data": [steps] if sequence else steps})

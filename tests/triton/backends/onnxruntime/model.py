@@ -115,7 +115,8 @@ def fits(name: str, entry: dict, values: dict, batched: bool, *, exact: bool) ->
         raise pb.TritonModelException(f"unexpected inference tensor '{name}', the model has {sorted(values)}")
     value = values[name]
     shape = [n if isinstance(n, int) else -1 for n in value.shape]
-    wanted = ([-1] if batched else []) + [int(n) for n in entry["dims"]]
+    dims = entry["reshape"]["shape"] if "reshape" in entry else entry["dims"]
+    wanted = ([-1] if batched else []) + [int(n) for n in dims]
     same = len(shape) == len(wanted) and all(
         a == b or (not exact and -1 in (a, b)) for a, b in zip(shape, wanted, strict=True)
     )
