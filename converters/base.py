@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from converters.files import gate as gate
 from zoo.artifact import golden
 from zoo.artifact.manifest import Golden
 from zoo.artifact.parity import ParityReport, compare
-from zoo.errors import ArtifactError
 from zoo.runtime.session import Session
 from zoo.streaming.session import TorchSession
 from zoo.streaming.state import StreamingModule
@@ -81,25 +78,6 @@ def whole_waveform(training: StreamingModule, waveform: Array) -> Array:
     padding = model.spec.front_end.padding(length, latency)
     wave, _ = model(torch.from_numpy(np.pad(waveform, ((0, 0), (0, padding)))))
     return wave[:, latency : latency + length].numpy()
-
-
-@contextmanager
-def gate(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place if the block ends well, else disappears.
-
-    Raises:
-        ArtifactError: there or under that name nothing can be written.
-    """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise ArtifactError(f"{path}: it cannot be written ({error.strerror or error})") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def as_array(tensor: Tensor) -> Array:

@@ -39,7 +39,7 @@ def python(
 
 def modules_without_torch() -> list[str]:
     """Every module of zoo that has no business with torch, and what converters has of that kind."""
-    needs_torch = ("zoo.checkpoint", "zoo.create", "zoo.layers", "zoo.network", "zoo.streaming")
+    needs_torch = ("zoo.checkpoint", "zoo.create", "zoo.layers", "zoo.network", "zoo.speaker", "zoo.streaming")
     names = ["zoo", "converters", "converters.cache"]
     import zoo
 
@@ -90,7 +90,7 @@ def test_importing_zoo_imports_little() -> None:
     code = (
         "import zoo, zoo.runtime.onnx, zoo.enhancer, zoo.runtime.verification, converters\n"
         "zoo.list_models(), zoo.get_spec('gtcrn'), zoo.Enhancer, zoo.verify\n"
-        "print(*sorted({'torch', 'onnx', 'onnxscript', 'matplotlib', 'requests', 'pooch', 'yaml',"
+        "print(*sorted({'torch', 'onnx', 'onnxscript', 'matplotlib', 'huggingface_hub', 'httpx2', 'yaml',"
         " 'safetensors'} & set(sys.modules)))"
     )
     done = python(code, hidden=())

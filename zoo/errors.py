@@ -26,6 +26,10 @@ class ArtifactError(SpeechZooError):
     """A finished artifact is damaged, incomplete, or not of the kind that was asked for."""
 
 
+class HubError(SpeechZooError):
+    """A file cannot be had from where it should come, or what comes is not that file."""
+
+
 class ParityError(SpeechZooError):
     """Two forms of one model do not compute the same."""
 

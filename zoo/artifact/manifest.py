@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from zoo.errors import ArtifactError
-from zoo.spec import FrontEnd, MelSpectrum, TensorSpec, Tolerance
+from zoo.spec import Filterbank, FrontEnd, MelSpectrum, TensorSpec, Tolerance
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -18,6 +18,7 @@ METADATA_KEY = "speechzoo"
 VERSION = 1
 
 Form = Literal["spec2spec", "wav2wav"]
+SpeakerForm = Literal["feats", "wav"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Manifest:
     def graph_outputs(self) -> tuple[TensorSpec, ...]:
         """All that the graph gives, in its order."""
         return self.outputs
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[int, int, int]]:
+        """Least, best and most of every free dimension, for compilers that want to know."""
+        return {}
 
     def contradiction(self) -> str:
         """What in the record cannot be true at once; empty if there is nothing."""
@@ -155,6 +161,16 @@ class EnhancementManifest(Manifest):
     def graph_outputs(self) -> tuple[TensorSpec, ...]:
         return (*self.outputs, *(replace(state, name=f"{state.name}.next") for state in self.states))
 
+    @property
+    def ranges(self) -> Mapping[str, tuple[int, int, int]]:
+        rate, hop = self.front_end.sample_rate, self.front_end.hop_length
+        return {
+            "streams": (1, 8, 32),
+            "hops": (1, 16, 64),
+            "frames": (2, 10 * rate // hop, 30 * rate // hop),
+            "samples": (hop, 10 * rate, 30 * rate),
+        }
+
     def contradiction(self) -> str:
         signal: tuple[int | str, ...] = (self.streams, self.front_end.bins, self.hops, 2)
         if self.form == "wav2wav":
@@ -177,6 +193,75 @@ class EnhancementManifest(Manifest):
                 "front_end": FrontEnd(**data["front_end"]),
                 "states": _tensors(data["states"]),
                 "golden": None if golden is None else Golden(**golden),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class GoldenEmbedding:
+    """A recording inside the artifact, with the training form's embedding of it, the mean subtracted if the
+    graph does that.
+
+    Attributes:
+        signal: FLAC file, base64: 16-bit mono of a second at most, for a graph that takes a waveform; else
+            base64 of its features (T, F), little-endian float16.
+        embedding: base64 of (E,) little-endian float32.
+    """
+
+    signal: str
+    embedding: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeakerManifest(Manifest):
+    """The record of a graph that embeds recordings.
+
+    Attributes:
+        form: ``feats`` (B, T, F), less their mean over the recording; or ``wav`` (B, N) with ``lengths``
+            (B,), the samples of each row.
+        front_end: the features' geometry.
+        embedding: elements of an embedding.
+        least_frames: of the shortest recording with a finite embedding.
+        mean_subtracted: whether the graph subtracts the mean of a cohort, so that nothing else must.
+        golden: recording for ``verify``; None only while an artifact is being made.
+    """
+
+    task = "speaker"
+
+    form: SpeakerForm
+    front_end: Filterbank
+    embedding: int
+    least_frames: int
+    mean_subtracted: bool
+    golden: GoldenEmbedding | None = None
+
+    def __post_init__(self) -> None:
+        if self.form not in get_args(SpeakerForm):
+            raise ValueError(f"form {self.form!r} is none of {', '.join(get_args(SpeakerForm))}")
+        if type(self.least_frames) is not int or self.least_frames < 1:
+            raise ValueError(f"least_frames {self.least_frames!r}")
+        if type(self.mean_subtracted) is not bool:
+            raise ValueError(f"mean_subtracted {self.mean_subtracted!r}")
+
+    def contradiction(self) -> str:
+        shapes: tuple[tuple[int | str, ...], ...] = (("B", "T", self.front_end.bins),)
+        if self.form == "wav":
+            shapes = (("B", "N"), ("B",))
+        found = [spec.shape for spec in (*self.inputs, *self.outputs)]
+        expected = [*shapes, ("B", self.embedding)]
+        specs = (*self.inputs, *self.outputs)
+        if len(specs) == len(expected) and all(a.fits(b) for a, b in zip(specs, expected, strict=True)):
+            return ""
+        return f"its tensors have shapes {found} where form and features of its manifest make {expected}"
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        golden = data["golden"]
+        return super()._from_fields(
+            {
+                **data,
+                "front_end": Filterbank(**data["front_end"]),
+                "golden": None if golden is None else GoldenEmbedding(**golden),
             }
         )
 

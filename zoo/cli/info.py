@@ -53,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     for weights in spec.weights:
         print(f"\nweights {weights.tag}: {weights.licence}, trained on {weights.training_data}")
         print(f"  {weights.url}\n  {weights.size:,} bytes, sha256 {weights.sha256}")
+        if weights.obtain:
+            print(f"  not for download: {weights.obtain}")
         for metric, figure in weights.metrics.items():
             print(f"  {metric}: {figure:g}")
     if not spec.weights:

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from zoo.errors import ArtifactError
-from zoo.runtime.enhancement import OfflineSession, StreamingSession
+from zoo.runtime.enhancement import OfflineSession, StreamingSession, session_over
+from zoo.runtime.loaded import Loaded
 
 SUFFIXES = (".onnx", ".ts", ".pt2")
 
@@ -17,7 +18,15 @@ def is_artifact(path: str | os.PathLike[str]) -> bool:
 
 
 def open_artifact(path: str | os.PathLike[str], *, threads: int = 1) -> StreamingSession | OfflineSession:
-    """The session of one of our artifacts: ONNX, TorchScript or an exported program.
+    """The session of one of our enhancers' artifacts.
+
+    Args, Raises: as ``load_artifact``; it is also an error if the file is for another task.
+    """
+    return session_over(load_artifact(path, threads=threads))
+
+
+def load_artifact(path: str | os.PathLike[str], *, threads: int = 1) -> Loaded:
+    """Load an artifact: ONNX, TorchScript or an exported program.
 
     Args:
         path: the file.
@@ -31,11 +40,11 @@ def open_artifact(path: str | os.PathLike[str], *, threads: int = 1) -> Streamin
         raise ArtifactError(f"{path}: there is no such file; expected an artifact")
     suffix = Path(path).suffix
     if suffix == ".onnx":
-        from zoo.runtime import onnx
+        from zoo.runtime.graph import Graph
 
-        return onnx.open_session(path, threads=threads)
+        return Graph(path, threads=threads)
     if suffix in (".ts", ".pt2"):
-        from zoo.runtime import torch_files
+        from zoo.runtime.torch_files import TorchGraph
 
-        return torch_files.open_session(path)
+        return TorchGraph(path)
     raise ArtifactError(f"{path}: artifacts end in {', '.join(SUFFIXES)}, this one in {suffix or 'nothing'}")

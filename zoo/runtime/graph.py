@@ -33,6 +33,7 @@ class Graph:
     Args:
         path: the file.
         threads: of one call.
+        options: of ONNX Runtime, in place of ``session_options(threads)``.
 
     Attributes:
         inputs, outputs: tensors as the graph declares them.
@@ -44,17 +45,23 @@ class Graph:
 
     backend = "onnxruntime"
 
-    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        threads: int = 1,
+        options: onnxruntime.SessionOptions | None = None,
+    ) -> None:
         self.path = Path(path)
         if not self.path.is_file():
             raise ArtifactError(f"{self.path}: there is no such file; expected an ONNX artifact")
-        options = session_options(threads)
+        options = options or session_options(threads)
         try:
             self._inference = onnxruntime.InferenceSession(
                 str(self.path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's own classes share no other base
-            reason = str(error).splitlines()[0][:200]
+            reason = str(error).splitlines()[0].replace(str(self.path), "the file")[:200]
             raise ArtifactError(
                 f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}); it is "
                 f"damaged, truncated or not ONNX: export or download it again"
@@ -66,7 +73,7 @@ class Graph:
         if self.manifest is not None:
             check_record(self.path, self.manifest, self.inputs, self.outputs)
 
-    def __call__(self, *values: Array) -> list[Array]:
+    def __call__(self, *values: NDArray[Any]) -> list[Array]:
         """Run once with values in the order of ``inputs``; the outputs are new arrays."""
         feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
         return self._inference.run(None, feed)

@@ -16,6 +16,7 @@ from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError, ParityError
 from zoo.runtime.graph import Graph
+from zoo.runtime.loaded import Loaded
 from zoo.spec import MelSpectrum, Tolerance
 
 Array = NDArray[np.float32]
@@ -175,7 +176,7 @@ def pack(utterance: Utterance, frames: Frames) -> GoldenSpeech:
     )
 
 
-def verify_synthesis(graph: Graph, manifest: SynthesisManifest) -> ParityReport:
+def verify_synthesis(graph: Loaded, manifest: SynthesisManifest) -> ParityReport:
     """Run a graph on its golden text.
 
     Raises:

@@ -1,0 +1,116 @@
+"""Build an engine of TensorRT, or of TensorRT for RTX, from a graph: python -m scripts.build_engine --help"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from zoo.errors import SpeechZooError
+
+EXAMPLES = """examples:
+  python -m scripts.build_engine --onnx gtcrn.onnx --engine gtcrn.engine --fp16   # for the GPU at hand
+  python -m scripts.build_engine --onnx gtcrn.onnx --engine gtcrn.engine --rtx    # for RTX cards, without one
+  python -m scripts.build_engine --onnx speaker.onnx --engine speaker.engine \\
+      --profile feats:1x200x80/64x200x80/128x3000x80
+  python -m scripts.build_engine --onnx gtcrn.onnx --engine mine.engine --record  # trtexec built it
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        from converters.tensorrt import build_engine, record_engine
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("converters", "zoo"):
+            raise
+        print(f'error: engines need {error.name}: pip install ".[onnx]"', file=sys.stderr)
+        return 1
+    described = {
+        "flavour": "tensorrt_rtx" if arguments.rtx or arguments.target else "tensorrt",
+        "precision": arguments.precision,
+        "profiles": ",".join(arguments.profile) or None,
+        "targets": arguments.target or None,
+        "workspace": arguments.workspace << 20,
+        "refit": arguments.refit,
+        "version_compatible": arguments.version_compatible,
+        "tf32": arguments.tf32,
+    }
+    try:
+        if arguments.record:
+            record = record_engine(arguments.onnx, arguments.engine, **described)
+            print(f"{arguments.engine}: recorded as an engine of {record.title}")
+            return 0
+        report = build_engine(
+            arguments.onnx,
+            arguments.engine,
+            keep=arguments.keep,
+            timing_cache=arguments.timing_cache,
+            bar=sys.stderr.isatty(),
+            progress=lambda line: print(line, file=sys.stderr),
+            **described,
+        )
+    except (SpeechZooError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; nothing is left", file=sys.stderr)
+        return 130
+    for warning in report.warnings:
+        print(f"warning: {' '.join(warning.split())}", file=sys.stderr)
+    size = arguments.engine.stat().st_size / 1e6
+    print(
+        f"{arguments.engine}: {size:.1f} MB, {report.layers} layers, {report.seconds:.1f} s, "
+        f"{report.record.title}{'; ' + report.parity if report.parity else ''}"
+    )
+    print(f"the same by NVIDIA's own program:\n  {report.command}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.build_engine",
+        description=__doc__.split(":")[0],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--onnx", type=Path, required=True, help="the graph")
+    add("--engine", type=Path, required=True, help="the file to write; its record lies beside it")
+    add("--rtx", action="store_true", help="TensorRT for RTX: ahead of time, no GPU needed")
+    add("--target", nargs="+", metavar="8.9", help="compute capabilities of the RTX cards (default all)")
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument("--fp16", dest="precision", action="store_const", const="fp16")
+    precision.add_argument("--int8", dest="precision", action="store_const", const="int8")
+    parser.set_defaults(precision="fp32")
+    add(
+        "--keep",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="parts of names of parameters that stay in 32 bits",
+    )
+    add(
+        "--profile",
+        action="append",
+        default=[],
+        metavar="NAME:MIN/OPT/MAX",
+        help="shapes of an input with free dimensions; by default what the model declares",
+    )
+    add(
+        "--workspace",
+        type=int,
+        default=0,
+        metavar="MIB",
+        help="a layer may take",
+    )
+    add("--timing-cache", type=Path, help="what was timed before on this GPU; read and written")
+    add("--refit", action="store_true", help="weights can be replaced later")
+    add("--version-compatible", action="store_true", help="runs with later minor versions too")
+    add("--tf32", action="store_true", help="32-bit products with 10 bits of fraction; parity is lost")
+    add("--record", action="store_true", help="write the record of an engine that is there already")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

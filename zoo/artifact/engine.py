@@ -1,0 +1,221 @@
+"""The record that lies beside an engine: what it was made from, how, and where it may run.
+
+TensorRT's engines say little of themselves and run, or fail, or are wrong elsewhere; so ``<engine>.json``
+holds all that decides, and an engine whose record does not fit is not loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from zoo.artifact.manifest import Manifest
+from zoo.errors import ArtifactError
+from zoo.spec import Tolerance
+
+VERSION = 1
+Flavour = Literal["tensorrt", "tensorrt_rtx"]
+Precision = Literal["fp32", "fp16", "int8"]
+Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # least, best, most
+
+TITLES: dict[str, str] = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}
+# An engine may differ from the training form by this much; TF32 is off.
+TOLERANCES: dict[str, Tolerance] = {
+    "fp32": Tolerance(100.0, 3e-5),
+    "fp16": Tolerance(40.0, 3e-2),
+    "int8": Tolerance(40.0, 3e-2),
+}
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A card.
+
+    Attributes:
+        name: as its driver gives it.
+        capability: compute capability, "8.9".
+    """
+
+    name: str
+    capability: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRecord:
+    """All that decides what an engine computes and where.
+
+    Attributes:
+        flavour: ``tensorrt`` or ``tensorrt_rtx``.
+        library: version of that library.
+        onnx_sha256: of the graph that it was built from, before any change of precision.
+        engine_sha256: of the engine; empty in a key.
+        precision: ``fp32``, ``fp16`` or ``int8``.
+        kept: what of a reduced graph stays in 32 bits.
+        profiles: least, best and most shape of every input with a free dimension.
+        flags: builder flags that were set, and ``no_tf32``.
+        workspace: bytes that a layer may take while the engine runs; 0: the library's own limit.
+        targets: compute capabilities that it was built for ahead of time, or none for the card at hand.
+        gpu: the card that it was built on; None where none was needed.
+        system: operating system and processor; empty where it does not matter.
+        manifest: the graph's own, if it has one of ours.
+        speechzoo: version of this package.
+    """
+
+    flavour: Flavour
+    library: str
+    onnx_sha256: str
+    precision: Precision
+    profiles: Mapping[str, Shapes]
+    flags: tuple[str, ...]
+    workspace: int
+    targets: tuple[str, ...]
+    gpu: Gpu | None
+    system: str
+    kept: tuple[str, ...] = ()
+    manifest: Mapping[str, Any] | None = None
+    speechzoo: str = ""
+    engine_sha256: str = ""
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        for name, known in (("flavour", Flavour), ("precision", Precision)):
+            if getattr(self, name) not in get_args(known):
+                raise ValueError(f"{name} {getattr(self, name)!r} is none of {', '.join(get_args(known))}")
+
+    @property
+    def title(self) -> str:
+        return f"{TITLES[self.flavour]} {self.library}"
+
+    @property
+    def tolerance(self) -> Tolerance:
+        return TOLERANCES[self.precision]
+
+    def key(self) -> str:
+        """What two engines share only if they are interchangeable: 64 hex digits."""
+        same = dataclasses.asdict(dataclasses.replace(self, engine_sha256="", manifest=None, kept=()))
+        return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
+
+    def model_manifest(self, where: str) -> Manifest:
+        """The graph's manifest.
+
+        Raises:
+            ArtifactError: it had none.
+        """
+        if self.manifest is None:
+            raise ArtifactError(
+                f"{where}: it was built from a graph without a speechzoo manifest, so its sample rate and "
+                f"window are unknown; build it from a graph that speechzoo exported"
+            )
+        return Manifest.from_json(json.dumps(self.manifest), where)
+
+    def refusal(self, library: str, gpu: Gpu | None) -> str:
+        """Why it may not run here; empty if it may.
+
+        Args:
+            library: version of the library that is installed.
+            gpu: the card at hand.
+        """
+        if gpu is None:
+            return "there is no NVIDIA GPU, or no driver for it"
+        if self.system and self.system != system():
+            return f"it was built for {self.system}, this is {system()}"
+        compatible = "version_compatible" in self.flags and major(library) == major(self.library)
+        if library != self.library and not compatible:
+            return f"it was built with {self.title}, installed is {library}"
+        if self.targets:
+            newest = max(map(numbers, self.targets))
+            if gpu.capability not in self.targets and numbers(gpu.capability) <= newest:
+                return (
+                    f"it was built for compute capability {', '.join(self.targets)}, this {gpu.name} has "
+                    f"{gpu.capability}"
+                )
+            return ""
+        if self.gpu is None or (self.gpu.name, self.gpu.capability) != (gpu.name, gpu.capability):
+            built = f"{self.gpu.name} ({self.gpu.capability})" if self.gpu else "an unknown card"
+            return f"it was built on {built}, this is {gpu.name} ({gpu.capability})"
+        return ""
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> EngineRecord:
+        """Parse a record; ``where`` names its file in errors.
+
+        Raises:
+            ArtifactError: not JSON, a field missing or unknown, or of another version.
+        """
+        try:
+            data = json.loads(text)
+            if data["version"] != VERSION:
+                raise ArtifactError(
+                    f"{where}: its version is {data['version']}, this package reads {VERSION}; build the "
+                    f"engine again"
+                )
+            profiles = {
+                name: tuple(tuple(int(n) for n in shape) for shape in shapes)
+                for name, shapes in data["profiles"].items()
+            }
+            tuples = {name: tuple(data[name]) for name in ("flags", "targets", "kept")}
+            gpu = None if data["gpu"] is None else Gpu(**data["gpu"])
+            return cls(**{**data, **tuples, "profiles": profiles, "gpu": gpu})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ArtifactError(
+                f"{where}: it cannot be read ({type(error).__name__}: {error}); build the engine again"
+            ) from error
+
+
+def record_path(engine: Path) -> Path:
+    """Where the record of an engine lies."""
+    return engine.with_name(f"{engine.name}.json")
+
+
+def read_engine_record(engine: Path) -> EngineRecord:
+    """The record beside an engine, once it is known to be of that very file.
+
+    Raises:
+        ArtifactError: no engine, no record, or one of another file.
+    """
+    if not engine.is_file():
+        raise ArtifactError(f"{engine}: there is no such file; expected an engine")
+    path = record_path(engine)
+    if not path.is_file():
+        raise ArtifactError(
+            f"{engine}: there is no {path.name} beside it, so what it is and where it may run is unknown; "
+            f"build it with speechzoo, or record one of trtexec's with scripts.build_engine --record"
+        )
+    record = EngineRecord.from_json(path.read_text(), str(path))
+    if file_digest(engine) != record.engine_sha256:
+        raise ArtifactError(
+            f"{engine}: it is damaged, or not the engine that {path.name} is about; build or download "
+            f"both again"
+        )
+    return record
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file, 64 hex digits."""
+    sha = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            sha.update(block)
+    return sha.hexdigest()
+
+
+def system() -> str:
+    return f"{platform.system()} {platform.machine()}"
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version as numbers, to be compared."""
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def major(version: str) -> str:
+    return version.partition(".")[0]
