@@ -19,7 +19,7 @@ class EngineTarget:
     """What an engine was built for.
 
     Attributes:
-        gpu: name of the GPU that it was built on; empty if it was built without one.
+        gpu: name of the GPU that it was built on, and runs on; empty if it was built without one.
         compute_capabilities: that it runs on, as ("8.9",).
         library: version of TensorRT that built it, as "10.15.1.29".
         precision: ``fp32``, ``fp16``, ...
@@ -58,6 +58,8 @@ class EngineTarget:
             return (
                 f"is for compute capability {built}, the {machine.gpu} here has {machine.compute_capability}"
             )
+        if self.gpu not in ("", machine.gpu):
+            return f"was built on a {self.gpu}, here is a {machine.gpu}"
         if self.library != machine.library:
             return f"was built by version {self.library}, installed is {machine.library}"
         if self.precision != precision:
@@ -88,9 +90,9 @@ def choose(
 ) -> tuple[EngineTarget | None, str]:
     """The engine for a machine, if there is one, and why it is that or none.
 
-    Compute capability and TensorRT's version must be the machine's, the precision the one that is asked for,
-    and the profile must hold so many streams. Among several that will do, one that was built on a GPU of this
-    name comes first, and then the one whose best number of streams is nearest.
+    Compute capability and TensorRT's version must be the machine's, so must the GPU's name unless the engine was
+    built without one, the precision must be the one that is asked for, and the profile must hold so many
+    streams. Of several the one comes first whose best number of streams is nearest.
 
     Args:
         targets: of the engines that there are.
@@ -106,14 +108,11 @@ def choose(
         reasons = dict.fromkeys(f"{target.folder} {refusals[id(target)]}" for target in targets)
         return None, f"no engine fits: {'; '.join(reasons)}"
 
-    def distance(target: EngineTarget) -> tuple[bool, int]:
-        return target.gpu != machine.gpu, sum(
-            abs(best[0] - streams) for _, best, _ in target.profiles.values()
-        )
+    def distance(target: EngineTarget) -> int:
+        return sum(abs(best[0] - streams) for _, best, _ in target.profiles.values())
 
     best = min(fitting, key=distance)
-    other = f", built on a {best.gpu}" if best.gpu not in ("", machine.gpu) else ""
-    return best, f"{best.folder} is for this {machine.gpu} and version {machine.library}{other}"
+    return best, f"{best.folder} is for this {machine.gpu} and version {machine.library}"
 
 
 def this_machine(flavour: str) -> Machine:
