@@ -90,8 +90,8 @@ def choose(
 ) -> tuple[EngineTarget | None, str]:
     """The engine for a machine, if there is one, and why it is that or none.
 
-    Compute capability and TensorRT's version must be the machine's, so must the GPU's name unless the engine was
-    built without one, the precision must be the one that is asked for, and the profile must hold so many
+    Compute capability and TensorRT's version must be the machine's, so must the GPU's name unless the engine
+    was built without one, the precision must be the one that is asked for, and the profile must hold so many
     streams. Of several the one comes first whose best number of streams is nearest.
 
     Args:
