@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from converters.exported import export_program
     from converters.onnx import export_onnx
     from converters.tensorrt import build_engine
+    from converters.torch_tensorrt import compile_torch_tensorrt
     from converters.torchscript import export_torchscript
 
-__all__ = ["build_engine", "export_onnx", "export_program", "export_torchscript"]
+__all__ = ["build_engine", "compile_torch_tensorrt", "export_onnx", "export_program", "export_torchscript"]
 
 _HOME = {  # module, and the extra that it needs
     "build_engine": ("converters.tensorrt", "onnx"),
+    "compile_torch_tensorrt": ("converters.torch_tensorrt", "torch"),
     "export_onnx": ("converters.onnx", "onnx"),
     "export_program": ("converters.exported", "torch"),
     "export_torchscript": ("converters.torchscript", "torch"),
