@@ -14,6 +14,7 @@ from zoo.artifact import golden
 from zoo.artifact.manifest import Golden
 from zoo.artifact.parity import ParityReport, compare
 from zoo.runtime.session import Session
+from zoo.spec import Tolerance
 from zoo.streaming.session import TorchSession
 from zoo.streaming.state import StreamingModule
 from zoo.streaming.waveform import WaveformModel
@@ -37,17 +38,17 @@ class Reference:
         self.noisy = self._fitted(golden.parity_speech(self.spec.front_end.sample_rate)[None])  # (1, N)
         self.enhanced = whole_waveform(training, self.noisy)  # (1, N)
 
-    def check(self, session: Session, tensor: str) -> ParityReport:
-        """Compare what a session makes of the speech.
+    def check(self, session: Session, tensor: str, tolerance: Tolerance | None = None) -> ParityReport:
+        """Compare what a session makes of the speech; by default with the model's tolerance.
 
         Raises:
-            ParityError: it differs by more than the model's tolerance.
+            ParityError: it differs by more than that.
         """
         return compare(
             self.enhanced,
             session.whole(self.noisy),
             tensor=tensor,
-            tolerance=self.spec.tolerance,
+            tolerance=tolerance or self.spec.tolerance,
             frame_length=self.spec.front_end.hop_length,
         )
 

@@ -27,7 +27,7 @@ from zoo.network import Network
 from zoo.runtime.enhancement import session_over
 from zoo.runtime.loaded import Loaded
 from zoo.runtime.spectrum import Transforms
-from zoo.spec import EnhancementSpec, FrontEnd, TensorSpec
+from zoo.spec import EnhancementSpec, FrontEnd, TensorSpec, Tolerance
 from zoo.streaming.conversion import to_deployment
 from zoo.streaming.state import StreamingModule
 
@@ -132,6 +132,7 @@ def export_graph(
     layout: Layout,
     target: Target[Any],
     progress: Progress | None = None,
+    tolerance: Tolerance | None = None,
 ) -> ParityReport:
     """Export a model to one file of a kind, through the gate.
 
@@ -141,6 +142,7 @@ def export_graph(
         layout: which graph.
         target: which kind of file.
         progress: called with a line for each step.
+        tolerance: what the file is held to; by default the model's own, as the streaming form is.
 
     Returns:
         how close the file comes to the training form.
@@ -168,13 +170,14 @@ def export_graph(
         say(f"{spec.name}: exporting {form}, {'streaming' if layout.streaming else 'offline'}")
         program = target.trace(core, layout)
         manifest = _manifest(core, layout, target, program)
+        manifest = replace(manifest, tolerance=tolerance or spec.tolerance)
         manifest = replace(manifest, weights={**training.provenance, "sha256": digest(training.state_dict())})
         target.save(program, manifest, temporary)
         say(f"{spec.name}: checking it in {target.name}")
         graph = target.load(temporary)
         if layout.streaming:
-            _check_beside(graph, core, reference, layout)
-        report = reference.check(session_over(graph), f"waveform of the {form} graph")
+            _check_beside(graph, core, reference, layout, manifest.tolerance)
+        report = reference.check(session_over(graph), f"waveform of the {form} graph", manifest.tolerance)
         target.save(program, replace(manifest, golden=reference.recording()), temporary)
     return report
 
@@ -277,7 +280,6 @@ def _manifest(
         states=inputs[1:],
         hops=layout.hops if layout.streaming else "frames",
         streams=layout.streams,
-        tolerance=core.spec.tolerance,
         toolchain={
             "speechzoo": zoo.__version__,
             "torch": torch.__version__,
@@ -287,7 +289,9 @@ def _manifest(
 
 
 @torch.inference_mode()
-def _check_beside(graph: Loaded, core: StreamingModule, reference: Reference, layout: Layout) -> None:
+def _check_beside(
+    graph: Loaded, core: StreamingModule, reference: Reference, layout: Layout, tolerance: Tolerance
+) -> None:
     """Run graph and streaming form side by side, every stream on another stretch of the speech."""
     front_end, hops = core.spec.front_end, layout.hops
     batch = 2 if isinstance(layout.streams, str) else layout.streams
@@ -318,7 +322,7 @@ def _check_beside(graph: Loaded, core: StreamingModule, reference: Reference, la
         np.concatenate(expected, axis),
         np.concatenate(computed, axis),
         tensor=graph.outputs[0].name,
-        tolerance=core.spec.tolerance,
+        tolerance=tolerance,
         frame_length=unit,
         axis=axis,
     )

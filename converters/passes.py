@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
@@ -41,6 +42,35 @@ def sums_of_squares(graph: onnx.GraphProto) -> None:
             node.op_type = "ReduceSumSquare"
             node.input[0] = squares[node.input[0]]
     _remove_unused(graph)
+
+
+def elus_in_parts(graph: onnx.GraphProto) -> int:
+    """``Elu`` becomes Relu(x) + alpha Exp(-Relu(-x)) - alpha, for some compilers; how many there were."""
+    nodes = []
+    elus = [node for node in graph.node if node.op_type == "Elu"]
+    for node in graph.node:
+        if node.op_type != "Elu":
+            nodes.append(node)
+            continue
+        alpha = next((a.f for a in node.attribute if a.name == "alpha"), 1.0)
+        x, y, name = node.input[0], node.output[0], node.name
+        parts = [f"{y}.{part}" for part in ("positive", "turned", "cut", "negative", "exp", "scaled")]
+        positive, turned, cut, negative, grown, scaled = parts
+        factor = f"{y}.alpha"
+        graph.initializer.append(numpy_helper.from_array(np.array([alpha], np.float32), factor))
+        nodes += [
+            helper.make_node("Relu", [x], [positive], f"{name}.positive"),
+            helper.make_node("Neg", [x], [turned], f"{name}.turned"),
+            helper.make_node("Relu", [turned], [cut], f"{name}.cut"),
+            helper.make_node("Neg", [cut], [negative], f"{name}.negative"),
+            helper.make_node("Exp", [negative], [grown], f"{name}.exp"),
+            helper.make_node("Mul", [grown, factor], [scaled], f"{name}.scaled"),
+            helper.make_node("Add", [scaled, positive], [f"{y}.sum"], f"{name}.sum"),
+            helper.make_node("Sub", [f"{y}.sum", factor], [y], f"{name}.elu"),
+        ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return len(elus)
 
 
 def _remove_unused(graph: onnx.GraphProto) -> None:

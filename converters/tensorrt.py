@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from onnx import load as load_graph
+from onnx import save as save_graph
 
 import zoo
 from converters.engine_builder import Built, Job
 from converters.files import gate
+from converters.passes import elus_in_parts
 from converters.precision import RECURRENT_LAYERS, Feeds, reduce_precision
 from converters.profiles import complete_profiles, parse_profiles
 from zoo.artifact.engine import (
@@ -158,14 +160,15 @@ def build_engine(
         bar=bar,
     )
     with tempfile.TemporaryDirectory() as folder, gate(out) as temporary, gate(record_path(out)) as beside:
+        full = _readable(source, Path(folder), flavour)
         for recurrent in (True, False):
-            graph, parity = source, ""
+            graph, parity = full, ""
             kept: tuple[str, ...] = ()
             if precision != "fp32":
                 say(f"{source.name}: making it {precision}")
-                graph = Path(folder) / source.name
+                graph = Path(folder) / f"{precision}.onnx"
                 kept, report = reduce_precision(
-                    source,
+                    full,
                     graph,
                     precision,
                     keep=keep,
@@ -312,6 +315,18 @@ def run_job(job: Job, folder: Path) -> Built:
         f"for want of memory, and on some graphs with free dimensions: give smaller profiles, or export with "
         f"fixed ones"
     )
+
+
+def _readable(source: Path, folder: Path, flavour: Flavour) -> Path:
+    """The graph without operators on which a compiler is known to fail, the values being what they were."""
+    if flavour != "tensorrt_rtx":
+        return source
+    proto = load_graph(source)
+    if not elus_in_parts(proto.graph):  # TensorRT for RTX 1.7 cannot always infer the shape of Elu
+        return source
+    path = folder / "readable.onnx"
+    save_graph(proto, path)
+    return path
 
 
 def _check_on_gpu(onnx: Path, engine: Path, record: EngineRecord) -> ParityReport | None:

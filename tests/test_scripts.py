@@ -242,3 +242,28 @@ def test_wrong_words(main: Callable[[list[str]], int], words: list[str], capsys:
     with pytest.raises(SystemExit) as left:
         main(words)
     assert left.value.code == 2 and "usage: python -m scripts." in capsys.readouterr().err
+
+
+# scripts.gpu_check
+
+
+def test_gpu_check_without_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """What needs none is run and judged; what does is said to be missing, and nothing passes for it."""
+    from scripts import gpu_check
+    from zoo.runtime.gpu import find_gpu
+
+    if find_gpu() is not None:
+        pytest.skip("needs a machine without a GPU")
+    assert gpu_check.main(["--report", str(tmp_path / "gpu.md")]) == 1
+    assert "there is no NVIDIA GPU" in capsys.readouterr().err and os.listdir(tmp_path) == []
+    words = ["--models", "fastenhancer_t=speechzoo", "--frames", "20", "--without-gpu"]
+    assert gpu_check.main([*words, "--report", str(tmp_path / "gpu.md")]) == 0
+    rows = json.loads((tmp_path / "gpu.json").read_text())["rows"]
+    outcomes = {row["backend"]: row["outcome"] for row in rows}
+    assert [name for name, outcome in outcomes.items() if outcome == "passed"] == [
+        "ONNX Runtime, CPU",
+        "PyTorch, cpu",
+    ]
+    assert set(outcomes.values()) == {"passed", "not here"} and len(outcomes) == 12
+    assert all(row["reason"] for row in rows if row["outcome"] == "not here")
+    assert "| `fastenhancer_t` | PyTorch, cpu | passed | 1" in (tmp_path / "gpu.md").read_text()

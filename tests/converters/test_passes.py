@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from converters.passes import simplify
+from converters.passes import elus_in_parts, simplify
 from converters.tracing import OPSETS
 
 Array = NDArray[np.float32]
@@ -98,3 +98,23 @@ def test_products_of_two_tensors_are_no_squares() -> None:
     ]
     operators, _ = simplified(lambda: model(nodes, ["z"], axes=np.array([1])))
     assert operators == ["Mul", "ReduceSum"]
+
+
+def test_elus_in_parts() -> None:
+    """For a compiler that fails on some; any alpha."""
+    x = np.linspace(-5, 5, 64, dtype=np.float32).reshape(1, 64)
+    nodes = [
+        helper.make_node("Elu", ["x"], ["h"], "first"),
+        helper.make_node("Elu", ["h"], ["y"], "second", alpha=0.3),
+    ]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 64)) for name in ("x", "y")]
+    graph = helper.make_graph(nodes, "elus", values[:1], values[1:])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    outputs = []
+    for rewritten in (False, True):
+        if rewritten:
+            assert elus_in_parts(proto.graph) == 2 and elus_in_parts(proto.graph) == 0
+        onnx.checker.check_model(proto, full_check=True)
+        session = onnxruntime.InferenceSession(proto.SerializeToString())
+        outputs.append(session.run(None, {"x": x})[0])
+    np.testing.assert_allclose(outputs[1], outputs[0], atol=1e-6)

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+import converters
 import converters.exported
 import converters.torchscript
 import zoo
@@ -32,7 +33,7 @@ from tests.converters.test_onnx import FORMS, changed
 from zoo import Enhancer, create_model
 from zoo.artifact.parity import compare
 from zoo.cli import main
-from zoo.errors import ArtifactError, ParityError
+from zoo.errors import ArtifactError, MissingExtraError, ParityError
 from zoo.layers.conv import CausalConv2d
 from zoo.layers.spectrum import complex_product
 from zoo.runtime.torch_files import RECORD_NAME, TorchGraph
@@ -281,7 +282,7 @@ def test_names_and_contradictions(
     network: Callable[[str], StreamingModule], tmp_path: Path, kind: str
 ) -> None:
     export, other = EXPORTERS[kind], tmp_path / "model.onnx"
-    with pytest.raises(ValueError, match=rf"model\.onnx: the name of .* ends in \{kind}"):
+    with pytest.raises(ValueError, match=rf"model\.onnx: a file of this kind .* ends in \{kind}"):
         export(network(SMALLEST), other)
     path = tmp_path / f"model{kind}"
     with pytest.raises(ValueError, match="frames fixes the length of an offline"):
@@ -382,4 +383,27 @@ def test_the_scripts(
     assert ("PyTorch has deprecated TorchScript" in told.err) == (kind == ".ts")
     assert zoo.verify(path).passed
     assert script.main([*words, "--out", str(tmp_path / "x.onnx")]) == 1
-    assert "the name of" in capsys.readouterr().err and os.listdir(tmp_path) == ["a"]
+    assert "a file of this kind" in capsys.readouterr().err and os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_torch_tensorrt_without_a_gpu(
+    made: Export, network: Callable[[str], StreamingModule], tmp_path: Path
+) -> None:
+    """One clear sentence, to make a file with engines inside, and to run one."""
+    with pytest.raises(MissingExtraError, match=r"torch-tensorrt needs an NVIDIA GPU and PyTorch with CUDA"):
+        converters.compile_torch_tensorrt(network(SMALLEST), tmp_path / "x.pt2", "wav2wav")
+    with pytest.raises(ValueError, match=r"x\.onnx: a file of this kind \(exported program\) ends in \.pt2"):
+        converters.compile_torch_tensorrt(network(SMALLEST), tmp_path / "x.onnx", "wav2wav")
+    assert os.listdir(tmp_path) == []
+
+    def with_engines(name: str, content: bytes) -> bytes:
+        if not name.endswith(RECORD_NAME):
+            return content
+        data = json.loads(content)
+        return json.dumps({**data, "toolchain": {**data["toolchain"], "torch_tensorrt": "2.13.0"}}).encode()
+
+    for kind in KINDS:
+        path = rewritten(made(kind), tmp_path / f"x{kind}", with_engines)
+        with pytest.raises(MissingExtraError, match="holds engines and runs with torch-tensorrt on a GPU"):
+            zoo.verify(path)

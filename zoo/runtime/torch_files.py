@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 
 RECORD_NAME = f"{METADATA_KEY}.json"  # of the manifest, among a file's extra ones
+TORCH_TENSORRT = "torch_tensorrt"  # in a manifest's toolchain: such a file runs on the GPU, with that package
 KINDS = {".ts": "torchscript", ".pt2": "exported program"}
 
 
@@ -57,10 +58,13 @@ class TorchGraph:
                 f'{self.path}: running it needs {error.name}: pip install "speechzoo[torch]"; an .onnx '
                 f"artifact does not"
             ) from error
-        self._torch = torch
+        self._torch, self._device = torch, "cpu"
+        if TORCH_TENSORRT in self.manifest.toolchain:
+            self._device = "cuda"
+            _load_torch_tensorrt(self.path)
         load = _load_script if self.path.suffix == ".ts" else _load_program
         try:
-            self.backend, self._module = load(self.path)
+            self.backend, self._module = load(self.path, self._device)
         except Exception as error:  # whatever a damaged archive leads to
             raise ArtifactError(
                 f"{self.path}: PyTorch {torch.__version__} cannot load it ({_reason(error)}); it is damaged, "
@@ -73,7 +77,7 @@ class TorchGraph:
         Raises:
             ArtifactError: the file does not take what its manifest says.
         """
-        tensors = [self._torch.from_numpy(value) for value in values]
+        tensors = [self._torch.from_numpy(value).to(self._device) for value in values]
         try:
             with self._torch.inference_mode():
                 outputs = self._module(*tensors)
@@ -90,7 +94,7 @@ class TorchGraph:
                 f"export it again"
             )
         taken = {tensor.data_ptr() for tensor in tensors}
-        return [(t.clone() if t.data_ptr() in taken else t.contiguous()).numpy() for t in several]
+        return [(t.clone() if t.data_ptr() in taken else t.contiguous()).cpu().numpy() for t in several]
 
 
 def open_session(path: str | os.PathLike[str]) -> StreamingSession | OfflineSession:
@@ -127,23 +131,41 @@ def read_record(path: Path) -> Manifest:
     return Manifest.from_json(text, str(path))
 
 
-def _load_script(path: Path) -> tuple[str, Callable[..., Any]]:
+def _load_script(path: Path, device: str) -> tuple[str, Callable[..., Any]]:
     import warnings
 
     import torch
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning)  # the export says it
-        return "torchscript", torch.jit.load(str(path), map_location="cpu").eval()
+        return "torchscript", torch.jit.load(str(path), map_location=device).eval()
 
 
-def _load_program(path: Path) -> tuple[str, Callable[..., Any]]:
+def _load_program(path: Path, device: str) -> tuple[str, Callable[..., Any]]:
     from torch.export.pt2_archive._package import load_pt2
 
     contents = load_pt2(str(path))
     if contents.aoti_runners:
         return "aotinductor", next(iter(contents.aoti_runners.values()))
     return "torch.export", next(iter(contents.exported_programs.values())).module()
+
+
+def _load_torch_tensorrt(path: Path) -> None:
+    """What runs engines inside a file; it registers itself with PyTorch."""
+    import importlib
+
+    import torch
+
+    reason = "there is no NVIDIA GPU, or this PyTorch is without CUDA"
+    if torch.cuda.is_available():
+        try:
+            importlib.import_module("torch_tensorrt")
+            return
+        except Exception as error:  # it raises what it likes when something is missing
+            reason = _reason(error)
+    raise MissingExtraError(
+        f"{path}: it holds engines and runs with torch-tensorrt on a GPU ({reason}); docs/nvidia.md says how"
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -158,4 +180,4 @@ def check_suffix(path: str | os.PathLike[str], suffix: str) -> None:
         ValueError: the path ends in something else.
     """
     if Path(path).suffix != suffix:
-        raise ValueError(f"{path}: the name of a {KINDS[suffix]} ends in {suffix}")
+        raise ValueError(f"{path}: a file of this kind ({KINDS[suffix]}) ends in {suffix}")
