@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 EXTRAS = (
     "torch", "safetensors", "yaml", "onnx", "onnxscript", "onnxslim", "onnx_ir", "matplotlib",
-    "kaldi_native_fbank", "kaldiio", "pytest", "hypothesis", "soxr", "scipy", "filelock",
+    "kaldi_native_fbank", "kaldiio", "pytest", "hypothesis", "soxr", "scipy", "tritonclient", "grpc",
 )  # fmt: skip
 
 # None in sys.modules is what the import system itself takes for "not installed".
@@ -115,6 +115,12 @@ NEEDS = [  # code, packages hidden, what the message must say
     ("import converters; converters.export_onnx", ("onnxslim",), "converters.export_onnx needs onnxslim"),
     ("from converters import export_speaker", EXTRAS, "converters.export_speaker needs"),
     ("zoo.Embedder('resnet18', weights={weights!r})", EXTRAS, "an embedder from resnet18 needs torch"),
+    (
+        "import converters; converters.write_repository",
+        EXTRAS,
+        "converters.write_repository needs tritonclient",
+    ),
+    ("import zoo.remote.connection as c; c.Connection()", EXTRAS, "zoo.remote needs tritonclient"),
     ("zoo.create_model('fastenhancer_t', {safetensors!r})", ("safetensors",), "needs safetensors"),
     ("zoo.create_model('fastenhancer_t', {folder!r})", ("yaml",), "needs pyyaml"),
 ]
@@ -137,7 +143,7 @@ def test_what_is_missing_names_its_extra(
     )
     done = python(program, hidden=hidden)
     assert (done.returncode, done.stderr) == (0, "")
-    extra = "onnx" if "export_" in code else "torch"
+    extra = "onnx" if "export_" in code else "triton" if "tritonclient" in message else "torch"
     assert message in done.stdout and f'pip install "speechzoo[{extra}]"' in done.stdout
 
 
@@ -176,6 +182,9 @@ def test_the_command_line_says_what_it_lacks(
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "must be exported once, which needs " in done.stderr
     assert 'pip install "speechzoo[onnx]"' in done.stderr
+    published = python(COMMAND, "publish", "gtcrn", "--folder", tmp_path / "new", hidden=hidden, **cache)
+    assert published.returncode == 1 and 'pip install "speechzoo[onnx]"' in published.stderr
+    assert "publishing needs " in published.stderr and not (tmp_path / "new").exists()
     if "matplotlib" in hidden:
         plot = python(COMMAND, *words, "--artifact", "x.onnx", "--plot", tmp_path / "x.png", hidden=hidden)
         assert plot.returncode == 1 and 'pip install "speechzoo[plot]"' in plot.stderr

@@ -3,8 +3,7 @@
 INPUT is an audio file, a folder of them, or a Kaldi wav.scp ("name path" a line). OUT is a NumPy archive
 (.npz), a Kaldi archive with its index (.ark or .scp, both are written), or a folder, which gets --shards
 Kaldi archives. A recording is called by its name in the wav.scp, by its path inside a folder, or by the path
-that was given, in each case without the ending. What cannot be embedded is listed, the rest is done, and the
-exit status is 1.
+that was given. What cannot be embedded is listed, the rest is done, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -25,6 +25,12 @@ from zoo.errors import ArtifactError, AudioError, SpeechZooError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_file_arguments(parser)
+    add_model_arguments(parser)
+
+
+def add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to embed and where to write it, wherever the model is."""
     add = parser.add_argument
     add("input", nargs="+", metavar="INPUT", help="audio files, folders of them, or wav.scp lists")
     add("-o", "--output", metavar="OUT", type=Path, required=True, help=".npz, .ark, .scp, or a folder")
@@ -32,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--force", action="store_true", help="replace files that exist")
     add("--shards", type=_positive, default=1, metavar="N", help="archives in an output folder (default 1)")
     add("--json", action="store_true", help="print what was done and what failed as JSON")
-    add_model_arguments(parser)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +79,7 @@ def embedder(args: argparse.Namespace) -> Embedder:
         raise error if isinstance(error, SpeechZooError) else SpeechZooError(str(error)) from error
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Embedder] = embedder) -> int:
     recordings = _recordings(args)
     kaldi = args.output.suffix != ".npz"
     if args.output.suffix and args.output.suffix not in SUFFIXES and not args.output.is_dir():
@@ -86,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     taken = [path for path in output_files(args.output, args.shards) if path.exists()]
     if taken and not args.force:
         raise SpeechZooError(f"{taken[0]} exists; pass another name, or --force to replace it")
-    model = embedder(args)
+    model = open_model(args)
     started, seconds = time.perf_counter(), 0.0
     embeddings, failed = {}, []
     results = tqdm(
@@ -160,13 +165,11 @@ def _named(args: argparse.Namespace) -> list[tuple[str, str]]:
             if not paths:
                 hint = "" if args.recursive else "; --recursive takes the folders inside it too"
                 raise AudioError(f"the folder {folder} holds no audio files{hint}")
-            named += [
-                (path.relative_to(folder).with_suffix("").as_posix(), os.fspath(path)) for path in paths
-            ]
+            named += [(path.relative_to(folder).as_posix(), os.fspath(path)) for path in paths]
         elif given.endswith(".scp"):
             named += _listed(Path(given))
         else:
-            named.append((Path(given).with_suffix("").as_posix(), given))
+            named.append((Path(given).as_posix(), given))
     return named
 
 
