@@ -34,9 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "graphs", nargs="+", type=Path, metavar="ONNX", help="the first is what others are to"
-    )
+    parser.add_argument("graphs", nargs="+", type=Path, metavar="ONNX", help="the first is the standard")
     parser.add_argument("--seconds", type=float, default=2.0, help="of speech (default 2)")
     parser.add_argument("--batch", type=int, default=1, help="recordings of a call (default 1)")
     parser.add_argument("--runs", type=int, default=50, help="timed calls of each graph (default 50)")

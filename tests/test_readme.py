@@ -50,3 +50,14 @@ def test_the_network_streams() -> None:
     names: dict[str, object] = {"zoo": zoo, "noisy_hop": hop}
     exec(snippet("noisy_hop"), names)
     assert names["clean"].shape == hop.shape
+
+
+def test_speakers_are_compared(
+    speaker_graph: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "resnet34.onnx").symlink_to(speaker_graph("resnet18"))
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(snippet("embedder.compare"), names)
+    assert -1 <= names["found"].similarity <= 1 and isinstance(names["found"].same, bool)

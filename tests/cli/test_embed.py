@@ -52,10 +52,12 @@ def test_a_folder_with_bad_files(
     assert sorted(Path(f["input"]).name for f in report["failed"]) == ["broken.wav", "empty.wav"]
     assert "2 of 5 recordings failed" in told.err and "empty.wav: it is empty" in told.err
     found, origin = read_embeddings(out)
-    assert list(found) == ["deep er/three 3", "one", "two"] and origin == Origin("resnet18.onnx", False)
+    assert list(found) == ["deep er/three 3.wav", "one.wav", "two.flac"] and origin == Origin(
+        "resnet18.onnx", False
+    )
     embedder = Embedder(graph)
     speech, _ = soundfile.read(recordings / "one.wav", dtype="float32")
-    np.testing.assert_allclose(found["one"], embedder(speech), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found["one.wav"], embedder(speech), rtol=0, atol=1e-4)
     before = out.read_bytes()
     assert main(arguments) == 1 and "exists; pass another name, or --force" in capsys.readouterr().err
     assert main([*arguments, "--force"]) == 1

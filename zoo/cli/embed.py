@@ -3,8 +3,7 @@
 INPUT is an audio file, a folder of them, or a Kaldi wav.scp ("name path" a line). OUT is a NumPy archive
 (.npz), a Kaldi archive with its index (.ark or .scp, both are written), or a folder, which gets --shards
 Kaldi archives. A recording is called by its name in the wav.scp, by its path inside a folder, or by the path
-that was given, in each case without the ending. What cannot be embedded is listed, the rest is done, and the
-exit status is 1.
+that was given. What cannot be embedded is listed, the rest is done, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -166,13 +165,11 @@ def _named(args: argparse.Namespace) -> list[tuple[str, str]]:
             if not paths:
                 hint = "" if args.recursive else "; --recursive takes the folders inside it too"
                 raise AudioError(f"the folder {folder} holds no audio files{hint}")
-            named += [
-                (path.relative_to(folder).with_suffix("").as_posix(), os.fspath(path)) for path in paths
-            ]
+            named += [(path.relative_to(folder).as_posix(), os.fspath(path)) for path in paths]
         elif given.endswith(".scp"):
             named += _listed(Path(given))
         else:
-            named.append((Path(given).with_suffix("").as_posix(), given))
+            named.append((Path(given).as_posix(), given))
     return named
 
 
