@@ -186,8 +186,8 @@ def _listed(path: Path) -> list[tuple[str, str]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        name, _, source = line.strip().partition(" ")
-        source = source.strip()
+        name, *rest = line.split(None, 1)
+        source = rest[0].strip() if rest else ""
         if not source:
             raise ArtifactError(f'{path}, line {number}: expected "name path", got {line!r}')
         if source.endswith("|"):
