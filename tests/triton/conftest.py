@@ -68,17 +68,19 @@ def served(
     wheel: Path, exported: Callable[..., Path], fixed_hop: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
     """All the enhancers that the tests use, on one server."""
-    from converters.triton import write_repository
+    from converters.triton import Serving, write_repository
 
     work = tmp_path_factory.mktemp("triton")
     artifacts = {
         "enhancer": MANY,
         "fixed_hop": fixed_hop,
+        "patient": fixed_hop,
         "spectral": exported("fastenhancer_t", "spec2spec", streams="streams", hops="hops"),
         "victim": MANY,
     }
     for name, artifact in artifacts.items():
-        write_repository(artifact, work / name, name=name)
+        serving = Serving(queue_delay=0.02 if name == "patient" else 0.0)
+        write_repository(artifact, work / name, serving, name=name)
     with TritonServer(wheel, [work / name / "models" for name in artifacts], work) as server:
         yield Served(server, artifacts)
 
@@ -110,6 +112,6 @@ def speakers(
         "waves": speaker_graph("resnet18-wav"),
     }
     for name, artifact in artifacts.items():
-        write_repository(artifact, work / name, Serving(seconds=(1.0, 4.0)), name=name)
+        write_repository(artifact, work / name, Serving(seconds=(1.0, 4.0), queue_delay=0.005), name=name)
     with TritonServer(wheel, [work / name / "models" for name in artifacts], work) as server:
         yield Served(server, artifacts)
