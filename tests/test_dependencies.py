@@ -39,7 +39,14 @@ def python(
 
 def modules_without_torch() -> list[str]:
     """Every module of zoo that has no business with torch, and what converters has of that kind."""
-    needs_torch = ("zoo.checkpoint", "zoo.create", "zoo.layers", "zoo.network", "zoo.speaker", "zoo.streaming")
+    needs_torch = (
+        "zoo.checkpoint",
+        "zoo.create",
+        "zoo.layers",
+        "zoo.network",
+        "zoo.speaker",
+        "zoo.streaming",
+    )
     names = ["zoo", "converters", "converters.cache"]
     import zoo
 
