@@ -21,6 +21,7 @@ from converters.precision import reduce_precision
 from converters.synthesis import default_buckets, export_synthesis
 from converters.tracing import FORBIDDEN
 from scripts import export_synthesis as script
+from tests.test_readme import snippet
 from zoo.artifact.manifest import METADATA_KEY, Manifest, SynthesisManifest
 from zoo.cli import main
 from zoo.errors import ArtifactError, CheckpointError, ParityError, TextError, UnknownModelError
@@ -554,6 +555,14 @@ def test_export_says_what_is_wrong(tmp_path: Path, checkpoint: Path, capsys: Cap
     assert script.main(["--weights", "no.pt", "--output", str(tmp_path)]) == 1
     assert "error: fastspeech has no weights 'no.pt'" in capsys.readouterr().err
     assert os.listdir(tmp_path) == []
+
+
+def test_the_readmes_example(graphs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "graphs").symlink_to(graphs)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"zoo": zoo}
+    exec(snippet("zoo.Synthesizer("), names)
+    assert len(names["speech"].pieces) >= 2 and names["speech"].unknown == ()
 
 
 # reduced precision, and engines without a GPU
