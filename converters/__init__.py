@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from converters.synthesis import export_buckets, export_synthesis
     from converters.tensorrt import build_engine
     from converters.torchscript import export_torchscript
+    from converters.triton import write_repository
 
 __all__ = [
     "build_engine",
@@ -23,6 +24,7 @@ __all__ = [
     "export_speaker",
     "export_synthesis",
     "export_torchscript",
+    "write_repository",
 ]
 
 _HOME = {  # module, and the extra that it needs
@@ -33,6 +35,7 @@ _HOME = {  # module, and the extra that it needs
     "export_speaker": ("converters.speaker", "onnx"),
     "export_synthesis": ("converters.synthesis", "onnx"),
     "export_torchscript": ("converters.torchscript", "torch"),
+    "write_repository": ("converters.triton", "triton"),
 }
 
 

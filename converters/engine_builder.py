@@ -7,7 +7,6 @@ is computed in how many bits is the graph's own affair.
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 import time
@@ -20,15 +19,8 @@ from tqdm import tqdm
 
 from zoo.artifact.engine import TITLES, Flavour, Shapes
 from zoo.errors import ArtifactError, MissingExtraError
+from zoo.runtime.nvidia import load_library, make_logger
 
-MODULES: dict[str, tuple[str, ...]] = {
-    "tensorrt": ("tensorrt",),
-    "tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings"),
-}
-INSTALL = {
-    "tensorrt": "docs/nvidia.md says how to install it",
-    "tensorrt_rtx": "pip install tensorrt-rtx",
-}
 BUILDER_FLAGS = {"refit": "REFIT", "version_compatible": "VERSION_COMPATIBLE"}
 
 
@@ -80,24 +72,6 @@ class Built:
     warnings: tuple[str, ...]
 
 
-def load_library(flavour: str) -> Any:
-    """The module of a flavour.
-
-    Raises:
-        MissingExtraError: it is not installed, or its libraries are not there.
-    """
-    title, reason = TITLES[flavour], "no such module"
-    for name in MODULES[flavour]:
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name != name:
-                reason = str(error)
-        except Exception as error:  # bindings without their libraries raise what they like
-            reason = str(error).strip().splitlines()[0][:200]
-    raise MissingExtraError(f"{title} is not installed ({reason}); {INSTALL[flavour]}")
-
-
 def build(job: Job, trt: Any = None) -> Built:
     """Parse, compile and write.
 
@@ -112,16 +86,16 @@ def build(job: Job, trt: Any = None) -> Built:
     """
     trt = trt or load_library(job.flavour)
     title = f"{TITLES[job.flavour]} {trt.__version__}"
-    begin, told = time.perf_counter(), make_logger(trt)
+    begin, log = time.perf_counter(), make_logger(trt)
     try:
-        builder = trt.Builder(told)
+        builder = trt.Builder(log)
     except TypeError as error:  # what pybind11 makes of a null pointer
         raise MissingExtraError(
-            f"{title} cannot start ({told.last() or error}); its builder needs an NVIDIA GPU and a driver "
+            f"{title} cannot start ({log.told() or error}); its builder needs an NVIDIA GPU and a driver "
             f"that is new enough. TensorRT for RTX builds without one: --rtx"
         ) from error
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, told)
+    parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(job.onnx):
         raise ArtifactError(f"{job.name}: the parser of {title} refuses it: {_refusals(parser)}")
     config = _configure(trt, builder, network, job)
@@ -137,7 +111,7 @@ def build(job: Job, trt: Any = None) -> Built:
     if monitor.interrupted:
         raise KeyboardInterrupt
     if plan is None:
-        reason = told.last() or "it does not say why"
+        reason = log.told() or "it does not say why"
         if "memory" in reason.lower() and ("out of" in reason.lower() or "insufficient" in reason.lower()):
             raise ArtifactError(_out_of_memory(job, title, reason))
         raise ArtifactError(f"{job.name}: the compiler of {title} refuses it: {reason}")
@@ -149,30 +123,8 @@ def build(job: Job, trt: Any = None) -> Built:
         network.num_layers,
         Path(job.plan).stat().st_size,
         time.perf_counter() - begin,
-        tuple(dict.fromkeys(told.warnings)),
+        tuple(dict.fromkeys(log.warnings)),
     )
-
-
-def make_logger(trt: Any) -> Any:
-    """A logger that keeps warnings and errors instead of printing them."""
-
-    class Log(trt.ILogger):
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.warnings: list[str] = []
-            self.errors: list[str] = []
-
-        def log(self, severity: Any, message: str) -> None:
-            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.errors.append(message.strip())
-            elif severity == trt.ILogger.WARNING:
-                self.warnings.append(message.strip())
-
-        def last(self) -> str:
-            """The errors in a line, the first ones first: it names the cause."""
-            return " ".join("; ".join(dict.fromkeys(self.errors[:3])).split())[:600]
-
-    return Log()
 
 
 def make_monitor(trt: Any, shown: bool) -> Any:

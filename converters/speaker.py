@@ -109,6 +109,8 @@ class _FeatureGraph(nn.Module):
     one, whoever runs the graph; a pooling of too few frames would be NaN.
     """
 
+    mean: Tensor | None
+
     def __init__(self, core: SpeakerNetwork, mean: Tensor | None) -> None:
         super().__init__()
         self.core = core
@@ -121,6 +123,8 @@ class _FeatureGraph(nn.Module):
 
 class _WaveformGraph(nn.Module):
     """Waveforms (B, N) with the samples of each row (B,) to embeddings (B, E)."""
+
+    mean: Tensor | None
 
     def __init__(self, core: SpeakerNetwork, mean: Tensor | None) -> None:
         super().__init__()

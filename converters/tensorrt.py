@@ -24,7 +24,7 @@ from typing import Any
 from onnx import load as load_graph
 
 import zoo
-from converters.engine_builder import Built, Job, load_library
+from converters.engine_builder import Built, Job
 from converters.files import gate
 from converters.precision import RECURRENT_LAYERS, Feeds, reduce_precision
 from converters.profiles import complete_profiles, parse_profiles
@@ -38,10 +38,16 @@ from zoo.artifact.engine import (
     record_path,
     system,
 )
+from zoo.artifact.golden import parity_speech
+from zoo.artifact.manifest import EnhancementManifest
+from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.hub import cache_folder
+from zoo.runtime.enhancement import session_over
 from zoo.runtime.gpu import find_gpu
 from zoo.runtime.graph import Graph
+from zoo.runtime.nvidia import load_library
+from zoo.runtime.tensorrt import open_session
 from zoo.spec import Tolerance
 
 Progress = Callable[[str], None]
@@ -61,7 +67,8 @@ class EngineReport:
         seconds: of parsing and compiling.
         warnings: what the library said.
         command: the same by NVIDIA's own command line.
-        parity: how close a reduced graph comes to the full one; empty for fp32.
+        parity: how close the engine comes to the graph where it ran on a GPU; else how close a reduced graph
+            does, and nothing for fp32.
     """
 
     path: Path
@@ -178,6 +185,10 @@ def build_engine(
                     raise ArtifactError(f"{error}{_advice(source, record)}") from error
                 say(f"{error}; once more with recurrent layers in 16 bits")
         record = replace(record, kept=kept, engine_sha256=file_digest(temporary))
+        on_gpu = _check_on_gpu(source, temporary, record)
+        if on_gpu:
+            parity = str(on_gpu)
+            say(f"{source.name}: on the GPU, {parity}")
         beside.write_text(record.to_json())
     return EngineReport(
         out, record, built.layers, built.seconds, built.warnings, command_line(record, source, out), parity
@@ -241,6 +252,10 @@ def describe(
     if flavour == "tensorrt" and targets:
         raise ValueError("targets are for TensorRT for RTX (--rtx); TensorRT builds for the card at hand")
     ahead = flavour == "tensorrt_rtx"
+    if ahead and version_compatible:
+        raise ValueError(
+            "version_compatible is for TensorRT (without --rtx); TensorRT for RTX brings no library for it"
+        )
     library, gpu = load_library(flavour), find_gpu()
     return EngineRecord(
         flavour=flavour,
@@ -299,8 +314,40 @@ def run_job(job: Job, folder: Path) -> Built:
     )
 
 
+def _check_on_gpu(onnx: Path, engine: Path, record: EngineRecord) -> ParityReport | None:
+    """Hold an enhancer's engine against its graph in ONNX Runtime, if it can run here.
+
+    Raises:
+        ParityError: it differs by more than its precision may.
+    """
+    graph, gpu = Graph(onnx), find_gpu()
+    if gpu is None or record.refusal(record.library, gpu) or record.manifest is None:
+        return None
+    manifest = graph.manifest
+    if not isinstance(manifest, EnhancementManifest) or "no_tf32" not in record.flags:
+        return None
+    beside = record_path(engine)
+    beside.write_text(record.to_json())
+    try:
+        computed = open_session(engine)
+        speech = parity_speech(manifest.front_end.sample_rate)[None]
+        return compare(
+            session_over(graph).whole(speech),
+            computed.whole(speech),
+            tensor="waveform of the engine",
+            tolerance=record.tolerance,
+            frame_length=manifest.front_end.hop_length,
+        )
+    except MissingExtraError:  # no PyTorch with CUDA to run it with
+        return None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def _advice(onnx: Path, record: EngineRecord) -> str:
-    """A way out that is known for such a graph."""
+    """A way out that is known in such a case."""
+    if "refit" in record.flags and find_gpu() is None:
+        return ". With TensorRT for RTX too, engines that can be refitted are built where there is a GPU"
     if record.profiles and any(node.op_type == "Attention" for node in load_graph(onnx).graph.node):
         return (
             ". Compilers of NVIDIA's are known to fail on the operator Attention where a dimension is free: "

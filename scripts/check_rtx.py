@@ -14,12 +14,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 import zoo
-from converters.engine_builder import load_library
 from converters.onnx import export_onnx
 from converters.tensorrt import RTX_TARGETS, build_engine
 from scripts.check_all import CASES, random_model
 from zoo.artifact.manifest import Form
 from zoo.errors import SpeechZooError
+from zoo.runtime.nvidia import load_library
 
 REPORT = Path(__file__).parent.parent / "docs" / "tensorrt.md"
 FREE_OPSET = 18  # the compiler dies of the operator Attention where a dimension is free (1.7.1)

@@ -175,22 +175,22 @@ def speaker_folder(shared: Path, cache_folder: Path) -> Callable[[str], Path]:
 def speaker_graph(cache_folder: Path, speaker_folder: Callable[[str], Path]) -> Callable[[str], Path]:
     """``speaker_graph(name)``: the ONNX file of a model with the weights of ``speaker_folder``.
 
-    ``resnet18``, ``ecapa_c512_glob`` or ``campplus``; ``resnet18-wav`` is of the form that takes waveforms.
-    Each is made once a run, and for all tests: copy it to change it.
+    ``resnet18``, ``ecapa_c512_glob`` or ``campplus``; or ``resnet18-wav``, which takes waveforms and
+    subtracts the folder's mean. Each is made once a run, and for all tests: copy it to change it.
     """
     folders = {"resnet18": "ResNet18", "ecapa_c512_glob": "ECAPA_c512", "campplus": "CAMPPlus"}
 
     def export(name: str) -> Path:
         from filelock import FileLock
 
-        from converters.speaker import export_speaker
-        from zoo import create_model
+        from scripts.export_speaker import main
 
         model, _, form = name.partition("-")
-        path = cache_folder / f"{name}.onnx"
+        folder, path = speaker_folder(folders[model]), cache_folder / f"{name}.onnx"
+        options = ["--form", "wav", "--mean-vec", str(folder / "mean_vec.npy")] if form else []
         with FileLock(f"{path}.lock"):
             if not path.is_file():
-                export_speaker(create_model(model, speaker_folder(folders[model])), path, form or "feats")
+                assert not main(["--folder", str(folder), "--onnx-path", str(path), *options])
                 path.chmod(0o444)
         return path
 

@@ -187,8 +187,9 @@ class Embedder:
         for source in sources:
             paths.append(os.fspath(source))
             try:
-                pending.append(self._read(paths[-1], mix_down))
-                samples += len(pending[-1])
+                row = self._read(paths[-1], mix_down)
+                pending.append(row)
+                samples += len(row)
             except AudioError as error:
                 pending.append(FileEmbedding(paths[-1], None, error=str(error)))
             if samples > _SECONDS_AT_ONCE * self.sample_rate:
@@ -263,7 +264,7 @@ class Embedder:
         for place, (index, _) in enumerate(pieces):
             sums[index] += made[place]
             counts[index] += 1
-        embeddings = sums / np.maximum(counts, 1)[:, None].astype(np.float32)
+        embeddings = np.divide(sums, np.maximum(counts, 1)[:, None], dtype=np.float32)
         return embeddings if self._mean is None else embeddings - self._mean
 
     def _pieces(self, row: Array) -> list[Array]:

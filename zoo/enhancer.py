@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Union, cast
 
 import numpy as np
@@ -45,6 +45,7 @@ class Enhancer:
         weights: str | os.PathLike[str] | None = None,
         *,
         threads: int = 1,
+        providers: Sequence[str] = (),
     ) -> None:
         """
         Args:
@@ -54,6 +55,8 @@ class Enhancer:
             weights: tag or checkpoint path, for a model's name; by default those that come with the package,
                 which run in ONNX Runtime.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
+            providers: of ONNX Runtime: ``cuda``, ``tensorrt``, ... in the order of preference; by default the
+                CPU. One that does not start is an error.
 
         Raises:
             ArtifactError: an artifact that cannot be read, or was given weights besides.
@@ -61,7 +64,7 @@ class Enhancer:
             CheckpointError: no weights, where none come with the package, or weights that do not fit.
             MissingExtraError: PyTorch is needed and not installed.
         """
-        self.session = _open(source, weights, threads)
+        self.session = _open(source, weights, threads, providers)
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
         self.streaming = self.session.streaming
@@ -143,11 +146,15 @@ class Enhancer:
         yield stream.flush()
 
 
-def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) -> Session:
+def _open(
+    source: Source, weights: str | os.PathLike[str] | None, threads: int, providers: Sequence[str] = ()
+) -> Session:
     """The session that the arguments of ``Enhancer`` name."""
     if not isinstance(source, (str, os.PathLike)):
         if weights is not None:
             raise CheckpointError("weights go with a model's name; a network or session has its own")
+        if providers:
+            raise ArtifactError("providers are ONNX Runtime's; a network or session has no use for them")
         if hasattr(source, "run") and hasattr(source, "front_end"):
             return cast(Session, source)
         return _torch_session(source)
@@ -155,7 +162,7 @@ def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) 
     if is_artifact(name):
         if weights is not None:
             raise ArtifactError(f"{name}: an artifact has its own weights; leave weights={weights!r} out")
-        return open_artifact(name, threads=threads)
+        return open_artifact(name, threads=threads, providers=providers)
     if os.path.exists(name) and name not in list_models():
         raise ArtifactError(
             f"{name}: artifacts end in {', '.join(SUFFIXES)}; for a checkpoint pass the model's name and "
@@ -167,7 +174,10 @@ def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) 
     if artifact is not None:
         from zoo.runtime.onnx import open_session
 
-        return open_session(artifact, many=packaged_artifact(spec, tag, many=True), threads=threads)
+        many = packaged_artifact(spec, tag, many=True)
+        return open_session(artifact, many=many, threads=threads, providers=providers)
+    if providers:
+        raise ArtifactError(f"{name} runs in PyTorch with these weights; providers are ONNX Runtime's")
     if weights is None:
         raise CheckpointError(
             f"{name} needs weights: none come with the package. {weights_advice(spec)}, or an exported .onnx "

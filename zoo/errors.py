@@ -46,5 +46,17 @@ class StateError(SpeechZooError, ValueError):
     """A streaming state that does not belong to the model it was passed to."""
 
 
+class ServerError(SpeechZooError):
+    """A server that cannot be reached or answers with an error.
+
+    Attributes:
+        temporary: whether the same may succeed later.
+    """
+
+    def __init__(self, message: str, *, temporary: bool = False) -> None:
+        super().__init__(message)
+        self.temporary = temporary
+
+
 class TextError(SpeechZooError, ValueError):
     """Text that cannot be spoken as it is."""

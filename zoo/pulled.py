@@ -23,7 +23,8 @@ from zoo.artifact.target import FLAVOURS, choose, this_machine
 from zoo.errors import ArtifactError, HubError, MissingExtraError, SpeechZooError
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
-from zoo.repository import GOLDEN, INDEX, INDEX_LIMIT, PARAMETERS, File, Index
+from zoo.repository import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, Index
+from zoo.runtime.artifact import is_artifact, load_artifact
 
 VARIABLE = "SPEECHZOO_REPO"
 Say = Callable[[str], object]
@@ -120,7 +121,7 @@ def prove(path: Path, file: File, index: Index, golden: Path | None, where: str)
             if golden is None:
                 raise ArtifactError(f"{path}: without {GOLDEN} it cannot be verified")
             _prove_parameters(path, index, read_golden(golden, f"{where}: {GOLDEN}"))
-        elif file.format in _PROVABLE:
+        elif file.format in GRAPHS and is_artifact(path):
             _prove_graph(path, file, index)
         else:
             raise ArtifactError(
@@ -259,23 +260,22 @@ def _engine(
     say(f"{source.name}: {reason}")
     if target is not None:
         return _proved(source, next(file for file in engines if file.engine is target), say)
+    if streams != 1:
+        raise ArtifactError(
+            f"{source.name}: {reason}; and its graphs take one stream a call. Export one with --streams 0 "
+            f"and build an engine from that"
+        )
     graph = source.index.find("onnx", source.name, form, streaming)
     say(f"{source.name}: building an engine here from {graph.path}")
-    return _build_engine(_proved(source, graph, say), flavour, precision, say)
-
-
-def _build_engine(onnx: Path, flavour: str, precision: str, say: Say) -> Path:
-    """An engine for this machine, made by the converter and kept by it."""
+    onnx = _proved(source, graph, say)
     try:
-        build = importlib.import_module("converters.tensorrt").build_engine
+        build = importlib.import_module("converters.tensorrt").cached_engine
     except ImportError as error:
         raise MissingExtraError(
-            f"building an engine needs {error.name}: pip install "
-            f'"speechzoo[{flavour.replace("_", "-")}]"; --format onnx runs without'
+            f"building an engine needs {error.name}: docs/nvidia.md says how to install it; --format onnx "
+            f"runs without it"
         ) from error
-    target = hub.cache_folder() / "engines" / hub.sha256_of(onnx)[:16] / f"{onnx.stem}.{precision}.engine"
-    build(onnx, target, flavour=flavour, precision=precision, progress=say)
-    return target
+    return Path(build(onnx, flavour=flavour, precision=precision, progress=say))
 
 
 def _prove_parameters(path: Path, index: Index, golden: Golden) -> None:
@@ -303,10 +303,9 @@ def _prove_parameters(path: Path, index: Index, golden: Golden) -> None:
 
 def _prove_graph(path: Path, file: File, index: Index) -> None:
     """A graph against its manifest, the index and the recording inside it."""
-    from zoo.runtime.artifact import open_artifact
     from zoo.runtime.verification import verify
 
-    manifest = open_artifact(path).graph.manifest
+    manifest = load_artifact(path).manifest
     if manifest is None:
         raise ArtifactError(f"{path}: it has no manifest of speechzoo")
     for what, found, expected in (
@@ -318,9 +317,6 @@ def _prove_graph(path: Path, file: File, index: Index) -> None:
         if found != expected:
             raise ArtifactError(f"{path}: its manifest has {what} {found!r}, the index {expected!r}")
     verify(path)
-
-
-_PROVABLE = ("onnx", "torchscript", "exported")
 
 
 @contextmanager

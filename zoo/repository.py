@@ -22,7 +22,13 @@ VERSION = 1
 INDEX_LIMIT = 1 << 20  # bytes; an index is some thousand
 GRAPHS = ("onnx", "torchscript", "exported", *FLAVOURS)  # formats of a form, streaming or not
 PARAMETERS = "safetensors"
-ENDINGS = {PARAMETERS: ".safetensors", "onnx": ".onnx", "torchscript": ".ts", "exported": ".pt2"}
+ENDINGS = {
+    PARAMETERS: ".safetensors",
+    "onnx": ".onnx",
+    "torchscript": ".ts",
+    "exported": ".pt2",
+    **dict.fromkeys(FLAVOURS, ".engine"),
+}
 RECORD = "record"  # of what a file beside it is, ``<name>.json``
 HELPERS = ("card", "golden", RECORD)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")

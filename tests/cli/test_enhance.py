@@ -292,7 +292,7 @@ def test_options_that_do_not_fit(
         (["--weights", "x.tar"], "--model is missing: whose weights are x.tar?"),
         (["--model", "gtcm", "--weights", "x.tar"], "there is no model 'gtcm'; did you mean gtcrn"),
         (["--artifact", "missing.onnx"], "missing.onnx: there is no such file"),
-        (["--artifact", "x.tar"], ".pt2 is expected; a checkpoint goes with --model"),
+        (["--artifact", "x.tar"], ".trt is expected; a checkpoint goes with --model"),
         (["--artifact", "x.onnx", "--model", "gtcrn"], "leave --model and --weights out"),
     ],
 )

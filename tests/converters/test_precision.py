@@ -104,7 +104,7 @@ def test_a_tool_that_slips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert os.listdir(tmp_path) == []
 
 
-def other_graph(path: Path, *, recurrent: bool = False) -> Path:
+def other_graph(path: Path, *, recurrent: bool = False, rows: int | str = 5) -> Path:
     """A small graph of another task: two layers, or an LSTM between them."""
     random = np.random.default_rng(0)
     shapes: dict[str, tuple[int, ...]] = {"a": (8, 16), "b": (16, 4)}
@@ -122,7 +122,7 @@ def other_graph(path: Path, *, recurrent: bool = False) -> Path:
     ]
     values: list[Any] = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in (("x", (5, 1, 8)), ("y", (1, 1, 4) if recurrent else (5, 1, 4)))
+        for name, shape in (("x", (rows, 1, 8)), ("y", (1, 1, 4) if recurrent else (rows, 1, 4)))
     ]
     graph = helper.make_graph(nodes, "other", values[:1], values[1:], weights)
     opset = helper.make_opsetid("", 18)

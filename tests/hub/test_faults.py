@@ -301,7 +301,7 @@ FAULTS = [
         f"{GRAPH_RE}: ONNX Runtime .* cannot load it",
         content_of(GRAPH, b"x" * 9999),
     ),
-    Fault("no manifest", ArtifactError, f"{GRAPH_RE}: it has no speechzoo manifest", without_manifest),
+    Fault("no manifest", ArtifactError, f"{GRAPH_RE}: it has no manifest of speechzoo", without_manifest),
     Fault(
         "another shape", ArtifactError, f"{GRAPH_RE}: its inputs are not those of its manifest", another_shape
     ),
@@ -400,7 +400,8 @@ def test_there_are_enough() -> None:
 def test_it_is_told_and_no_file_is_given(
     fault: Fault, server: Hub, cache: Path, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "TIMEOUT", 0.4)
+    if {mute, stalls} & set(fault.answers.values()):
+        monkeypatch.setattr(hub, "TIMEOUT", 0.4)
     commit = publish(server, fault.change(files))
     server.faults.update(fault.answers)
     options = {"repo": REPO, "out": str(tmp_path / "out"), **fault.options}
@@ -410,7 +411,7 @@ def test_it_is_told_and_no_file_is_given(
         zoo.pull(MODEL, **options)
     assert type(caught.value) is fault.error
     assert str(cache) not in str(caught.value) and "\n" not in str(caught.value)
-    assert time.perf_counter() - started < 10
+    assert time.perf_counter() - started < 20
     assert not (tmp_path / "out").exists()
     left = {Path(name).name for name in kept(cache) if not name.startswith("incoming/")}
     assert left <= {INDEX, "main", GOLDEN}, left
@@ -423,13 +424,14 @@ def test_afterwards_the_right_file_comes(
     fault: Fault, server: Hub, cache: Path, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a bad answer left does not spoil the next attempt."""
-    monkeypatch.setattr(hub, "TIMEOUT", 0.4)
+    if {mute, stalls} & set(fault.answers.values()):
+        monkeypatch.setattr(hub, "TIMEOUT", 0.4)
     publish(server, files)
     server.faults.update(fault.answers)
     with pytest.raises(HubError):
         zoo.pull(MODEL, repo=REPO)
     server.faults.clear()
-    monkeypatch.setattr(hub, "TIMEOUT", 5)
+    monkeypatch.setattr(hub, "TIMEOUT", 10)
     assert zoo.pull(MODEL, repo=REPO).read_bytes() == files[GRAPH]
     assert not [name for name in kept(cache) if name.startswith("incoming/")]
 
@@ -442,7 +444,7 @@ def test_nobody_there(server: Hub, cache: Path, files: Files) -> None:
     started = time.perf_counter()
     with pytest.raises(HubError, match=r"config\.json: the server cannot be reached .* check the network"):
         zoo.pull(MODEL, repo=REPO)
-    assert time.perf_counter() - started < 3 and kept(cache) == []
+    assert time.perf_counter() - started < 10 and kept(cache) == []
 
 
 def test_an_index_has_no_room_for_tricks(files: Files) -> None:

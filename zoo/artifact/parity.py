@@ -76,11 +76,11 @@ def compare(
             first = int(np.argwhere(~np.isfinite(values))[0][axis]) // frame_length
             raise ParityError(f"{tensor}: the {name} is not finite from {unit} {first} on")
     error = np.abs(candidate - reference)
-    noise = float(np.sum(error**2))
+    snr_db, max_error = measure_difference(reference, candidate)
     report = ParityReport(
         tensor=tensor,
-        snr_db=float(10 * np.log10(np.sum(reference**2) / noise)) if noise else float("inf"),
-        max_error=float(error.max() / np.abs(reference).max()),
+        snr_db=snr_db,
+        max_error=max_error,
         frame=int(np.unravel_index(error.argmax(), error.shape)[axis]) // frame_length,
         tolerance=tolerance,
         elements=reference.size,
@@ -92,3 +92,19 @@ def compare(
             f"max_error={report.max_error * 1.06:.1e})"  # two digits round down by less than that
         )
     return report
+
+
+def measure_difference(reference: Array, candidate: Array) -> tuple[float, float]:
+    """SNR in dB, and the largest difference over the reference's largest magnitude.
+
+    Two silent arrays do not differ; beside a silent reference any difference is infinite, and so is a value
+    that is not finite.
+    """
+    reference, candidate = np.asarray(reference, np.float64), np.asarray(candidate, np.float64)
+    error = np.abs(candidate - reference)
+    noise, energy = float(np.sum(error**2)), float(np.sum(reference**2))
+    if not np.isfinite(noise) or (noise and not energy):
+        return float("-inf"), float("inf")
+    if not noise:
+        return float("inf"), 0.0
+    return float(10 * np.log10(energy / noise)), float(error.max() / np.abs(reference).max())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.errors import ArtifactError, MissingExtraError
+from zoo.runtime.gpu import find_gpu
 
 FLAVOURS = ("tensorrt", "tensorrt_rtx")
 Shapes = Sequence[Sequence[int]]  # least, best, most
@@ -127,15 +127,12 @@ def this_machine(flavour: str) -> Machine:
         library = importlib.import_module(flavour)
     except ImportError as error:
         raise MissingExtraError(
-            f'{flavour} engines need {flavour}: pip install "speechzoo[{flavour.replace("_", "-")}]"; '
-            f"--format onnx runs without it"
+            f"{flavour} engines need {flavour}, which is not installed: docs/nvidia.md says how; --format "
+            f"onnx runs without it"
         ) from error
-    query = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader"]
-    try:
-        found = subprocess.run(query, capture_output=True, text=True, check=True, timeout=30).stdout
-        name, capability = (text.strip() for text in found.splitlines()[0].rsplit(",", 1))
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+    gpu = find_gpu()
+    if gpu is None:
         raise ArtifactError(
-            f"{flavour} engines need an NVIDIA GPU, and nvidia-smi tells of none; --format onnx runs without"
-        ) from error
-    return Machine(name, capability, str(library.__version__))
+            f"{flavour} engines need an NVIDIA GPU, and no driver tells of one; --format onnx runs without it"
+        )
+    return Machine(gpu.name, gpu.capability, str(library.__version__))

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -25,6 +26,12 @@ from zoo.errors import ArtifactError, AudioError, SpeechZooError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_file_arguments(parser)
+    add_model_arguments(parser)
+
+
+def add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to embed and where to write it, wherever the model is."""
     add = parser.add_argument
     add("input", nargs="+", metavar="INPUT", help="audio files, folders of them, or wav.scp lists")
     add("-o", "--output", metavar="OUT", type=Path, required=True, help=".npz, .ark, .scp, or a folder")
@@ -32,7 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--force", action="store_true", help="replace files that exist")
     add("--shards", type=_positive, default=1, metavar="N", help="archives in an output folder (default 1)")
     add("--json", action="store_true", help="print what was done and what failed as JSON")
-    add_model_arguments(parser)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +80,7 @@ def embedder(args: argparse.Namespace) -> Embedder:
         raise error if isinstance(error, SpeechZooError) else SpeechZooError(str(error)) from error
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Embedder] = embedder) -> int:
     recordings = _recordings(args)
     kaldi = args.output.suffix != ".npz"
     if args.output.suffix and args.output.suffix not in SUFFIXES and not args.output.is_dir():
@@ -86,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     taken = [path for path in output_files(args.output, args.shards) if path.exists()]
     if taken and not args.force:
         raise SpeechZooError(f"{taken[0]} exists; pass another name, or --force to replace it")
-    model = embedder(args)
+    model = open_model(args)
     started, seconds = time.perf_counter(), 0.0
     embeddings, failed = {}, []
     results = tqdm(
@@ -180,8 +186,8 @@ def _listed(path: Path) -> list[tuple[str, str]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        name, _, source = line.strip().partition(" ")
-        source = source.strip()
+        name, *rest = line.split(None, 1)
+        source = rest[0].strip() if rest else ""
         if not source:
             raise ArtifactError(f'{path}, line {number}: expected "name path", got {line!r}')
         if source.endswith("|"):

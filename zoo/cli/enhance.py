@@ -57,9 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("model")
     model.add_argument("--model", metavar="NAME", help=f"see `speechzoo list` (default {DEFAULT_MODEL})")
     model.add_argument("--weights", metavar="TAG|PATH", help="default: those in the package")
-    model.add_argument("--artifact", metavar="FILE", help="an exported file instead: .onnx, .ts, .pt2")
+    model.add_argument("--artifact", metavar="FILE", help="exported: .onnx, .ts, .pt2, .engine")
     model.add_argument(
         "--threads", type=_positive, default=1, metavar="N", help="of ONNX Runtime (default 1)"
+    )
+
+    model.add_argument(
+        "--providers",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="of ONNX Runtime: cuda, tensorrt, ... (default cpu)",
     )
 
     audio = parser.add_argument_group("audio")
@@ -116,13 +124,13 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
                 f"--artifact {args.artifact}: a file in {', '.join(SUFFIXES)} is expected; a checkpoint "
                 f"goes with --model NAME --weights {args.artifact}"
             )
-        return Enhancer(args.artifact, threads=args.threads)
+        return Enhancer(args.artifact, threads=args.threads, providers=args.providers)
     if args.weights and not args.model:
         raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
     name = args.model or DEFAULT_MODEL
     spec = get_spec(name, EnhancementSpec)
     if packaged_artifact(spec, args.weights):
-        return Enhancer(name, args.weights, threads=args.threads)
+        return Enhancer(name, args.weights, threads=args.threads, providers=args.providers)
     if not args.weights:
         raise SpeechZooError(
             f"--weights is missing: none of {name} come with the package. {weights_advice(spec)}"
@@ -130,7 +138,7 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
     from converters.cache import cached_export
 
     path = cached_export(name, args.weights, progress=lambda line: print(line, file=sys.stderr))
-    return Enhancer(path, threads=args.threads)
+    return Enhancer(path, threads=args.threads, providers=args.providers)
 
 
 def _jobs(args: argparse.Namespace) -> list[_Job]:

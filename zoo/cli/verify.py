@@ -18,7 +18,10 @@ from zoo.runtime.verification import verify
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "artifact", nargs="+", metavar="FILE", help="exported artifacts (.onnx, .ts, .pt2), or model names"
+        "artifact",
+        nargs="+",
+        metavar="FILE",
+        help=".onnx, .ts, .pt2 or .engine artifacts, or model names",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -111,8 +111,8 @@ def spectral_matrix(front_end: Filterbank) -> Matrix:
 def mel_filters(front_end: Filterbank) -> Matrix:
     """Triangles of equal width on the mel scale: (n_fft / 2, bins)"""
     frequency = np.arange(front_end.n_fft // 2) * front_end.sample_rate / front_end.n_fft
-    ends = _mel(np.array([LOWEST, front_end.sample_rate / 2]))
-    corners = np.linspace(*ends, front_end.bins + 2)
+    lowest, highest = _mel(np.array([LOWEST, front_end.sample_rate / 2]))
+    corners = np.linspace(lowest, highest, front_end.bins + 2)
     width, mel = corners[1] - corners[0], _mel(frequency)[:, None]
     return np.asarray(np.clip(1 - np.abs(mel - corners[1:-1]) / width, 0, None))
 

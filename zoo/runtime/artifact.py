@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.errors import ArtifactError
 from zoo.runtime.enhancement import OfflineSession, StreamingSession, session_over
 from zoo.runtime.loaded import Loaded
 
-SUFFIXES = (".onnx", ".ts", ".pt2")
+ENGINES = (".engine", ".plan", ".trt")
+SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES)
 
 
 def is_artifact(path: str | os.PathLike[str]) -> bool:
@@ -17,20 +19,27 @@ def is_artifact(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix in SUFFIXES
 
 
-def open_artifact(path: str | os.PathLike[str], *, threads: int = 1) -> StreamingSession | OfflineSession:
+def open_artifact(
+    path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = ()
+) -> StreamingSession | OfflineSession:
     """The session of one of our enhancers' artifacts.
 
     Args, Raises: as ``load_artifact``; it is also an error if the file is for another task.
     """
-    return session_over(load_artifact(path, threads=threads))
+    if Path(path).suffix in ENGINES and not providers:
+        from zoo.runtime import tensorrt
+
+        return tensorrt.open_session(path)
+    return session_over(load_artifact(path, threads=threads, providers=providers))
 
 
-def load_artifact(path: str | os.PathLike[str], *, threads: int = 1) -> Loaded:
-    """Load an artifact: ONNX, TorchScript or an exported program.
+def load_artifact(path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = ()) -> Loaded:
+    """Load an artifact: ONNX, TorchScript, an exported program, or an engine.
 
     Args:
         path: the file.
         threads: of ONNX Runtime; PyTorch keeps its own setting.
+        providers: of ONNX Runtime, see ``Graph``.
 
     Raises:
         ArtifactError: another ending, or a file that is damaged or has no manifest of ours.
@@ -39,12 +48,18 @@ def load_artifact(path: str | os.PathLike[str], *, threads: int = 1) -> Loaded:
     if not Path(path).is_file():
         raise ArtifactError(f"{path}: there is no such file; expected an artifact")
     suffix = Path(path).suffix
+    if providers and suffix != ".onnx":
+        raise ArtifactError(f"{path}: providers are ONNX Runtime's; only an .onnx artifact runs in it")
     if suffix == ".onnx":
         from zoo.runtime.graph import Graph
 
-        return Graph(path, threads=threads)
+        return Graph(path, threads=threads, providers=providers)
     if suffix in (".ts", ".pt2"):
         from zoo.runtime.torch_files import TorchGraph
 
         return TorchGraph(path)
+    if suffix in ENGINES:
+        from zoo.runtime.tensorrt import Engine
+
+        return Engine(path)
     raise ArtifactError(f"{path}: artifacts end in {', '.join(SUFFIXES)}, this one in {suffix or 'nothing'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from zoo.spec import TensorSpec
 
 Array = NDArray[np.float32]
 
+CPU = "CPUExecutionProvider"
+PROVIDER_OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
+
 
 def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
     """How ONNX Runtime loads every graph: so many threads for a call, and only errors are told."""
@@ -27,6 +31,26 @@ def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
     return options
 
 
+def choose_providers(names: Sequence[str]) -> list[str | tuple[str, dict[str, str]]]:
+    """ONNX Runtime's providers, with their options: products of 32-bit numbers are computed in full.
+
+    Raises:
+        ArtifactError: one that this ONNX Runtime does not have.
+    """
+    there = onnxruntime.get_available_providers()
+    known = {name.removesuffix("ExecutionProvider").lower(): name for name in there}
+    chosen: list[str | tuple[str, dict[str, str]]] = []
+    for name in names or ["cpu"]:
+        full = known.get(name.removesuffix("ExecutionProvider").lower())
+        if full is None:
+            raise ArtifactError(
+                f"provider {name!r}: this ONNX Runtime {onnxruntime.__version__} has {', '.join(known)}; for "
+                f"NVIDIA's install onnxruntime-gpu in place of onnxruntime"
+            )
+        chosen.append((full, PROVIDER_OPTIONS[full]) if full in PROVIDER_OPTIONS else full)
+    return chosen
+
+
 class Graph:
     """An ONNX file loaded by ONNX Runtime, with what it says of itself.
 
@@ -34,16 +58,19 @@ class Graph:
         path: the file.
         threads: of one call.
         options: of ONNX Runtime, in place of ``session_options(threads)``.
+        providers: what shall compute, in the order of preference: ``cpu``, ``cuda``, ``tensorrt``, or a name
+            of ONNX Runtime's; by default the CPU.
 
     Attributes:
+        backend: ``onnxruntime``, with the provider that computes if that is not the CPU.
+        providers: those that ONNX Runtime really uses.
         inputs, outputs: tensors as the graph declares them.
         manifest: ours, or None for a file made by others.
 
     Raises:
-        ArtifactError: no such file, or not an ONNX graph that ONNX Runtime can load.
+        ArtifactError: no such file, not an ONNX graph that ONNX Runtime can load, or a provider that is not
+            there.
     """
-
-    backend = "onnxruntime"
 
     def __init__(
         self,
@@ -51,21 +78,30 @@ class Graph:
         *,
         threads: int = 1,
         options: onnxruntime.SessionOptions | None = None,
+        providers: Sequence[str] = (),
     ) -> None:
         self.path = Path(path)
         if not self.path.is_file():
             raise ArtifactError(f"{self.path}: there is no such file; expected an ONNX artifact")
         options = options or session_options(threads)
+        wanted = choose_providers(providers)
         try:
-            self._inference = onnxruntime.InferenceSession(
-                str(self.path), options, providers=["CPUExecutionProvider"]
-            )
+            self._inference = onnxruntime.InferenceSession(str(self.path), options, providers=wanted)
         except Exception as error:  # ONNX Runtime's own classes share no other base
             reason = str(error).splitlines()[0].replace(str(self.path), "the file")[:200]
             raise ArtifactError(
                 f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}); it is "
                 f"damaged, truncated or not ONNX: export or download it again"
             ) from error
+        self.providers = tuple(self._inference.get_providers())
+        first = wanted[0] if isinstance(wanted[0], str) else wanted[0][0]
+        if first not in self.providers:  # ONNX Runtime goes on without a word
+            raise ArtifactError(
+                f"{self.path}: ONNX Runtime cannot start {first} and would compute with "
+                f"{', '.join(self.providers)}; check the GPU, its driver and the libraries that the provider "
+                f"needs, or leave providers out"
+            )
+        self.backend = "onnxruntime" if first == CPU else f"onnxruntime, {first}"
         self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
         self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
         text = self._inference.get_modelmeta().custom_metadata_map.get(METADATA_KEY)

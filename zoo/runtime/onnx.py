@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,11 @@ Array = NDArray[np.float32]
 
 
 def open_session(
-    path: str | os.PathLike[str], *, many: str | os.PathLike[str] | None = None, threads: int = 1
+    path: str | os.PathLike[str],
+    *,
+    many: str | os.PathLike[str] | None = None,
+    threads: int = 1,
+    providers: Sequence[str] = (),
 ) -> StreamingSession | OfflineSession:
     """Load one of our artifacts.
 
@@ -27,13 +32,17 @@ def open_session(
         many: another one of the same weights and form for any number of hops, which is slower for one hop and
             faster for several; each call then goes to the better of the two.
         threads: of one call.
+        providers: as of ``Graph``.
 
     Raises:
-        ArtifactError: damaged, without our manifest, or two that do not belong together.
+        ArtifactError: damaged, without our manifest, a provider that is not there, or two files that do
+            not belong together.
     """
-    graph = Graph(path, threads=threads)
+    graph = Graph(path, threads=threads, providers=providers)
     manifest = enhancement_manifest(graph)
-    other = None if many is None else _companion(graph, manifest, Graph(many, threads=threads))
+    other = None
+    if many is not None:
+        other = _companion(graph, manifest, Graph(many, threads=threads, providers=providers))
     return session_over(graph, other)
 
 

@@ -1,0 +1,395 @@
+"""Engines of TensorRT and of TensorRT for RTX on the GPU that they were built for.
+
+Memory on the GPU is allocated once. States stay there: what ``Engine`` gives for them are tensors on the GPU
+that go into the next call as they are, and a ``Loop`` never lets them leave its own buffers, so that only
+audio crosses the bus. From the second call of a shape on, all that a call does is replayed as one CUDA graph.
+
+PyTorch with CUDA brings memory, streams and graphs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.artifact.engine import EngineRecord, read_engine_record
+from zoo.artifact.manifest import Manifest
+from zoo.errors import ArtifactError, MissingExtraError
+from zoo.runtime.buckets import choose_bucket, fits
+from zoo.runtime.enhancement import OfflineSession, StreamingSession, enhancement_manifest, session_over
+from zoo.runtime.gpu import find_gpu
+from zoo.runtime.loaded import check_record
+from zoo.runtime.nvidia import load_library, make_logger
+from zoo.spec import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = NDArray[np.float32]
+Shape = tuple[int, ...]
+
+SHAPES_KEPT = 16  # sets of shapes whose CUDA graph is kept
+CALLS_BEFORE_CAPTURE = 2  # the first ones let the library allocate what it needs
+
+
+class Engine:
+    """A loaded engine.
+
+    Args:
+        path: the engine; its record lies beside it.
+        graphs: replay calls as CUDA graphs.
+
+    Attributes:
+        record: what lies beside it.
+        backend: ``tensorrt`` or ``tensorrt_rtx``.
+        inputs, outputs: its tensors, in the manifest's order if there is one.
+        manifest: of the graph that it was built from, with the tolerance of its precision.
+
+    Raises:
+        ArtifactError: no engine, no record, damaged, or not for this machine, with the reason.
+        MissingExtraError: TensorRT, or PyTorch with CUDA, is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, graphs: bool = True) -> None:
+        self.path = Path(path)
+        self.record = read_engine_record(self.path)
+        self.backend: str = self.record.flavour
+        self._trt = load_library(self.record.flavour)
+        self._torch = load_torch(self.path)
+        refusal = self.record.refusal(self._trt.__version__, find_gpu(self._torch.cuda.current_device()))
+        if refusal:
+            raise ArtifactError(f"{self.path}: {refusal}; build it here, with scripts.build_engine")
+        self._log = make_logger(self._trt)
+        self._runtime = self._trt.Runtime(self._log)
+        self._engine = self._runtime.deserialize_cuda_engine(self.path.read_bytes())
+        if self._engine is None:
+            raise ArtifactError(
+                f"{self.path}: {self.record.title} cannot load it ({self._log.told()}); build it again"
+            )
+        self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise ArtifactError(f"{self.path}: there is no memory on the GPU to run it ({self._log.told()})")
+        self.manifest = _manifest(self.record, str(self.path))
+        self.inputs, self.outputs = self._tensors()
+        if self.manifest is not None:
+            check_record(self.path, self.manifest, self.inputs, self.outputs)
+        self._stream = self._torch.cuda.Stream()
+        self._graphs = graphs
+        self._bound: dict[tuple[Shape, ...], _Bound] = {}
+        self._buffers: dict[str, Tensor] = {}
+
+    def __call__(self, *values: Any) -> list[Any]:
+        """Run once with values in the order of ``inputs``: arrays, or tensors on the GPU.
+
+        Returns:
+            the first output as an array, the others as tensors on the GPU; all are the caller's own.
+
+        Raises:
+            ArtifactError: shapes that the engine was not built for, or the GPU fails.
+        """
+        bound = self.bind([tuple(value.shape) for value in values])
+        with self._torch.cuda.stream(self._stream):
+            on_card = [(to, v) for to, v in zip(bound.inputs, values, strict=True) if not _is_array(v)]
+            for to, value in zip(bound.inputs, values, strict=True):
+                if _is_array(value):
+                    to.copy_(self._torch.from_numpy(np.ascontiguousarray(value)))
+            if on_card:
+                self._torch._foreach_copy_([to for to, _ in on_card], [value for _, value in on_card])
+            bound.run()
+            states = [self._torch.empty_like(tensor) for tensor in bound.outputs[1:]]
+            if states:
+                self._torch._foreach_copy_(states, bound.outputs[1:])
+            signal = bound.outputs[0].cpu().numpy()  # waits for the stream
+        return [signal, *states]
+
+    def bind(self, shapes: Sequence[Shape]) -> _Bound:
+        """What runs calls of these input shapes.
+
+        Raises:
+            ArtifactError: the engine was not built for them.
+        """
+        key = tuple(shapes)
+        if key not in self._bound:
+            wanted = {spec.name: shape for spec, shape in zip(self.inputs, key, strict=True)}
+            for spec, shape in zip(self.inputs, key, strict=True):
+                if not spec.fits(shape) or not fits(self.record.profiles, wanted):
+                    choose_bucket([self.record.profiles], wanted)  # says what it takes
+                    raise ArtifactError(f"{self.path}: {spec.name} has shape {spec.shape}, not {shape}")
+            while len(self._bound) >= SHAPES_KEPT:
+                del self._bound[next(iter(self._bound))]
+            self._bound[key] = _Bound(self, wanted)
+        return self._bound[key]
+
+    def buffer(self, name: str, shape: Shape) -> Tensor:
+        """A piece of the memory of a tensor, which is as large as its largest shape."""
+        if name not in self._buffers:
+            size = self._largest(name)
+            self._buffers[name] = self._torch.zeros(size, dtype=self._dtype(name), device="cuda")
+        count = int(np.prod(shape))
+        if count > self._buffers[name].numel():
+            raise ArtifactError(f"{self.path}: {name} {shape} is larger than what the engine was built for")
+        return self._buffers[name][:count].view(shape)
+
+    def _largest(self, name: str) -> int:
+        """Elements of a tensor at the most shapes of all inputs."""
+        most = {
+            spec.name: self.record.profiles[spec.name][2] if spec.name in self.record.profiles else spec.shape
+            for spec in self.inputs
+        }
+        if name in most:
+            return int(np.prod([int(n) for n in most[name]]))
+        for other, shape in most.items():
+            self._context.set_input_shape(other, tuple(int(n) for n in shape))
+        return int(np.prod(tuple(self._context.get_tensor_shape(name))))
+
+    def _tensors(self) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+        """Inputs and outputs; the manifest names free dimensions and gives the order."""
+        names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
+        inputs: list[TensorSpec] = []
+        outputs: list[TensorSpec] = []
+        for name in names:
+            shape = tuple(n if n >= 0 else "free" for n in self._engine.get_tensor_shape(name))
+            is_input = self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT
+            dtype = str(self._dtype(name)).removeprefix("torch.")
+            (inputs if is_input else outputs).append(TensorSpec(name, shape, dtype))
+        if self.manifest is None:
+            return tuple(inputs), tuple(outputs)
+        return (
+            _ordered(inputs, self.manifest.graph_inputs),
+            _ordered(outputs, self.manifest.graph_outputs),
+        )
+
+    def _dtype(self, name: str) -> Any:
+        kind = self._engine.get_tensor_dtype(name)
+        return getattr(self._torch, str(np.dtype(self._trt.nptype(kind))))
+
+
+class _Bound:
+    """Calls of one set of input shapes: pieces of the engine's memory, and their CUDA graph."""
+
+    def __init__(self, engine: Engine, wanted: Mapping[str, Shape]) -> None:
+        self._engine, self._wanted = engine, dict(wanted)
+        self.inputs = [engine.buffer(name, shape) for name, shape in wanted.items()]
+        context = engine._context
+        for name, shape in wanted.items():
+            context.set_input_shape(name, shape)
+        shapes = {spec.name: tuple(context.get_tensor_shape(spec.name)) for spec in engine.outputs}
+        self.outputs = [engine.buffer(name, shape) for name, shape in shapes.items()]
+        self._calls = 0
+        self._graph: Any = None
+
+    def run(self) -> None:
+        """Compute outputs from inputs, on the current stream; returns before it is done."""
+        engine, torch = self._engine, self._engine._torch
+        self._calls += 1
+        if self._graph is not None:
+            self._graph.replay()
+            return
+        self.enqueue()
+        if engine._graphs and self._calls >= CALLS_BEFORE_CAPTURE:
+            torch.cuda.current_stream().synchronize()
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, stream=engine._stream):
+                self.enqueue()
+            self._graph = graph
+
+    def enqueue(self) -> None:
+        """Hand the call to the current stream.
+
+        Raises:
+            ArtifactError: the library refuses.
+        """
+        engine = self._engine
+        context = engine._context
+        for name, shape in self._wanted.items():
+            context.set_input_shape(name, shape)
+        for spec, tensor in zip(
+            (*engine.inputs, *engine.outputs), (*self.inputs, *self.outputs), strict=True
+        ):
+            context.set_tensor_address(spec.name, tensor.data_ptr())
+        if not context.execute_async_v3(engine._torch.cuda.current_stream().cuda_stream):
+            raise ArtifactError(f"{engine.path}: {engine.record.title} cannot run it ({engine._log.told()})")
+
+
+class Loop:
+    """Streams through an engine whose states never leave its buffers.
+
+    One for an engine at a time. A call is: audio in from pinned memory, the engine, states in the place of
+    those before, audio out into pinned memory; all of it one CUDA graph.
+
+    Args:
+        engine: of a streaming graph.
+        streams, hops: of a call, where the engine leaves them free.
+    """
+
+    def __init__(self, engine: Engine, *, streams: int = 1, hops: int = 1) -> None:
+        session = session_over(engine)
+        if not isinstance(session, StreamingSession):
+            raise ArtifactError(f"{engine.path}: it takes whole recordings and has no stream")
+        self._engine, torch = engine, engine._torch
+        manifest = enhancement_manifest(engine)
+        front_end = manifest.front_end
+        asked: Shape = (streams, front_end.bins, hops, 2)
+        if manifest.form == "wav2wav":
+            asked = (streams, hops * front_end.hop_length)
+        declared = manifest.inputs[0].shape
+        self.shape = tuple(n if isinstance(n, int) else m for n, m in zip(declared, asked, strict=True))
+        shapes = [self.shape]
+        shapes += [(self.shape[0], *(int(n) for n in spec.shape[1:])) for spec in engine.inputs[1:]]
+        self._bound = engine.bind(shapes)
+        self._before = torch.zeros(self.shape).pin_memory()
+        self._after = torch.zeros(tuple(self._bound.outputs[0].shape)).pin_memory()
+        self._graph: Any = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Take all streams back to before their first sample."""
+        with self._engine._torch.cuda.stream(self._engine._stream):
+            for tensor in self._bound.inputs:
+                tensor.zero_()
+        self._engine._stream.synchronize()
+
+    def step(self, signal: Array) -> Array:
+        """The next frames of every stream.
+
+        Args:
+            signal: of ``shape``, float32.
+
+        Returns:
+            what came out, the caller's own.
+
+        Raises:
+            ArtifactError: another shape.
+        """
+        if signal.shape != self.shape:
+            raise ArtifactError(
+                f"{self._engine.path}: a signal of {self.shape} is expected, got {signal.shape}"
+            )
+        torch, stream = self._engine._torch, self._engine._stream
+        self._before.copy_(torch.from_numpy(np.ascontiguousarray(signal, np.float32)))
+        with torch.cuda.stream(stream):
+            if self._graph is None:
+                self._capture()
+            if self._graph is None:
+                self._enqueue()
+            else:
+                self._graph.replay()
+        stream.synchronize()
+        return self._after.numpy().copy()
+
+    def _capture(self) -> None:
+        """Record a call, once the library has run and has what it needs; states stay as they were."""
+        if not self._engine._graphs:
+            return
+        torch, states = self._engine._torch, self._bound.inputs[1:]
+        kept = [state.clone() for state in states]
+        for _ in range(CALLS_BEFORE_CAPTURE):
+            self._enqueue()
+        self._engine._stream.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=self._engine._stream):
+            self._enqueue()
+        if states:
+            torch._foreach_copy_(states, kept)
+        self._graph = graph
+
+    def _enqueue(self) -> None:
+        bound = self._bound
+        bound.inputs[0].copy_(self._before, non_blocking=True)
+        bound.enqueue()
+        if len(bound.inputs) > 1:
+            self._engine._torch._foreach_copy_(bound.inputs[1:], bound.outputs[1:])
+        self._after.copy_(bound.outputs[0], non_blocking=True)
+
+
+class Bucketed:
+    """Several engines of one graph, each for shapes up to its own limit; the smallest that fits computes.
+
+    Args:
+        paths: the engines.
+
+    Raises:
+        ArtifactError: they are not of one graph.
+    """
+
+    def __init__(self, paths: Sequence[str | os.PathLike[str]], *, graphs: bool = True) -> None:
+        self.engines = [Engine(path, graphs=graphs) for path in paths]
+        first = self.engines[0]
+        others = {engine.record.onnx_sha256 for engine in self.engines} - {first.record.onnx_sha256}
+        if others:
+            raise ArtifactError(f"{', '.join(map(str, paths))}: they were built from different graphs")
+        self.path, self.backend, self.manifest = first.path, first.backend, first.manifest
+        self.inputs, self.outputs = first.inputs, first.outputs
+
+    def __call__(self, *values: Any) -> list[Any]:
+        """See ``Engine``.
+
+        Raises:
+            ArtifactError: no engine takes values of these shapes.
+        """
+        wanted = {spec.name: tuple(v.shape) for spec, v in zip(self.inputs, values, strict=True)}
+        index = choose_bucket([engine.record.profiles for engine in self.engines], wanted)
+        return self.engines[index](*values)
+
+
+def open_session(
+    path: str | os.PathLike[str], *others: str | os.PathLike[str], graphs: bool = True
+) -> StreamingSession | OfflineSession:
+    """Load an engine, or several of one graph for different sizes.
+
+    Raises:
+        ArtifactError, MissingExtraError: as ``Engine`` and ``Bucketed``.
+    """
+    loaded = Bucketed([path, *others], graphs=graphs) if others else Engine(path, graphs=graphs)
+    session = session_over(loaded)
+    session.batched = False  # a StreamBatcher keeps states in the host's memory; ``Loop`` takes many streams
+    return session
+
+
+def load_torch(path: Path) -> Any:
+    """PyTorch, with CUDA.
+
+    Raises:
+        MissingExtraError: it is not there.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f'{path}: running an engine needs {error.name} with CUDA: pip install "speechzoo[torch]"'
+        ) from error
+    if not torch.cuda.is_available():
+        raise MissingExtraError(
+            f"{path}: running an engine needs an NVIDIA GPU and PyTorch with CUDA; this PyTorch "
+            f"{torch.__version__} finds none. The .onnx artifact runs on a CPU"
+        )
+    return torch
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray)
+
+
+def _manifest(record: EngineRecord, where: str) -> Manifest | None:
+    if record.manifest is None:
+        return None
+    return replace(record.model_manifest(where), tolerance=record.tolerance)
+
+
+def _ordered(found: Sequence[TensorSpec], wanted: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """Tensors in the manifest's order, with its names of free dimensions where it agrees."""
+    known = {spec.name: spec for spec in wanted}
+    order = {spec.name: index for index, spec in enumerate(wanted)}
+    ranked = sorted(found, key=lambda spec: order.get(spec.name, len(order)))
+    return tuple(
+        replace(spec, shape=known[spec.name].shape)
+        if spec.name in known and known[spec.name].fits(spec.shape)
+        else spec
+        for spec in ranked
+    )
