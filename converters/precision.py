@@ -2,7 +2,7 @@
 
 All that goes in and out stays float32, the states among it. So does, in 16 bits, what is fragile: the Fourier
 transforms, everything between a state and what follows it, normalisation statistics, powers and logarithms,
-and what a model asks for besides (a duration predictor, say).
+everything that leads to a number that is rounded (durations, say), and what a model asks for besides.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -23,11 +24,12 @@ from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from zoo.artifact import golden
 from zoo.artifact.engine import TOLERANCES, Precision
-from zoo.artifact.manifest import EnhancementManifest
+from zoo.artifact.manifest import EnhancementManifest, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError, ParityError
 from zoo.runtime.enhancement import StreamingSession, session_over
 from zoo.runtime.graph import Graph, session_options
+from zoo.runtime.synthesis import inputs, parity_texts
 from zoo.spec import Tolerance
 
 Array = NDArray[np.float32]
@@ -43,6 +45,7 @@ STATISTICS = frozenset(
     | {f"Reduce{kind}" for kind in ("Mean", "Sum", "SumSquare", "L1", "L2", "LogSum", "LogSumExp", "Prod")}
 )
 ANALYSIS, SYNTHESIS = ".stft.", ".istft."  # in the names of the transforms' matrices
+COMPARISONS = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
@@ -119,6 +122,8 @@ def check_reduced(graph: Graph, reduced: Graph, feeds: Feeds, tolerance: Toleran
     for feed in feeds:
         values = [feed[spec.name] for spec in graph.inputs]
         for spec, a, b in zip(graph.outputs, graph(*values), reduced(*values), strict=True):
+            if np.issubdtype(np.asarray(a).dtype, np.integer) and not np.array_equal(a, b):
+                raise ParityError(f"{spec.name}: expected {np.ravel(a)[:8]}, got {np.ravel(b)[:8]}")
             if np.issubdtype(np.asarray(a).dtype, np.floating) and np.any(a):
                 reports.append(compare(a, b, tensor=spec.name, tolerance=tolerance))
     if not reports:
@@ -127,12 +132,14 @@ def check_reduced(graph: Graph, reduced: Graph, feeds: Feeds, tolerance: Toleran
 
 
 def own_feeds(graph: Graph, count: int = CALIBRATION_CALLS) -> list[dict[str, Array]]:
-    """Inputs of calls of an enhancer, evenly over the package's own speech.
+    """Inputs of calls: of an enhancer evenly over the package's own speech; of text to speech its own text.
 
     Raises:
-        ArtifactError: it is no enhancer of ours.
+        ArtifactError: it is neither, of ours.
     """
     manifest = graph.manifest
+    if isinstance(manifest, SynthesisManifest):
+        return _texts(graph, manifest)
     if not isinstance(manifest, EnhancementManifest):
         raise ArtifactError(
             f"{graph.path}: what it is fed with is not known here; pass feeds, inputs of some calls"
@@ -156,6 +163,19 @@ def _as_written() -> onnxruntime.SessionOptions:
     options = session_options()
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     return options
+
+
+def _texts(graph: Graph, manifest: SynthesisManifest) -> list[dict[str, Array]]:
+    """Calls on the package's own text: with forced durations, and with predicted ones."""
+    rows = 3 if isinstance(manifest.batch, str) else manifest.batch
+    texts = parity_texts(max(3, rows), manifest.tokens, manifest.frames)
+    feeds = []
+    for start in range(0, len(texts), rows):
+        call = [texts[(start + row) % len(texts)] for row in range(rows)]
+        for forced in (call, [replace(text, forced=()) for text in call]):
+            names = [spec.name for spec in graph.inputs]
+            feeds.append(dict(zip(names, inputs(forced, manifest.tokens), strict=True)))
+    return feeds
 
 
 class _Recorder:
@@ -274,6 +294,7 @@ def fragile(graph: onnx.GraphProto, keep: Sequence[str] = (), recurrent: bool = 
             node.name for node in nodes if node.op_type in RECURRENT and recurrent and not states
         ],
         "statistics, powers and logarithms": [node.name for node in nodes if node.op_type in STATISTICS],
+        "numbers that are rounded, and compared then": _leading_to(nodes, _rounded(nodes)),
     }
     for part in keep:
         own = [node for node in nodes if any(part in name for name in node.input)]
@@ -284,6 +305,13 @@ def fragile(graph: onnx.GraphProto, keep: Sequence[str] = (), recurrent: bool = 
         end = {name for node in own for name in node.input}
         groups[part] = sorted(named | set(_between(nodes, begin, end)))
     return groups
+
+
+def _rounded(nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """Nodes that round, and those after them that compare: one half of a bit decides there."""
+    rounding = [node for node in nodes if node.op_type == "Round"]
+    after = set(_following(nodes, rounding))
+    return rounding + [node for node in nodes if node.op_type in COMPARISONS and node.name in after]
 
 
 def _readers(nodes: Sequence[onnx.NodeProto], part: str) -> list[onnx.NodeProto]:

@@ -34,13 +34,9 @@ from zoo.runtime.synthesis import (
     check_durations,
     inputs,
     pack,
+    parity_ids,
+    parity_texts,
     synthesis_manifest,
-)
-from zoo.text.symbols import encode
-
-_TEXT = (
-    "the sun was low above the harbour, and nobody had come to meet the boat. who would? it was late; the "
-    "last train had left an hour ago, {DH AH0} {L AE1 M P S} were lit, and it had begun to rain!"
 )
 
 
@@ -83,7 +79,7 @@ def export_synthesis(
         free = {0: torch.export.Dim("batch")} if isinstance(batch, str) else None
         proto = trace(
             graph,
-            tuple(map(torch.from_numpy, inputs(_parity_texts(rows, tokens, frames), tokens))),
+            tuple(map(torch.from_numpy, inputs(parity_texts(rows, tokens, frames), tokens))),
             ["ids", "lengths", "alpha", "forced"],
             ["mel", "mel_lengths", "durations"],
             (free,) * 4,
@@ -192,21 +188,6 @@ def _check(model: FastSpeech, tokens: int, frames: int, batch: int | str, opset:
         raise ValueError(f"opset {opset} is not one from {OPSETS[0]} to {OPSETS[-1]}")
 
 
-def _parity_texts(rows: int, tokens: int, frames: int) -> list[Utterance]:
-    """Texts of several lengths, full, half and a single token in turn, that fill so many frames or fewer."""
-    ids = encode(_TEXT).ids
-    longest = (ids * (1 + tokens // len(ids)))[:tokens]
-    each = max(1.0, frames / tokens - 0.5)
-    texts = []
-    for row in range(rows):
-        length = (tokens, max(1, tokens // 2), 1)[row % 3]
-        forced = tuple(
-            each + (i % 2) / 2 - (i % 5 == 4) * each for i in range(length)
-        )  # halves and zeros too
-        texts.append(Utterance(longest[:length], (1.0, 1.25, 0.8)[row % 3], forced))
-    return texts
-
-
 @torch.inference_mode()
 def _compare(graph: _Graph, file: Graph, manifest: SynthesisManifest) -> ParityReport:
     """Hold a file against the training form padded to the same size; every frame counts, those of padding
@@ -217,7 +198,7 @@ def _compare(graph: _Graph, file: Graph, manifest: SynthesisManifest) -> ParityR
     they must.
     """
     batch = manifest.batch
-    texts = _parity_texts(3 if isinstance(batch, str) else max(3, batch), manifest.tokens, manifest.frames)
+    texts = parity_texts(3 if isinstance(batch, str) else max(3, batch), manifest.tokens, manifest.frames)
     calls = [texts] if isinstance(batch, str) else [(texts * batch)[i:][:batch] for i in range(3)]
     reports = []
     for call in (*calls, *([replace(text, forced=()) for text in call] for call in calls)):
@@ -246,7 +227,7 @@ def _counts(values: tuple[NDArray[Any], ...], predicted: NDArray[np.float32]) ->
 @torch.inference_mode()
 def _golden(graph: _Graph, tokens: int, frames: int) -> GoldenSpeech:
     """The text that an artifact carries, less than a second of speech."""
-    ids = encode(_TEXT).ids[: min(tokens, frames, 20)]
+    ids = parity_ids()[: min(tokens, frames, 20)]
     text = Utterance(ids, forced=(float(min(4, frames // len(ids))),) * len(ids))
     mel, lengths, durations = graph(*map(torch.from_numpy, inputs([text], tokens)))
     wanted = int(lengths[0])

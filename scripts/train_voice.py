@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import lzma
 import sys
 from pathlib import Path
 
@@ -32,15 +33,23 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--flite", type=Path, help="folder of Flite's libraries (default: the system's)")
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoints")
     parser.add_argument("--steps", type=int, default=8000, help="batches of the whole training")
+    parser.add_argument(
+        "--dictionary", type=Path, help="write the words' pronunciations there (.xz), and end"
+    )
     parser.add_argument("--pause", type=Path, help="compute nothing while this file exists")
     arguments = parser.parse_args(argv)
 
-    from scripts.voice.corpus import load, read_words, save, sentences, speak
+    from scripts.voice.corpus import load, pronunciations, read_words, save, sentences, speak
     from scripts.voice.teacher import Flite
     from scripts.voice.training import train
 
     arguments.data.mkdir(parents=True, exist_ok=True)
     words = read_words(arguments.words)
+    if arguments.dictionary:
+        text = "\n".join(pronunciations(Flite(arguments.flite), words)) + "\n"
+        arguments.dictionary.write_bytes(lzma.compress(text.encode()))
+        print(f"{arguments.dictionary}: {len(words)} words, {arguments.dictionary.stat().st_size} bytes")
+        return 0
     files = -(-(arguments.sentences + HELD_OUT) // PER_FILE)
     for number in range(files):
         path = arguments.data / f"{number:04d}.npz"

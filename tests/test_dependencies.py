@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 EXTRAS = (
     "torch", "safetensors", "yaml", "onnx", "onnxscript", "onnxslim", "onnx_ir", "matplotlib",
     "kaldi_native_fbank", "kaldiio", "pytest", "hypothesis", "soxr", "scipy", "tritonclient", "grpc",
+    "anyascii", "inflect",
 )  # fmt: skip
 
 # None in sys.modules is what the import system itself takes for "not installed".
@@ -110,6 +111,11 @@ NEEDS = [  # code, packages hidden, what the message must say
     ("zoo.create_model", ("torch",), "zoo.create_model needs torch"),
     ("zoo.to_streaming", EXTRAS, "zoo.to_streaming needs torch"),
     ("zoo.Enhancer('gtcrn', weights={weights!r})", EXTRAS, "an enhancer from gtcrn needs torch"),
+    (
+        "zoo.Synthesizer('fastspeech', weights={weights!r})",
+        EXTRAS,
+        "a synthesizer from fastspeech needs torch",
+    ),
     ("from converters import export_onnx", EXTRAS, "converters.export_onnx needs"),
     ("import converters; converters.export_onnx", ("onnx",), "converters.export_onnx needs onnx"),
     ("import converters; converters.export_onnx", ("onnxslim",), "converters.export_onnx needs onnxslim"),

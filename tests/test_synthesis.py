@@ -17,9 +17,11 @@ import torch
 from onnx import numpy_helper
 
 import zoo
+from converters.precision import reduce_precision
 from converters.synthesis import default_buckets, export_synthesis
 from converters.tracing import FORBIDDEN
 from scripts import export_synthesis as script
+from tests.test_readme import snippet
 from zoo.artifact.manifest import METADATA_KEY, Manifest, SynthesisManifest
 from zoo.cli import main
 from zoo.errors import ArtifactError, CheckpointError, ParityError, TextError, UnknownModelError
@@ -335,6 +337,17 @@ def test_unknown_characters_are_reported(synthesizer: Synthesizer) -> None:
         synthesizer(" ")
 
 
+def test_a_dictionary(files: list[Path], tmp_path: Path, capsys: Capture) -> None:
+    """Known words go in as phonemes; others stay in letters, and are told."""
+    words = tmp_path / "words.dict"
+    words.write_text("hello HH AH0 L OW1\n")
+    speech = Synthesizer(files, dictionary=words)("Hello zyx.")
+    assert [piece.text for piece in speech.pieces] == ["{HH AH0 L OW1} zyx."] and speech.letters == ("zyx",)
+    out = ["-o", str(tmp_path / "x.wav"), "--artifact", str(files[1]), "--dictionary", str(words)]
+    assert main(["speak", "Hello zyx.", *out]) == 0
+    assert "words.dict: zyx" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("utterance", "message"),
     [
@@ -542,3 +555,48 @@ def test_export_says_what_is_wrong(tmp_path: Path, checkpoint: Path, capsys: Cap
     assert script.main(["--weights", "no.pt", "--output", str(tmp_path)]) == 1
     assert "error: fastspeech has no weights 'no.pt'" in capsys.readouterr().err
     assert os.listdir(tmp_path) == []
+
+
+def test_the_readmes_example(graphs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "graphs").symlink_to(graphs)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"zoo": zoo}
+    exec(snippet("zoo.Synthesizer("), names)
+    assert len(names["speech"].pieces) >= 2 and names["speech"].unknown == ()
+
+
+# reduced precision, and engines without a GPU
+
+
+def test_sixteen_bits_keep_the_durations(files: list[Path], tmp_path: Path) -> None:
+    """The path of the durations stays in 32 bits, so that every token has as many frames as before."""
+    half = tmp_path / "half.onnx"
+    kept, report = reduce_precision(files[0], half, "fp16")
+    assert any("rounded" in group for group in kept) and 50 < report.snr_db < 80
+    types = {t.name: t.data_type for t in onnx.load(half).graph.initializer}
+    for part in (
+        "word_emb.weight",
+        "phoneme_side.layer_stack.1.pos_ffn.w_2.weight",
+        "conv1d_1.weight",
+        "triu",
+    ):
+        assert [kind for name, kind in types.items() if name.endswith(part)] == [onnx.TensorProto.FLOAT]
+    assert types["model.mel_side.layer_stack.0.pos_ffn.w_1.weight"] == onnx.TensorProto.FLOAT16
+    random, full, reduced = np.random.default_rng(1), Graph(files[0]), Graph(half)
+    for _ in range(20):
+        values = inputs([Utterance(tuple(random.integers(0, 148, 16).tolist()))], 16)
+        (_, lengths, durations), (_, other_lengths, others) = full(*values), reduced(*values)
+        np.testing.assert_array_equal(lengths, other_lengths)
+        np.testing.assert_array_equal(durations, others)
+    assert len(Synthesizer(half)("hello").mel) == len(Synthesizer(files[0])("hello").mel)
+
+
+def test_an_engine_for_rtx_cards_compiles(files: list[Path], tmp_path: Path) -> None:
+    """By the real compiler, which needs a GPU only to run: this shows that it can, not what it gives."""
+    pytest.importorskip("tensorrt_rtx_bindings")
+    from converters.tensorrt import build_engine
+
+    engine = tmp_path / "x.engine"
+    report = build_engine(files[0], engine, flavour="tensorrt_rtx", precision="fp16")
+    assert report.layers > 50 and engine.stat().st_size > 1e6
+    assert json.loads((tmp_path / "x.engine.json").read_text())["manifest"]["task"] == "synthesis"

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from zoo.errors import ArtifactError, CheckpointError, MissingExtraError, TextError, UnknownModelError
 from zoo.models.fastspeech.deployment import read_deployment
 from zoo.registry import get_spec
-from zoo.runtime.synthesis import Frames, OnnxSynthesis, SynthesisSession, Utterance, find_graphs
+from zoo.runtime.artifact import is_artifact
+from zoo.runtime.synthesis import Frames, GraphSynthesis, SynthesisSession, Utterance, find_graphs
 from zoo.spec import SynthesisSpec
+from zoo.text.dictionary import Dictionary
 from zoo.text.normalise import normalise
 from zoo.text.sentences import Piece, split
 from zoo.text.symbols import encode
@@ -41,6 +43,7 @@ class Speech:
         pieces: what was spoken at once, in words, with the seconds of silence behind each.
         durations: predicted frames of each token, for each piece.
         unknown: characters of the text that cannot be spoken and were left out.
+        letters: words that a dictionary, if there was one, does not hold.
     """
 
     waveform: Array
@@ -49,6 +52,7 @@ class Speech:
     pieces: tuple[Piece, ...]
     durations: tuple[Array, ...]
     unknown: tuple[str, ...]
+    letters: tuple[str, ...] = ()
 
 
 class Synthesizer:
@@ -68,6 +72,7 @@ class Synthesizer:
         weights: PathLike | None = None,
         *,
         vocoder: PathLike | Vocoder = "griffin-lim",
+        dictionary: PathLike | None = None,
         threads: int = 1,
     ) -> None:
         """
@@ -78,9 +83,12 @@ class Synthesizer:
             weights: tag or checkpoint path, for a model's name.
             vocoder: ``griffin-lim``, the path of a vocoder's ONNX file, or what ``zoo.vocoder.Vocoder``
                 tells.
+            dictionary: a pronouncing dictionary in the format of CMU's: words that it holds are spoken by
+                their phonemes, for a network that learned those. Words in letters if None.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
 
         Raises:
+            TextError: a dictionary that cannot be read.
             ArtifactError: a file that cannot be read or is for something else.
             UnknownModelError: no such model, or one for another task.
             CheckpointError: no weights for a model's name, or some that do not fit.
@@ -89,6 +97,7 @@ class Synthesizer:
         self.session = _open(source, weights, threads)
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
+        self._dictionary = None if dictionary is None else Dictionary(dictionary)
         if isinstance(vocoder, (str, os.PathLike)):
             vocoder = open_vocoder(vocoder, self.session.front_end, threads=threads)
         self.vocoder = vocoder
@@ -111,6 +120,9 @@ class Synthesizer:
         if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
             raise ValueError(f"alpha {alpha!r}: expected from {LEAST_ALPHA:g} to {MOST_ALPHA:g}")
         said = normalise(text)
+        letters: tuple[str, ...] = ()
+        if self._dictionary is not None:
+            said, letters = self._dictionary.pronounce(said)
         unknown = encode(said, self.session.symbols).unknown
         most = self.session.buckets[-1][0]
         pieces = [piece for piece in split(said, self._tokens, most) if self._tokens(piece.text)]
@@ -128,6 +140,7 @@ class Synthesizer:
             pieces=tuple(piece for piece, _ in spoken),
             durations=tuple(frames.durations for _, frames in spoken),
             unknown=unknown,
+            letters=letters,
         )
 
     def frames(self, utterances: Sequence[Utterance]) -> list[Frames]:
@@ -204,14 +217,14 @@ def _open(source: Any, weights: PathLike | None, threads: int) -> SynthesisSessi
             source = find_graphs(path)
         elif path.suffix in (".yaml", ".yml"):
             source = read_deployment(path).graphs
-        elif path.suffix == ".onnx":
+        elif is_artifact(path):
             source = [path]
         else:
             return _torch_session(name, weights)
     if isinstance(source, Sequence):
         if weights is not None:
             raise ArtifactError(f"graphs have their own weights; leave weights={os.fspath(weights)!r} out")
-        return OnnxSynthesis(source, threads=threads)
+        return GraphSynthesis(source, threads=threads)
     if weights is not None:
         raise CheckpointError("weights go with a model's name; a network or session has its own")
     if hasattr(source, "run") and hasattr(source, "buckets"):

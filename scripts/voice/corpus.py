@@ -114,6 +114,14 @@ def align(words: list[str], segments: list[Segment]) -> list[tuple[str, float]] 
     return tokens
 
 
+def pronunciations(teacher: Flite, words: list[str]) -> Iterator[str]:
+    """Lines of a dictionary in CMU's format: the words as the teacher says each alone."""
+    for word in words:
+        phonemes = [segment.phoneme for segment in teacher(f"{word}.")[2] if segment.phoneme]
+        if phonemes:
+            yield f"{word} {' '.join(phonemes)}"
+
+
 def save(examples: list[Example], path: Path) -> None:
     """Many examples in one file."""
     np.savez(

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--artifact", metavar="PATH", nargs="+", help="exported .onnx graphs, or their folder, instead"
     )
     model.add_argument("--vocoder", metavar="FILE", help="a vocoder's .onnx file (default: Griffin-Lim)")
+    model.add_argument("--dictionary", metavar="FILE", help="words as phonemes, in the format of CMU's")
     model.add_argument("--threads", type=int, default=1, metavar="N", help="of ONNX Runtime (default 1)")
 
     report = parser.add_argument_group("report")
@@ -55,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         writer.write(speech.waveform[None])
     if speech.unknown:
         print(f"speechzoo: left out, as no symbol stands for it: {' '.join(speech.unknown)}", file=sys.stderr)
+    if speech.letters:
+        print(f"speechzoo: not in {args.dictionary}: {', '.join(speech.letters)}", file=sys.stderr)
     if writer.clipped:
         print(f"{writer.name}: clipped samples: {writer.clipped}", file=sys.stderr)
     if args.plot:
@@ -65,16 +68,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _synthesizer(args: argparse.Namespace) -> Synthesizer:
-    vocoder = args.vocoder or "griffin-lim"
+    options = {
+        "vocoder": args.vocoder or "griffin-lim",
+        "dictionary": args.dictionary,
+        "threads": args.threads,
+    }
     if args.artifact:
         if args.model or args.weights:
             raise SpeechZooError(
                 "--artifact has its model and weights inside; leave --model and --weights out"
             )
         paths = args.artifact[0] if len(args.artifact) == 1 else args.artifact
-        return Synthesizer(paths, vocoder=vocoder, threads=args.threads)
+        return Synthesizer(paths, **options)
     name = args.model or DEFAULT_MODEL
-    return Synthesizer(name, args.weights, vocoder=vocoder, threads=args.threads)
+    return Synthesizer(name, args.weights, **options)
 
 
 def _report(args: argparse.Namespace, synthesizer: Synthesizer, speech: Speech, seconds: float) -> None:

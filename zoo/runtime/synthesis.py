@@ -1,4 +1,4 @@
-"""Sessions that turn token ids into log-mel frames: finished graphs of several sizes in ONNX Runtime."""
+"""Sessions that turn token ids into log-mel frames: finished graphs of several sizes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ from numpy.typing import NDArray
 from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError, ParityError
-from zoo.runtime.graph import Graph
+from zoo.runtime.artifact import load_artifact
 from zoo.runtime.loaded import Loaded
 from zoo.spec import MelSpectrum, Tolerance
+from zoo.text.symbols import encode
 
 Array = NDArray[np.float32]
 
 PREDICT = -1.0  # in place of a forced duration: take the predicted one
 _FULL_SCALE = 32767
+_TEXT = (
+    "the sun was low above the harbour, and nobody had come to meet the boat. who would? it was late; the "
+    "last train had left an hour ago, {DH AH0} {L AE1 M P S} were lit, and it had begun to rain!"
+)
 
 
 @dataclass(frozen=True)
@@ -77,27 +82,27 @@ class SynthesisSession(Protocol):
         ...
 
 
-class OnnxSynthesis:
-    """Graphs of one network at several sizes. Each is loaded when it is first needed.
+class GraphSynthesis:
+    """Graphs of one network at several sizes.
 
     Args:
-        paths: the files, in any order.
+        paths: the files, in any order: artifacts of any kind.
         threads: of one call.
 
     Raises:
         ArtifactError: none, damaged, for another task, two of a size, or not of the same weights.
     """
 
-    backend = "onnxruntime"
-
     def __init__(self, paths: Sequence[str | os.PathLike[str]], *, threads: int = 1) -> None:
         if not paths:
             raise ArtifactError("no graph for synthesis was named; pass one .onnx file for each size")
-        found = [(synthesis_manifest(graph := Graph(path, threads=threads)), graph) for path in paths]
+        loaded = [load_artifact(path, threads=threads) for path in paths]
+        found = [(synthesis_manifest(graph), graph) for graph in loaded]
         found.sort(key=lambda pair: (pair[0].tokens, pair[0].frames))
         self._graphs = [graph for _, graph in found]
         self._batches = [manifest.batch for manifest, _ in found]
         first, where = found[0][0], found[0][1].path
+        self.backend = found[0][1].backend
         self.name = where.name if len(found) == 1 else where.parent.name
         self.front_end, self.symbols = first.front_end, first.symbols
         self.buckets = tuple((manifest.tokens, manifest.frames) for manifest, _ in found)
@@ -139,7 +144,27 @@ def inputs(utterances: Sequence[Utterance], tokens: int) -> tuple[NDArray[Any], 
     return ids, lengths, np.array([u.alpha for u in utterances], np.float32), forced
 
 
-def synthesis_manifest(graph: Graph) -> SynthesisManifest:
+def parity_ids() -> tuple[int, ...]:
+    """Tokens of the package's own text, by which exports are judged."""
+    return encode(_TEXT).ids
+
+
+def parity_texts(rows: int, tokens: int, frames: int) -> list[Utterance]:
+    """Texts of several lengths, full, half and a single token in turn, that fill so many frames or fewer."""
+    ids = parity_ids()
+    longest = (ids * (1 + tokens // len(ids)))[:tokens]
+    each = max(1.0, frames / tokens - 0.5)
+    texts = []
+    for row in range(rows):
+        length = (tokens, max(1, tokens // 2), 1)[row % 3]
+        forced = tuple(
+            each + (i % 2) / 2 - (i % 5 == 4) * each for i in range(length)
+        )  # halves and zeros too
+        texts.append(Utterance(longest[:length], (1.0, 1.25, 0.8)[row % 3], forced))
+    return texts
+
+
+def synthesis_manifest(graph: Loaded) -> SynthesisManifest:
     """The record of a graph of ours for synthesis.
 
     Raises:

@@ -71,7 +71,7 @@ def _to_ascii(text: str) -> str:
     try:
         from anyascii import anyascii
     except ImportError as error:
-        raise MissingExtraError('text needs anyascii: pip install "speechzoo[tts]"') from error
+        raise MissingExtraError('other scripts need anyascii: pip install "speechzoo[tts]"') from error
     text = "".join(_BEFORE.get(character, character) for character in text)
     text = unicodedata.normalize("NFKC", text).replace("\u2044", "/")
     return "".join(

@@ -1,0 +1,76 @@
+"""Words as phonemes, by a pronouncing dictionary in the format of CMU's."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import re
+from pathlib import Path
+
+from zoo.errors import TextError
+from zoo.text.symbols import ARPABET
+
+_PARTS = re.compile(r"(\{[^{}]*\})|([a-z]+(?:'[a-z]+)*)")
+_ENTRY = re.compile(r"^(\S+?)(?:\((\d+)\))?\s+(\S.*?)\s*(?:#.*)?$")
+_HISSING = {"S", "Z", "SH", "ZH", "CH", "JH"}  # after which a possessive is a syllable of its own
+_VOICELESS = {"P", "T", "K", "F", "TH"}
+
+
+class Dictionary:
+    """Pronunciations, the first of those that a word has.
+
+    Args:
+        path: text file, or one packed as ``.xz``: a word and its phonemes on a line, ``;;;`` before a
+            comment.
+
+    Raises:
+        TextError: no such file, no text, or a line that is no entry.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.name = Path(path).name
+        try:
+            data = Path(path).read_bytes()
+            text = (lzma.decompress(data) if Path(path).suffix == ".xz" else data).decode("utf-8")
+        except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
+            raise TextError(f"{path}: it cannot be read as a pronouncing dictionary ({error})") from error
+        self._entries: dict[str, str] = {}
+        known = set(ARPABET)
+        for number, line in enumerate(text.splitlines(), 1):
+            if not line.strip() or line.startswith(";;;"):
+                continue
+            entry = _ENTRY.match(line)
+            if entry is None or not known.issuperset(entry[3].split()):
+                raise TextError(
+                    f"{path}, line {number}: expected a word and its ARPAbet, as in CMU's dictionary, got "
+                    f"{line[:60]!r}"
+                )
+            self._entries.setdefault(entry[1].lower(), entry[3])
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def phonemes(self, word: str) -> str | None:
+        """ARPAbet of a word in lower case, or None if it is not there; a possessive follows from its word."""
+        if word in self._entries:
+            return self._entries[word]
+        base = self._entries.get(word.removesuffix("'s")) if word.endswith("'s") else None
+        if base is None:
+            return None
+        last = base.split()[-1]
+        return f"{base} {'IH0 Z' if last in _HISSING else 'S' if last in _VOICELESS else 'Z'}"
+
+    def pronounce(self, text: str) -> tuple[str, tuple[str, ...]]:
+        """Text in words with every known one as ARPAbet in braces, and the words that stay in letters."""
+        missing: dict[str, None] = {}
+
+        def replace(match: re.Match[str]) -> str:
+            if match[1]:
+                return match[1]
+            found = self.phonemes(match[2])
+            if found is None:
+                missing[match[2]] = None
+                return match[2]
+            return f"{{{found}}}"
+
+        return _PARTS.sub(replace, text), tuple(missing)
