@@ -28,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for task in dict.fromkeys(spec.task for spec in specs):
         _print_table([_cells(spec) for spec in specs if spec.task == task])
-    print(f"RTF: {measured()}")
+    if any(isinstance(spec, EnhancementSpec) for spec in specs):
+        print(f"RTF: {measured()}")
     return 0
 
 
