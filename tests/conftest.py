@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -190,7 +192,8 @@ def speaker_graph(cache_folder: Path, speaker_folder: Callable[[str], Path]) -> 
         options = ["--form", "wav", "--mean-vec", str(folder / "mean_vec.npy")] if form else []
         with FileLock(f"{path}.lock"):
             if not path.is_file():
-                assert not main(["--folder", str(folder), "--onnx-path", str(path), *options])
+                with redirect_stdout(io.StringIO()):
+                    assert not main(["--folder", str(folder), "--onnx-path", str(path), *options])
                 path.chmod(0o444)
         return path
 
