@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -105,6 +106,7 @@ class TritonServer:
             "OMP_NUM_THREADS": "1",
         }
         self._ready_within = ready_within
+        self._shared: set[Path] = set()
 
     def __enter__(self) -> TritonServer:
         with open(self.log, "wb") as log:
@@ -131,6 +133,7 @@ class TritonServer:
                     raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.tail()}")
                 try:
                     if client.is_server_ready(client_timeout=1):
+                        self._shared = self._shared_memory()
                         return
                 except triton.InferenceServerException:
                     pass
@@ -155,7 +158,8 @@ class TritonServer:
         return found
 
     def stop(self) -> None:
-        """End it and what it started."""
+        """End it and what it started, and the shared memory that a killed server leaves."""
+        shared = self._shared | self._shared_memory()
         if self.process.poll() is None:
             self.process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -163,3 +167,13 @@ class TritonServer:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        for path in shared:
+            path.unlink(missing_ok=True)
+
+    def _shared_memory(self) -> set[Path]:
+        """The files by which it speaks with the processes of its models now."""
+        try:
+            maps = Path(f"/proc/{self.process.pid}/maps").read_text()
+        except OSError:
+            return set()
+        return {Path(name) for name in re.findall(r"/dev/shm/triton_\S+", maps)}
