@@ -17,8 +17,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-import converters.onnx
-from converters import export_onnx
+from converters import export_onnx, tracing
 from converters.base import Reference, whole_waveform
 from tests.contract import STREAMING
 from zoo import Enhancer, create_model, get_spec, to_streaming
@@ -429,7 +428,7 @@ def test_one_weight_of_the_graph_changed_by_a_thousandth_fails(
     tensor: str,
 ) -> None:
     """The tracer's slip rather than the conversion's: the graph alone differs from the network."""
-    trace, scaled = converters.onnx._trace, []
+    trace, scaled = tracing.trace, []
 
     def faulty(*arguments: object) -> onnx.ModelProto:
         proto = trace(*arguments)
@@ -445,7 +444,7 @@ def test_one_weight_of_the_graph_changed_by_a_thousandth_fails(
                 break
         return proto
 
-    monkeypatch.setattr(converters.onnx, "_trace", faulty)
+    monkeypatch.setattr(tracing, "trace", faulty)
     (tmp_path / "model.onnx").write_bytes(b"an earlier export")
     with pytest.raises(ParityError) as caught:
         export_onnx(network("fastenhancer_48k_t"), tmp_path / "model.onnx", "wav2wav", **options)

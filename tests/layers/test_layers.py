@@ -15,6 +15,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from tests.contract import Signal, difference, perturb, verify_contract, verify_exact
 from zoo import layers, list_models
+from zoo.create import build
 from zoo.layers.attention import AttentionWindow, CausalAttention, SelfAttention
 from zoo.layers.conv import (
     CausalConv2d,
@@ -26,6 +27,7 @@ from zoo.layers.conv import (
     Unfold,
 )
 from zoo.layers.dual_path import DualPathBlock
+from zoo.layers.filterbank import SpeakerFeatures
 from zoo.layers.frequency_conv import (
     FrequencyConv,
     NormalizedFrequencyConvTranspose,
@@ -45,7 +47,7 @@ from zoo.layers.recurrent import (
 from zoo.layers.stft import ISTFT, STFT, DoubleSTFT, centred_istft, centred_stft
 from zoo.registry import get_spec
 from zoo.runtime.spectrum import Transforms
-from zoo.spec import FrontEnd
+from zoo.spec import Filterbank, FrontEnd
 from zoo.streaming.conversion import to_streaming
 from zoo.streaming.state import State, Stateful, StreamingModule
 from zoo.windows import analysis_window, synthesis_window
@@ -551,12 +553,20 @@ def test_norms_that_cannot_be_folded_are_refused(host: Callable[[], Host]) -> No
 
 
 def test_every_layer_is_covered() -> None:
-    """Each module class of zoo.layers is in some case, as a layer or as a twin."""
+    """Each module class of zoo.layers is in some case, as a layer or as a twin.
+
+    Those without time, of which no stream is made, are where their networks are held against public ones.
+    """
     hosts = [case.host for case in CASES]
     hosts += [Host(kind(FRONT_ENDS[0])) for kind in (STFT, DoubleSTFT, ISTFT)]
     covered = {
         type(module) for host in hosts for root in (host, to_streaming(host)) for module in root.modules()
     }
+    others = [spec for name in list_models() if (spec := get_spec(name)).task != "enhancement"]
+    smallest = {spec.family: spec for spec in sorted(others, key=lambda spec: -spec.parameters)}
+    for spec in smallest.values():
+        covered |= {type(module) for module in build(spec).modules()}
+    covered |= {type(module) for module in SpeakerFeatures(Filterbank()).modules()}
     defined = set()
     for info in pkgutil.iter_modules(layers.__path__, "zoo.layers."):
         for value in vars(importlib.import_module(info.name)).values():

@@ -264,7 +264,7 @@ def test_list_and_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert {name for name, line in lines.items() if "offline" in line} == set(OFFLINE)
     assert main(["list", "--json"]) == 0
     told = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
-    assert {name for name, entry in told.items() if not entry["streaming"]} == set(OFFLINE)
+    assert {name for name, entry in told.items() if entry.get("streaming") is False} == set(OFFLINE)
     assert all((entry["latency_ms"] is None) != entry["streaming"] for entry in told.values())
     assert main(["info", OFFLINE[0]]) == 0
     text = capsys.readouterr().out

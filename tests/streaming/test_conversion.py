@@ -124,5 +124,7 @@ def test_pre_norms_that_cannot_be_folded_are_refused(layer: Callable[[], nn.Modu
 def test_norms_that_nobody_names_are_refused() -> None:
     model = PreNorm(nn.BatchNorm1d(4), nn.Conv1d(4, 6, 1)).eval()
     model.folded_pre_norms = []
-    with pytest.raises(TypeError, match=r"\['norm'\]; name them in folded_norms or folded_pre_norms"):
+    with pytest.raises(
+        TypeError, match=r"\['norm'\]; name them in folded_norms, folded_pre_norms or kept_norms"
+    ):
         to_streaming(model)
