@@ -63,9 +63,10 @@ def test_the_public_implementation(name: str, speaker_folder: Folder, speaker_gr
 def test_every_batch_and_length(name: str, speaker_folder: Folder, speaker_graph: Folder) -> None:
     model, session = zoo.create_model(name, speaker_folder(ORACLES[name])), plain_session(speaker_graph(name))
     core, least = fold(model), get_spec(name, SpeakerSpec).least_frames
-    generator = np.random.default_rng(0)
+    # On noise CAM++ with these weights magnifies rounding by thousands, in the public implementation as well.
+    reference = np.load(speaker_folder(ORACLES[name]) / "ref.npz")["feats_8x198"].reshape(-1, 80)
     for frames in (least, 33, 99, 100, 101, 137, 200, 598):
-        feats = (3 * generator.standard_normal((7, frames, 80))).astype(np.float32)
+        feats = np.stack([reference[130 * row :][:frames] for row in range(7)])
         expected = core(torch.from_numpy(feats)).numpy()
         for batch in (1, 2, 7) if frames in (33, 137) else (2,):
             (computed,) = session.run(None, {"feats": feats[:batch]})
