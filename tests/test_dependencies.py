@@ -105,6 +105,9 @@ NEEDS = [  # code, packages hidden, what the message must say
     ("from converters import export_onnx", EXTRAS, "converters.export_onnx needs"),
     ("import converters; converters.export_onnx", ("onnx",), "converters.export_onnx needs onnx"),
     ("import converters; converters.export_onnx", ("onnxslim",), "converters.export_onnx needs onnxslim"),
+    ("import converters; converters.export_program", ("torch",), "converters.export_program needs torch"),
+    ("import converters; converters.export_torchscript", ("torch",), "export_torchscript needs torch"),
+    ("import converters; converters.build_engine", ("onnx",), "converters.build_engine needs onnx"),
     ("zoo.create_model('fastenhancer_t', {safetensors!r})", ("safetensors",), "needs safetensors"),
     ("zoo.create_model('fastenhancer_t', {folder!r})", ("yaml",), "needs pyyaml"),
 ]
@@ -127,7 +130,7 @@ def test_what_is_missing_names_its_extra(
     )
     done = python(program, hidden=hidden)
     assert (done.returncode, done.stderr) == (0, "")
-    extra = "onnx" if "export_onnx" in code else "torch"
+    extra = "onnx" if "export_onnx" in code or "build_engine" in code else "torch"
     assert message in done.stdout and f'pip install "speechzoo[{extra}]"' in done.stdout
 
 
