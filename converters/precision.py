@@ -159,8 +159,10 @@ def own_feeds(graph: Graph, count: int = CALIBRATION_CALLS) -> list[dict[str, Ar
 
 
 def _as_written() -> onnxruntime.SessionOptions:
-    """ONNX Runtime without its rewrites of quantised graphs, which fail from opset 21 on (1.31)."""
+    """ONNX Runtime 1.31 without what fails: rewrites of quantised graphs from opset 21 on, and of layouts in
+    16 bits, which may end the process."""
     options = session_options()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     return options
 

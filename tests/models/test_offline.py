@@ -265,7 +265,8 @@ def test_list_and_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--json"]) == 0
     told = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
     assert {name for name, entry in told.items() if entry.get("streaming") is False} == set(OFFLINE)
-    assert all((entry["latency_ms"] is None) != entry["streaming"] for entry in told.values())
+    enhancers = [entry for entry in told.values() if entry["task"] == "enhancement"]
+    assert all((entry["latency_ms"] is None) != entry["streaming"] for entry in enhancers)
     assert main(["info", OFFLINE[0]]) == 0
     text = capsys.readouterr().out
     assert "offline: it reads the whole recording first" in text and "streaming" not in text
