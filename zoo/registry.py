@@ -60,8 +60,8 @@ def get_spec(name: str, kind: type[ModelSpec] = ModelSpec) -> ModelSpec:
         spec = specs[name]
         if not isinstance(spec, kind):
             raise UnknownModelError(
-                f"{name} is a model for {spec.task}, used by {spec.entry}; expected one for {kind.task}: "
-                f"{', '.join(list_models(kind.task))}"
+                f"{name} is a model for {spec.task}, used by {spec.entry}; expected one for {kind.task}, see "
+                f"`speechzoo list --task {kind.task}`"
             )
         return spec
     close = difflib.get_close_matches(str(name).lower(), specs, n=3)
