@@ -12,12 +12,15 @@ from typing import Any as _Any
 # torch.hub lists every public callable of this file as an entry point, so nothing else here is public.
 import zoo as _zoo
 
-dependencies = ["numpy", "onnxruntime", "pooch", "safetensors", "soundfile", "torch", "tqdm", "yaml"]
+dependencies = [
+    "filelock", "httpx2", "huggingface_hub", "numpy", "onnxruntime", "platformdirs", "safetensors",
+    "soundfile", "torch", "tqdm", "yaml",
+]  # fmt: skip
 
 
 def _import_all() -> None:
     """Import what a loaded model needs later: torch.hub takes this folder off sys.path after the call."""
-    for name in ("zoo.artifact", "zoo.enhancer", "zoo.runtime", "zoo.streaming"):
+    for name in ("converters", "zoo.artifact", "zoo.enhancer", "zoo.runtime", "zoo.streaming"):
         _importlib.import_module(name)
 
 

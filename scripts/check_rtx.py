@@ -107,7 +107,7 @@ def report(rows: Sequence[Row], version: str) -> str:
         f"Written by `python -m scripts.check_rtx` on {date.today()}: speechzoo {zoo.__version__}, TensorRT "
         f"for RTX {version}, without a GPU. Every graph is exported with random weights, parsed, and "
         f"compiled for compute capability {', '.join(RTX_TARGETS)} at once; offline graphs take any length. "
-        f"These are in opset {FREE_OPSET}: of the operator Attention with a free dimension it dies. "
+        f"These are in opset {FREE_OPSET}: of Attention with a free dimension the compiler dies. "
         "What an engine computes is not verified here: that takes a card, and `python -m scripts.gpu_check`.",
         "",
         "| model | graph | precision | layers | MB | seconds | refused |",

@@ -7,6 +7,7 @@ import hashlib
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,13 @@ def main(argv: list[str] | None = None) -> int:
         metavar="FILE",
         help="what the recordings are: a heading, a sentence, a table (default docs/training-data.md)",
     )
+    parser.add_argument(
+        "--datasets",
+        nargs="*",
+        default=["picovoice-speech-to-intent", "esc-10"],
+        metavar="NAME",
+        help="the public sets among the recordings, for the card on the Hub",
+    )
     parser.add_argument("--licence", default="MIT", metavar="SPDX", help="of the weights (default MIT)")
     arguments = parser.parse_args(argv)
     try:
@@ -67,6 +75,7 @@ def main(argv: list[str] | None = None) -> int:
             [read_evaluation(path) for path in arguments.figures],
             arguments.training_data.read_text(),
             arguments.licence,
+            arguments.datasets,
         ):
             print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
     except (SpeechZooError, OSError) as error:
@@ -75,7 +84,13 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def package(runs: list[Path], evaluations: list[Evaluation], training_data: str, licence: str) -> list[Path]:
+def package(
+    runs: list[Path],
+    evaluations: list[Evaluation],
+    training_data: str,
+    licence: str,
+    datasets: Sequence[str],
+) -> list[Path]:
     """Write the files of one model's weights, all of them or none.
 
     Args:
@@ -83,6 +98,7 @@ def package(runs: list[Path], evaluations: list[Evaluation], training_data: str,
         evaluations: figures, for the record and the card.
         training_data: text with a heading, a sentence that the record repeats, and a table for the card.
         licence: SPDX identifier.
+        datasets: the public sets among the recordings.
 
     Raises:
         CheckpointError: no run, or not one of a registered model.
@@ -114,6 +130,7 @@ def package(runs: list[Path], evaluations: list[Evaluation], training_data: str,
             size=parameters.stat().st_size,
             licence=licence,
             training_data=sentence,
+            datasets=datasets,
             metrics=metrics(spec, evaluations),
             artifact=address_of(target / graph.name),
             artifact_sha256=sha256(graph),

@@ -143,3 +143,55 @@ def exported(cache_folder: Path, weights_for: Callable[[str], Path]) -> Callable
         return path
 
     return export
+
+
+@pytest.fixture(scope="session")
+def speaker_folder(shared: Path, cache_folder: Path) -> Callable[[str], Path]:
+    """``speaker_folder(name)``: a public training folder, ``ResNet18``, ``ECAPA_c512`` or ``CAMPPlus``.
+
+    With random weights, and what the public code makes of them in ``ref.npz``.
+    """
+
+    def unpack(name: str) -> Path:
+        import gzip
+        import shutil
+
+        from filelock import FileLock
+
+        packed, folder = shared / "oracles/speaker" / name, cache_folder / name
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir():
+                part = cache_folder / f"{name}.part"
+                shutil.copytree(packed, part, ignore=shutil.ignore_patterns("*.gz"))
+                checkpoint = gzip.decompress((packed / "avg_model.pt.gz").read_bytes())
+                (part / "avg_model.pt").write_bytes(checkpoint)
+                part.rename(folder)
+        return folder
+
+    return unpack
+
+
+@pytest.fixture(scope="session")
+def speaker_graph(cache_folder: Path, speaker_folder: Callable[[str], Path]) -> Callable[[str], Path]:
+    """``speaker_graph(name)``: the ONNX file of a model with the weights of ``speaker_folder``.
+
+    ``resnet18``, ``ecapa_c512_glob`` or ``campplus``; or ``resnet18-wav``, which takes waveforms and
+    subtracts the folder's mean. Each is made once a run, and for all tests: copy it to change it.
+    """
+    folders = {"resnet18": "ResNet18", "ecapa_c512_glob": "ECAPA_c512", "campplus": "CAMPPlus"}
+
+    def export(name: str) -> Path:
+        from filelock import FileLock
+
+        from scripts.export_speaker import main
+
+        model, _, form = name.partition("-")
+        folder, path = speaker_folder(folders[model]), cache_folder / f"{name}.onnx"
+        options = ["--form", "wav", "--mean-vec", str(folder / "mean_vec.npy")] if form else []
+        with FileLock(f"{path}.lock"):
+            if not path.is_file():
+                assert not main(["--folder", str(folder), "--onnx-path", str(path), *options])
+                path.chmod(0o444)
+        return path
+
+    return export

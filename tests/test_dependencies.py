@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 EXTRAS = (
     "torch", "safetensors", "yaml", "onnx", "onnxscript", "onnxslim", "onnx_ir", "matplotlib",
-    "pytest", "hypothesis", "soxr", "scipy", "filelock",
+    "kaldi_native_fbank", "kaldiio", "pytest", "hypothesis", "soxr", "scipy", "tritonclient", "grpc",
 )  # fmt: skip
 
 # None in sys.modules is what the import system itself takes for "not installed".
@@ -39,7 +39,14 @@ def python(
 
 def modules_without_torch() -> list[str]:
     """Every module of zoo that has no business with torch, and what converters has of that kind."""
-    needs_torch = ("zoo.checkpoint", "zoo.create", "zoo.layers", "zoo.network", "zoo.streaming")
+    needs_torch = (
+        "zoo.checkpoint",
+        "zoo.create",
+        "zoo.layers",
+        "zoo.network",
+        "zoo.speaker",
+        "zoo.streaming",
+    )
     names = ["zoo", "converters", "converters.cache"]
     import zoo
 
@@ -57,6 +64,7 @@ def test_the_list_is_complete() -> None:
     for name in (
         "zoo.registry", "zoo.spec", "zoo.audio", "zoo.enhancer", "zoo.locate", "zoo.hub", "zoo.plot",
         "zoo.runtime.graph", "zoo.runtime.onnx", "zoo.runtime.stream", "zoo.runtime.verification",
+        "zoo.runtime.speaker", "zoo.embedder", "zoo.embeddings", "zoo.scoring", "zoo.cli.embed",
         "zoo.artifact.golden", "zoo.cli.enhance", "zoo.cli.verify", "zoo.cli.list", "zoo.cli.info",
         "zoo.models.gtcrn.weights",
     ):  # fmt: skip
@@ -90,7 +98,7 @@ def test_importing_zoo_imports_little() -> None:
     code = (
         "import zoo, zoo.runtime.onnx, zoo.enhancer, zoo.runtime.verification, converters\n"
         "zoo.list_models(), zoo.get_spec('gtcrn'), zoo.Enhancer, zoo.verify\n"
-        "print(*sorted({'torch', 'onnx', 'onnxscript', 'matplotlib', 'requests', 'pooch', 'yaml',"
+        "print(*sorted({'torch', 'onnx', 'onnxscript', 'matplotlib', 'huggingface_hub', 'httpx2', 'yaml',"
         " 'safetensors'} & set(sys.modules)))"
     )
     done = python(code, hidden=())
@@ -108,6 +116,14 @@ NEEDS = [  # code, packages hidden, what the message must say
     ("import converters; converters.export_program", ("torch",), "converters.export_program needs torch"),
     ("import converters; converters.export_torchscript", ("torch",), "export_torchscript needs torch"),
     ("import converters; converters.build_engine", ("onnx",), "converters.build_engine needs onnx"),
+    ("from converters import export_speaker", EXTRAS, "converters.export_speaker needs"),
+    ("zoo.Embedder('resnet18', weights={weights!r})", EXTRAS, "an embedder from resnet18 needs torch"),
+    (
+        "import converters; converters.write_repository",
+        EXTRAS,
+        "converters.write_repository needs tritonclient",
+    ),
+    ("import zoo.remote.connection as c; c.Connection()", EXTRAS, "zoo.remote needs tritonclient"),
     ("zoo.create_model('fastenhancer_t', {safetensors!r})", ("safetensors",), "needs safetensors"),
     ("zoo.create_model('fastenhancer_t', {folder!r})", ("yaml",), "needs pyyaml"),
 ]
@@ -130,7 +146,9 @@ def test_what_is_missing_names_its_extra(
     )
     done = python(program, hidden=hidden)
     assert (done.returncode, done.stderr) == (0, "")
-    extra = "onnx" if "export_onnx" in code or "build_engine" in code else "torch"
+    extra = "triton" if "tritonclient" in message else "torch"
+    if any(word in code for word in ("export_onnx", "export_speaker", "build_engine")):
+        extra = "onnx"
     assert message in done.stdout and f'pip install "speechzoo[{extra}]"' in done.stdout
 
 
@@ -169,7 +187,24 @@ def test_the_command_line_says_what_it_lacks(
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "must be exported once, which needs " in done.stderr
     assert 'pip install "speechzoo[onnx]"' in done.stderr
+    published = python(COMMAND, "publish", "gtcrn", "--folder", tmp_path / "new", hidden=hidden, **cache)
+    assert published.returncode == 1 and 'pip install "speechzoo[onnx]"' in published.stderr
+    assert "publishing needs " in published.stderr and not (tmp_path / "new").exists()
     if "matplotlib" in hidden:
         plot = python(COMMAND, *words, "--artifact", "x.onnx", "--plot", tmp_path / "x.png", hidden=hidden)
         assert plot.returncode == 1 and 'pip install "speechzoo[plot]"' in plot.stderr
     assert not (tmp_path / "out.wav").exists()
+
+
+def test_embedding_without_extras(speaker_graph: Callable[[str], Path], tmp_path: Path) -> None:
+    """A graph of waveforms needs nothing; one of features, and Kaldi's archives, name what they need."""
+    noisy, out = ROOT / "examples/noisy.wav", tmp_path / "out.npz"
+    wave, feats = speaker_graph("resnet18-wav"), speaker_graph("resnet18")
+    embedded = python(COMMAND, "embed", noisy, "--artifact", wave, "-o", out)
+    assert (embedded.returncode, embedded.stderr) == (0, "") and out.stat().st_size > 1000
+    assert python(COMMAND, "verify", wave, feats).returncode == 0
+    lacking = python(COMMAND, "compare", noisy, noisy, "--artifact", feats)
+    assert lacking.returncode == 1 and 'pip install "speechzoo[speaker]"' in lacking.stderr
+    lacking = python(COMMAND, "embed", noisy, "--artifact", wave, "-o", tmp_path / "out.ark")
+    assert lacking.returncode == 1 and "need kaldiio" in lacking.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["out.npz"]

@@ -18,9 +18,10 @@ import torch
 import zoo
 from converters.cache import cached_export
 from tests.conftest import ROOT
-from zoo import hub
+from zoo import checkpoint, hub, registry
 from zoo.errors import CheckpointError, UnknownModelError
 from zoo.locate import locate
+from zoo.registry import find_weights
 from zoo.spec import Weights
 
 CONTENT = bytes(range(256)) * 4000
@@ -52,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
-        if self.path == "/missing.bin":
+        if self.path.endswith("/missing.bin"):
             self.send_error(404)
             return
         if self.path == "/mute.bin":
@@ -61,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
-        if self.path == "/good.bin":
+        if self.path.endswith("/good.bin"):
             self.wfile.write(CONTENT)
         elif self.path == "/wrong.bin":
             self.wfile.write(CONTENT[::-1])
@@ -90,13 +91,14 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SPEECHZOO_CACHE", str(tmp_path / "cache"))
-    for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(proxy, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path / "cache"
 
 
 def files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    """What is there, but for the locks."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
 def test_the_right_file_comes_once(server: Server, cache: Path) -> None:
@@ -122,32 +124,33 @@ def test_a_cached_file_that_was_damaged_is_replaced(server: Server, cache: Path)
 
 
 @pytest.mark.parametrize(
-    ("path", "message"),
+    ("path", "message", "beginning"),
     [
-        (
-            "wrong.bin",
-            r"wrong\.bin does not have the sha256 that the package knows, [0-9a-f]{64}; it is not used",
-        ),
-        ("missing.bin", r"missing\.bin cannot be downloaded \(HTTPError\); fetch the file yourself"),
-        ("short.bin", r"short\.bin (cannot be downloaded|does not have the sha256)"),
-        ("mute.bin", r"mute\.bin cannot be downloaded \((ReadTimeout|ConnectionError)\); fetch the file"),
-        ("stalls.bin", r"stalls\.bin cannot be downloaded \((ReadTimeout|ConnectionError)\); fetch the file"),
+        ("wrong.bin", r"wrong\.bin: it should have the sha256 [0-9a-f]{64}, but .* it is not used", 0),
+        ("missing.bin", r"missing\.bin: the server answered 404 Not Found; or fetch the file yourself", 0),
+        ("short.bin", r"short\.bin: the connection broke off .*; or fetch the file yourself", 5000),
+        ("mute.bin", r"mute\.bin: the server does not answer: nothing came for 0.3 seconds; or fetch", 0),
+        ("stalls.bin", r"stalls\.bin: the server does not answer: .*; or fetch the file yourself", 5000),
     ],
 )
-def test_failures_say_so_and_leave_nothing(
-    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch, path: str, message: str
+def test_failures_say_so(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch, path: str, message: str, beginning: int
 ) -> None:
+    """And leave nothing, or the beginning of the right file for the next attempt."""
     monkeypatch.setattr(hub, "TIMEOUT", 0.3)
     with pytest.raises(CheckpointError, match=f"^weights {path.partition('.')[0]}: http://127.*{message}"):
         hub.download(server.weights(path))
-    assert server.asked == [f"/{path}"] and files(cache) == []
+    assert set(server.asked) == {f"/{path}"}
+    assert [p.read_bytes() for p in files(cache)] == ([CONTENT[:beginning]] if beginning else [])
 
 
 def test_nobody_answers(server: Server, cache: Path) -> None:
     weights = server.weights("good.bin")
     server.shutdown()
     server.server_close()
-    with pytest.raises(CheckpointError, match=r"cannot be downloaded \(ConnectionError\); fetch the file"):
+    with pytest.raises(
+        CheckpointError, match=r"good\.bin: the server cannot be reached .*; or fetch the file"
+    ):
         hub.download(weights)
     assert files(cache) == []
 
@@ -157,7 +160,9 @@ def test_a_cache_that_cannot_be_written(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("SPEECHZOO_CACHE", str(tmp_path / "file"))
-    with pytest.raises(CheckpointError, match=r"weights good: .*fetch the file yourself"):
+    with pytest.raises(
+        CheckpointError, match=r"weights good: .* cannot be written .*fetch the file yourself"
+    ):
         hub.download(server.weights("good.bin"))
 
 
@@ -177,6 +182,79 @@ def test_a_tag_becomes_a_model(
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), source.parameters(), strict=True))
     with pytest.raises(UnknownModelError, match=r"fastenhancer_t has no weights 'bad' \(known tags: good\)"):
         locate(spec, "bad")
+
+
+def test_a_tag_on_the_hub(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address of the Hub goes to its endpoint, at the commit that it names."""
+    commit = "0123456789" * 4
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    known = replace(server.weights("good.bin"), url=f"hf://someone/voices@{commit}/folder/good.bin")
+    assert known.location() == ("someone/voices", commit, "folder/good.bin")
+    assert hub.download(known).read_bytes() == CONTENT
+    assert server.asked[-1] == f"/someone/voices/resolve/{commit}/folder/good.bin"
+    server.shutdown()
+    assert hub.download(known).read_bytes() == CONTENT
+
+
+def test_a_tag_that_nobody_offers(cache: Path, monkeypatch: pytest.MonkeyPatch, shared: Path) -> None:
+    """The error says how to come by the file; whoever has it gets its terms with it."""
+    name = "fastenhancer_48k_t"
+    with pytest.raises(
+        CheckpointError, match=r"recovered: .* cannot be downloaded: .*convert_checkpoint.*sha256"
+    ):
+        zoo.create_model(name, "recovered")
+    model = zoo.create_model(name, shared / f"data/checkpoints/{name}.safetensors")
+    assert model.provenance["source"] == "recovered" and model.provenance["licence"] == "MIT"
+
+
+def test_gtcrns_descriptors_are_those_of_its_files(shared: Path, tmp_path: Path) -> None:
+    """The released files, under any name, have hash and size of their tags."""
+    for tag in ("dns3", "vctk"):
+        copy = tmp_path / f"{tag}.copy.tar"
+        copy.write_bytes((shared / f"data/checkpoints/gtcrn_{tag}.tar").read_bytes())
+        assert locate(zoo.get_spec("gtcrn"), copy).provenance["source"] == tag
+        assert "3862c44808dca492ea5a8a145d2dc2a1028d08c8" in find_weights(zoo.get_spec("gtcrn"), tag).url
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sha256": ""}, "no sha256; without one there is no descriptor"),
+        ({"sha256": "0" * 63 + "G"}, "no sha256"),
+        ({"size": 0}, "no size"),
+        ({"size": 1.5}, "no size"),
+        ({"licence": ""}, "licence"),
+        ({"training_data": ""}, "training data"),
+        ({"url": ""}, "no address"),
+        ({"url": "http://example.org/x"}, "no address"),
+        ({"url": "https://example.org"}, "no address"),
+        ({"url": "hf://someone/x@main/y"}, "all 40 digits of the commit"),
+        ({"url": "local:x"}, "obtain is for local: files"),
+        ({"obtain": "by asking"}, "obtain is for local: files"),
+        ({"artifact": "package:x"}, "no sha256"),
+    ],
+)
+def test_a_descriptor_that_pins_nothing_cannot_be_made(server: Server, wrong: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=f"weights 'good': .*{message}"):
+        replace(server.weights("good.bin"), **wrong)
+
+
+def test_names_of_parameters_are_changed_as_the_descriptor_says(
+    server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    source = zoo.create_model("fastenhancer_t")
+    renamed = {f"net.{name.replace('enc_', 'encoder_')}": v for name, v in source.state_dict().items()}
+    torch.save(renamed, tmp_path / "w.pt")
+    content = (tmp_path / "w.pt").read_bytes()
+    renames = {r"^net\.": "", "encoder_": "enc_"}
+    weights = replace(server.weights("good.pt", content), renames=renames)
+    spec = replace(zoo.get_spec("fastenhancer_t"), weights=(weights,))
+    monkeypatch.setitem(registry._specs(), "fastenhancer_t", spec)
+    model = zoo.create_model("fastenhancer_t", tmp_path / "w.pt")
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), source.parameters(), strict=True))
+    with pytest.raises(CheckpointError, match="two parameters become x"):
+        checkpoint.rename({"a": torch.ones(1), "b": torch.ones(1)}, {"[ab]": "x"})
 
 
 # Exports that are kept

@@ -6,6 +6,7 @@ import configparser
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,14 +20,16 @@ import hubconf
 import zoo
 from tests.conftest import ROOT
 from zoo.errors import UnknownModelError
+from zoo.registry import find_weights
 
 # Away from the clone and with no way to find the package but by torch.hub; even if it is installed.
 PROGRAM = """
 import importlib.util, json, os, sys
 
-folder, weights, signal = sys.argv[1:]
-root = os.path.realpath(folder)
-sys.path[:] = [path for path in sys.path if os.path.realpath(path or os.curdir) != root]
+folder, root, weights, signal = sys.argv[1:]
+root = os.path.realpath(root)
+here = os.path.realpath(os.curdir)
+sys.path[:] = [path for path in sys.path if os.path.realpath(path or os.curdir) != here]
 sys.meta_path[:] = [finder for finder in sys.meta_path if "__editable__" not in
                     getattr(finder, "__module__", "") + getattr(finder, "__name__", "")]
 assert importlib.util.find_spec("zoo") is None, "this program finds the package already"
@@ -42,10 +45,11 @@ def settings():
         "deterministic": torch.are_deterministic_algorithms_enabled(), "hooks": len(sys.meta_path),
     }
 
+where = {"source": "local"} if os.path.isdir(folder) else {"trust_repo": True, "verbose": False}
 torch.set_num_threads(3)
 before = settings()
-model = torch.hub.load(folder, "gtcrn", source="local", weights=weights)
-enhancer = torch.hub.load(folder, "enhancer", source="local", name="gtcrn", weights=weights)
+model = torch.hub.load(folder, "gtcrn", weights=weights, **where)
+enhancer = torch.hub.load(folder, "enhancer", name="gtcrn", weights=weights, **where)
 after = settings()
 assert before == after, (before, after)
 os.chdir(os.sep)  # what is imported from here on must not depend on where the program stands
@@ -70,26 +74,44 @@ print(json.dumps({"training": model.training, "states": list(state)}))
 """
 
 
-def run(folder: str, weights: Path, signal: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project where torch.hub keeps a download of it: no installation knows this place."""
+    folder = tmp_path_factory.mktemp("torch") / "hub/someone_speechzoo_main"
+    for package in ("zoo", "converters"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "hubconf.py", folder / "hubconf.py")
+    return folder
+
+
+def run(program: str, *words: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A program that finds neither the network nor the project."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    dead = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, folder, str(weights), str(signal)],
+        [sys.executable, "-c", program, *map(str, words)],
         cwd=cwd,
-        env={**environment, "TORCH_HOME": str(cwd / "hub"), "OMP_NUM_THREADS": "1"},
+        env={**kept, **dead, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", **environment},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-@pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
+@pytest.mark.parametrize("way", ["absolute", "relative", "github"])
 def test_load_from_elsewhere(
-    tmp_path: Path, weights_for: Callable[[str], Path], speech_16k: np.ndarray, relative: bool
+    tmp_path: Path, clone: Path, weights_for: Callable[[str], Path], speech_16k: np.ndarray, way: str
 ) -> None:
+    """From a folder, or from what torch.hub downloaded before, when there is no network any more."""
     noisy, weights = speech_16k[16000:48000], weights_for("gtcrn")
     np.save(tmp_path / "noisy.npy", noisy)
-    folder = os.path.relpath(ROOT, tmp_path) if relative else str(ROOT)
-    done = run(folder, weights, tmp_path / "noisy.npy", tmp_path)
+    folder = {
+        "absolute": str(clone),
+        "relative": os.path.relpath(clone, tmp_path),
+        "github": "someone/speechzoo:main",
+    }[way]
+    home = {"TORCH_HOME": str(clone.parent.parent)}
+    done = run(PROGRAM, folder, clone, weights, tmp_path / "noisy.npy", cwd=tmp_path, **home)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["training"] is False and told["states"]
@@ -128,12 +150,77 @@ def test_errors_are_the_packages_own() -> None:
         torch.hub.load(str(ROOT), "gtcm", source="local")
 
 
+# Only what hubconf lists and what that needs can be imported, as pip's records have it.
+ALONE = """
+import importlib.metadata as metadata, os, re, sys
+
+folder, cache = sys.argv[1:]
+lines = open(os.path.join(folder, "hubconf.py")).read()
+listed = eval(re.search(r"^dependencies = (\\[.*?\\])", lines, re.S | re.M)[1])
+of_module = metadata.packages_distributions()
+
+def normal(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+wanted, todo = set(), {normal(dist) for module in listed for dist in of_module[module]}
+while todo:
+    name = todo.pop()
+    wanted.add(name)
+    for line in metadata.requires(name) or ():
+        if "extra ==" not in line:
+            required = normal(re.match(r"[A-Za-z0-9._-]+", line)[0])
+            try:
+                metadata.version(required)
+            except metadata.PackageNotFoundError:
+                continue  # for another system or Python
+            todo |= {required} - wanted
+allowed = {module for module, dists in of_module.items() if {normal(d) for d in dists} & wanted}
+blocked = set(of_module) - allowed
+assert {"scipy", "onnx", "pytest", "matplotlib"} <= blocked, blocked
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in blocked and name.split(".")[0] not in ("zoo", "converters"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocked())
+sys.meta_path[:] = [finder for finder in sys.meta_path if "__editable__" not in
+                    getattr(finder, "__module__", "") + getattr(finder, "__name__", "")]
+here = os.path.realpath(os.curdir)
+sys.path[:] = [path for path in sys.path if os.path.realpath(path or os.curdir) != here]
+import torch
+
+model = torch.hub.load(folder, "gtcrn", source="local", weights="dns3")
+enhancer = torch.hub.load(folder, "enhancer", source="local")
+import numpy, zoo
+
+assert os.path.realpath(zoo.__file__).startswith(os.path.realpath(folder) + os.sep), zoo.__file__
+noise = numpy.random.default_rng(0).standard_normal(16000).astype(numpy.float32) / 10
+assert enhancer(noise).shape == (16000,) and isinstance(enhancer, zoo.Enhancer)
+assert zoo.to_streaming(model, "wav2wav").initial_state()
+print(model.provenance["source"], enhancer.backend)
+"""
+
+
+def test_a_tag_that_was_downloaded_needs_no_network_and_only_the_dependencies(
+    tmp_path: Path, clone: Path, shared: Path
+) -> None:
+    weights = find_weights(zoo.get_spec("gtcrn"), "dns3")
+    kept = tmp_path / "cache/weights" / f"{weights.sha256[:16]}-{weights.url.rpartition('/')[2]}"
+    kept.parent.mkdir(parents=True)
+    shutil.copyfile(shared / "data/checkpoints/gtcrn_dns3.tar", kept)
+    cache = str(tmp_path / "cache")
+    done = run(ALONE, clone, cache, cwd=tmp_path, SPEECHZOO_CACHE=cache)
+    assert (done.returncode, done.stdout) == (0, "dns3 onnxruntime\n"), done.stderr
+    kept.unlink()
+    failed = run(ALONE, clone, cache, cwd=tmp_path, SPEECHZOO_CACHE=cache)
+    assert "CheckpointError: weights dns3: https://github.com/" in failed.stderr
+
+
 def test_its_dependencies_are_those_of_the_torch_extra() -> None:
     """torch.hub refuses with the list's missing names; each is a package that the extra installs."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     lines = setup["options"]["install_requires"] + setup["options.extras_require"]["torch"]
-    packages = set(re.findall(r"^([a-z]+)", lines, re.M))
-    modules = {"yaml" if package == "pyyaml" else package for package in packages}
-    assert set(hubconf.dependencies) <= modules
-    assert modules - set(hubconf.dependencies) <= {"requests"}
+    packages = set(re.findall(r"^([a-z0-9_]+)", lines, re.M))
+    assert set(hubconf.dependencies) == {"yaml" if name == "pyyaml" else name for name in packages}

@@ -1,8 +1,8 @@
 """speechzoo: deployable speech models, each with its streaming form, its graphs and their proof.
 
-``list_models``, ``get_spec``, ``Enhancer`` and ``StreamBatcher`` on finished artifacts, and ``verify``
-work without torch;
-``create_model`` and ``to_streaming`` need the extra ``[torch]``.
+``list_models``, ``get_spec``, ``Enhancer``, ``StreamBatcher``, ``Embedder`` and ``Synthesizer`` on finished
+artifacts, ``pull`` and ``verify`` work without torch; ``create_model`` and ``to_streaming`` need the extra
+``[torch]``.
 """
 
 from __future__ import annotations
@@ -14,28 +14,37 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from zoo.create import create_model
+    from zoo.embedder import Embedder
     from zoo.enhancer import Enhancer
+    from zoo.pulled import pull
     from zoo.registry import get_spec, list_models
     from zoo.runtime.batcher import StreamBatcher
     from zoo.runtime.verification import verify
     from zoo.streaming.conversion import to_streaming
+    from zoo.synthesizer import Synthesizer
 
 __all__ = [
+    "Embedder",
     "Enhancer",
     "StreamBatcher",
+    "Synthesizer",
     "create_model",
     "get_spec",
     "list_models",
+    "pull",
     "to_streaming",
     "verify",
 ]
 
 _HOME = {
+    "Embedder": "zoo.embedder",
     "Enhancer": "zoo.enhancer",
     "StreamBatcher": "zoo.runtime.batcher",
+    "Synthesizer": "zoo.synthesizer",
     "create_model": "zoo.create",
     "get_spec": "zoo.registry",
     "list_models": "zoo.registry",
+    "pull": "zoo.pulled",
     "to_streaming": "zoo.streaming.conversion",
     "verify": "zoo.runtime.verification",
 }

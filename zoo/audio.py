@@ -230,6 +230,24 @@ def output_format(
     return AudioFormat(kept.sample_rate, channels, chosen, encoding)
 
 
+def new_format(target: str | os.PathLike[str], sample_rate: int) -> AudioFormat:
+    """The format to write one channel of our own making to ``target``: that of its ending; WAV on a pipe.
+
+    Raises:
+        AudioError: the ending is of no known format.
+    """
+    known, suffix = soundfile.available_formats(), Path(target).suffix.lower()
+    known.pop("RAW", None)
+    chosen = "WAV" if os.fspath(target) == PIPE else _ALIASES.get(suffix[1:], suffix[1:].upper())
+    if chosen not in known:
+        raise AudioError(
+            f"{target}: unknown output format {chosen.lower()!r}; expected one of: "
+            f"{', '.join(sorted(known)).lower()}"
+        )
+    subtype = "OPUS" if suffix == ".opus" else soundfile.default_subtype(chosen) or "PCM_16"
+    return AudioFormat(sample_rate, 1, chosen, subtype)
+
+
 class AudioWriter:
     """A file, or standard output, written in blocks. A context manager.
 

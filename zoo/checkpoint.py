@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from zoo.errors import CheckpointError, MissingExtraError
 from zoo.locate import config_file, newest_checkpoint
 from zoo.registry import get_spec
-from zoo.spec import FrontEnd, ModelSpec
+from zoo.spec import ModelSpec
 
 Params = dict[str, Tensor]
 
@@ -41,7 +42,7 @@ class Record:
 
     model: str
     options: Mapping[str, Any]
-    front_end: FrontEnd
+    front_end: Any
     weights: Mapping[str, str]
     version: int = VERSION
 
@@ -79,6 +80,23 @@ def read_parameters(path: Path) -> Params:
             f"pickled objects, which are not loaded: save the state dict alone"
         ) from error
     return _parameters_in(content, path)
+
+
+def rename(params: Params, renames: Mapping[str, str]) -> Params:
+    """Parameters with each regular expression in their names replaced, in the order given.
+
+    Raises:
+        CheckpointError: two of them get one name.
+    """
+    renamed: Params = {}
+    for name, value in params.items():
+        new = name
+        for pattern, replacement in renames.items():
+            new = re.sub(pattern, replacement, new)
+        if new in renamed:
+            raise CheckpointError(f"two parameters become {new}, the second from {name}; mend the renames")
+        renamed[new] = value
+    return renamed
 
 
 def write_parameters(model: nn.Module, spec: ModelSpec, weights: Mapping[str, str], path: Path) -> None:
@@ -151,19 +169,22 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     return config
 
 
-def load_strictly(model: nn.Module, params: Params, *, where: str, name: str) -> None:
+def load_strictly(
+    model: nn.Module, params: Params, *, where: str, name: str, unread: tuple[str, ...] = ()
+) -> None:
     """Load parameters into a model; every one must be there, fit and be finite, and none be left over.
 
     Args:
         model: it is changed only if all is well.
-        params: by name; a leading ``module.`` of all names is dropped.
+        params: by name; see ``plain_names``.
         where, name: checkpoint and model, for errors.
+        unread: beginnings of names that are passed over.
 
     Raises:
         CheckpointError: lists missing and surplus names, wrong shapes and values that are not finite.
     """
-    if params and all(key.startswith("module.") for key in params):
-        params = {key.removeprefix("module."): value for key, value in params.items()}
+    params = plain_names(params)
+    params = {key: value for key, value in params.items() if not key.startswith(unread)}
     expected = model.state_dict()
     problems = _list("missing", [key for key in expected if key not in params])
     problems += _list("surplus", [key for key in params if key not in expected])
@@ -182,6 +203,13 @@ def load_strictly(model: nn.Module, params: Params, *, where: str, name: str) ->
             f"{where}: not a checkpoint of {name}: {'; '.join(problems)}. Is it one of another model or size?"
         )
     model.load_state_dict(params)
+
+
+def plain_names(params: Params) -> Params:
+    """The parameters without the ``module.`` that data parallel training puts before every name."""
+    if not all(name.startswith("module.") for name in params):
+        return params
+    return {name.removeprefix("module."): value for name, value in params.items()}
 
 
 def digest(params: Params) -> str:

@@ -26,7 +26,8 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> Ne
 
     Returns:
         the network. For enhancement its ``forward(spectrum, state=None)`` maps (B, F, T, 2) to the same and
-        a state.
+        a state; for speakers its ``forward(feats, frames=None)`` maps (B, T, F) to (B, E); for synthesis its
+        ``forward(ids, lengths)`` maps (B, S) to frames (B, F, mels) and their number.
 
     Raises:
         UnknownModelError: no such model, or neither tag nor path.
@@ -37,9 +38,15 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> Ne
         return build(spec).eval()
     located = locate(spec, weights)
     record = checkpoint.read_record(located.path)
-    model = build(_configured(spec, located.path, record))
-    params = checkpoint.read_parameters(located.path)
-    checkpoint.load_strictly(model, params, where=str(located.path), name=spec.name)
+    spec = _configured(spec, located.path, record)
+    params = checkpoint.rename(checkpoint.read_parameters(located.path), located.renames)
+    if spec.shapes_reader and record is None:
+        shapes = {name: tuple(value.shape) for name, value in checkpoint.plain_names(params).items()}
+        spec = replace(spec, options=load_attribute(spec.shapes_reader)(shapes, str(located.path)))
+    model = build(spec)
+    checkpoint.load_strictly(
+        model, params, where=str(located.path), name=spec.name, unread=model.training_head
+    )
     known = {**located.provenance, **(record.weights if record else {})}
     model.provenance = {**known, "sha256": checkpoint.digest(model.state_dict())}
     return model.eval()
@@ -89,7 +96,7 @@ def model_of_config(config: dict[str, Any], where: str) -> str:
             continue
         if (options, front_end) == (dict(spec.options), spec.front_end):
             return name
-        if front_end.sample_rate == spec.front_end.sample_rate:
+        if front_end.sample_rate == spec.front_end.sample_rate and spec.covers(options):
             nearest = nearest or name
     if not nearest:
         raise CheckpointError(
@@ -118,5 +125,10 @@ def _configured(spec: ModelSpec, path: Path, record: checkpoint.Record | None) -
         raise CheckpointError(
             f"{path}: its config is for {front_end.sample_rate} Hz, but {spec.name} runs at "
             f"{spec.front_end.sample_rate} Hz; create one of the models at that rate"
+        )
+    if not spec.covers(options):
+        raise CheckpointError(
+            f"{path}: its config is not one of {spec.name}, but of {model_of_config(config, str(path))}; "
+            f"create that"
         )
     return replace(spec, options=options, front_end=front_end)

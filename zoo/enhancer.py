@@ -16,7 +16,7 @@ from zoo.runtime.artifact import SUFFIXES, is_artifact, open_artifact
 from zoo.runtime.resample import Resampler, check_rate
 from zoo.runtime.session import Session
 from zoo.runtime.stream import Latency, Stream, check_samples
-from zoo.spec import EnhancementSpec, ModelSpec
+from zoo.spec import LOCAL_SCHEME, EnhancementSpec, ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -189,7 +189,7 @@ def _open(
 def weights_advice(spec: ModelSpec) -> str:
     """What can be done about a model whose weights do not come with the package."""
     ready = [name for name in list_models(spec.task) if packaged_artifact(get_spec(name))]
-    tags = ", ".join(weights.tag for weights in spec.weights)
+    tags = ", ".join(w.tag for w in spec.weights if not w.url.startswith(LOCAL_SCHEME))
     known = f"a tag ({tags}) or the path of a checkpoint" if tags else "the path of a checkpoint"
     return f"Take a model that has some ({', '.join(ready)}), or pass as weights {known}"
 

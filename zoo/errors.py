@@ -26,6 +26,10 @@ class ArtifactError(SpeechZooError):
     """A finished artifact is damaged, incomplete, or not of the kind that was asked for."""
 
 
+class HubError(SpeechZooError):
+    """A file cannot be had from where it should come, or what comes is not that file."""
+
+
 class ParityError(SpeechZooError):
     """Two forms of one model do not compute the same."""
 
@@ -40,3 +44,19 @@ class ShapeError(SpeechZooError, ValueError):
 
 class StateError(SpeechZooError, ValueError):
     """A streaming state that does not belong to the model it was passed to."""
+
+
+class ServerError(SpeechZooError):
+    """A server that cannot be reached or answers with an error.
+
+    Attributes:
+        temporary: whether the same may succeed later.
+    """
+
+    def __init__(self, message: str, *, temporary: bool = False) -> None:
+        super().__init__(message)
+        self.temporary = temporary
+
+
+class TextError(SpeechZooError, ValueError):
+    """Text that cannot be spoken as it is."""

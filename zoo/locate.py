@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo import hub
 from zoo.errors import CheckpointError
-from zoo.packaged import SCHEME, packaged_file
+from zoo.packaged import packaged_file
 from zoo.registry import find_weights
-from zoo.spec import ModelSpec
+from zoo.spec import PACKAGE_SCHEME, ModelSpec, Weights
 
+_NUMBERED = r"(?:checkpoint_)?(\d+)\.pth?"  # a training run's checkpoints
 _CONFIG_NAMES = ("config.yaml", "config.yml", "config.json")
+_AVERAGED = ("avg_model.pt", "models/avg_model.pt")  # of wespeaker's releases and training folders
 
 
 @dataclass(frozen=True)
 class Located:
-    """A checkpoint file or training folder, and what is known of it."""
+    """A checkpoint file or training folder, and what is known of it.
+
+    Attributes:
+        path: where it is.
+        provenance: source, and licence and training data if they are known.
+        renames: regular expressions and what takes their place in the names of its parameters.
+    """
 
     path: Path
     provenance: dict[str, str]
+    renames: Mapping[str, str] = field(default_factory=dict)
 
 
 def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
     """The local path of some weights of a model; a tag is downloaded on first use.
+
+    A file that has the hash of one of the model's tags is known as that.
 
     Raises:
         UnknownModelError: neither a path nor one of the model's tags.
@@ -34,12 +46,21 @@ def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
     """
     path = Path(weights)
     if path.exists():
-        return Located(path, {"source": path.name})
+        same = next((w for w in spec.weights if hub.has(path, w.size, w.sha256)), None)
+        return _known(path, same) if same else Located(path, {"source": path.name})
     known = find_weights(spec, str(weights))
-    provenance = {"source": known.tag, "licence": known.licence, "training_data": known.training_data}
-    if known.url.startswith(SCHEME):
-        return Located(packaged_file(known.url, known.sha256), provenance)
-    return Located(hub.download(known), provenance)
+    if known.url.startswith(PACKAGE_SCHEME):
+        return _known(packaged_file(known.url, known.sha256), known)
+    return _known(hub.download(known), known)
+
+
+def _known(path: Path, weights: Weights) -> Located:
+    provenance = {
+        "source": weights.tag,
+        "licence": weights.licence,
+        "training_data": weights.training_data,
+    }
+    return Located(path, provenance, weights.renames)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -56,21 +77,23 @@ def config_file(folder: Path) -> Path | None:
 
 
 def newest_checkpoint(folder: Path) -> Path:
-    """The checkpoint with the highest number among ``NNNNN.pth``, else the only one in the folder.
+    """The checkpoint with the highest number among ``NNNNN.pth`` or ``checkpoint_NNNNNN.pt``, else
+    ``avg_model.pt``, else the only one.
 
     Raises:
         CheckpointError: no checkpoint, or several without numbers.
     """
-    numbered = [
-        (int(match[1]), f) for f in folder.iterdir() if (match := re.fullmatch(r"(\d+)\.pth", f.name))
-    ]
+    numbered = [(int(match[1]), f) for f in folder.iterdir() if (match := re.fullmatch(_NUMBERED, f.name))]
     if numbered:
         return max(numbered)[1]
+    for averaged in _AVERAGED:
+        if (folder / averaged).is_file():
+            return folder / averaged
     files = sorted(f for f in folder.iterdir() if f.suffix in (".pth", ".pt", ".tar", ".safetensors"))
     if len(files) == 1:
         return files[0]
     found = ", ".join(f.name for f in files) or "none"
     raise CheckpointError(
-        f"{folder}: expected a training folder with checkpoints named 00001.pth and so on, or a single "
-        f"checkpoint; found {found}"
+        f"{folder}: expected a training folder with checkpoints named 00001.pth and so on, avg_model.pt, or "
+        f"one checkpoint; found {found}"
     )

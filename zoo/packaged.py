@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from zoo.errors import ArtifactError
-from zoo.spec import ModelSpec, Weights
+from zoo.spec import PACKAGE_SCHEME, ModelSpec, Weights
 
 TAG = "speechzoo"
-SCHEME = "package:"  # of an address, before a path inside the folder of the package ``zoo``
 _ROOT = Path(__file__).parent
 _Spec = TypeVar("_Spec", bound=ModelSpec)
 
@@ -71,7 +70,7 @@ def packaged_file(address: str, sha256: str) -> Path:
     Raises:
         ArtifactError: the file is absent, or its bytes are not those that were packaged.
     """
-    path = _ROOT / address.removeprefix(SCHEME)
+    path = _ROOT / address.removeprefix(PACKAGE_SCHEME)
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
     if found != sha256:
         raise ArtifactError(
@@ -82,4 +81,4 @@ def packaged_file(address: str, sha256: str) -> Path:
 
 def address_of(path: Path) -> str:
     """The address of a file inside the package."""
-    return SCHEME + path.relative_to(_ROOT).as_posix()
+    return PACKAGE_SCHEME + path.relative_to(_ROOT).as_posix()

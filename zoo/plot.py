@@ -7,12 +7,16 @@ import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from zoo.errors import AudioError, MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Array = NDArray[np.float32]
 
@@ -76,7 +80,37 @@ def plot_spectrograms(
         axis.set_ylabel("Frequency (kHz)")
     axes[-1].set_xlabel("Time (s)")
     figure.colorbar(image, ax=list(axes), label="Level (dB)", fraction=0.03, pad=0.015)
+    _save(figure, path)
 
+
+def plot_mel(path: str | os.PathLike[str], mel: Array, hop: float, *, force: bool = False) -> None:
+    """Draw log-mel frames.
+
+    Args:
+        path: picture to write; its ending (.png, .svg or .pdf) is its format.
+        mel: (F, mels) natural logarithms of magnitudes.
+        hop: seconds between two frames.
+        force: replace an existing file.
+
+    Raises:
+        MissingExtraError, AudioError: as ``check_picture``, or the picture cannot be written.
+    """
+    check_picture(path, force)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    axis = figure.subplots()
+    extent = (0, len(mel) * hop, 0, mel.shape[1])
+    image = axis.imshow(
+        mel.T, origin="lower", aspect="auto", extent=extent, cmap="magma", interpolation="antialiased"
+    )
+    axis.set_ylabel("Mel band")
+    axis.set_xlabel("Time (s)")
+    figure.colorbar(image, ax=axis, label="Log magnitude", fraction=0.03, pad=0.015)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:

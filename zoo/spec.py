@@ -5,7 +5,8 @@ Nothing here imports torch, so that listing models and running artifacts works w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -43,6 +44,75 @@ class FrontEnd:
 
 
 @dataclass(frozen=True)
+class MelSpectrum:
+    """How speech is described by log-mel frames, as Tacotron 2 and its successors do.
+
+    Frames are centred, with the signal mirrored at its ends; periodic Hann window; magnitudes, not powers;
+    Slaney's filters, each of unit area; natural logarithm with a floor.
+
+    Attributes:
+        sample_rate: in Hz.
+        n_fft: length of transform and window in samples.
+        hop_length: samples between two frames.
+        mels: filters, the bands of a frame.
+        low, high: where the filters begin and end, in Hz.
+        floor: least magnitude.
+    """
+
+    sample_rate: int = 22050
+    n_fft: int = 1024
+    hop_length: int = 256
+    mels: int = 80
+    low: float = 0.0
+    high: float = 8000.0
+    floor: float = 1e-5
+
+
+@dataclass(frozen=True)
+class Filterbank:
+    """How a waveform becomes log mel filterbank energies, as Kaldi computes them.
+
+    Fixed are: samples in the range of 16-bit integers, no dither, frames without padding, the mean of each
+    frame taken out, pre-emphasis 0.97, Hamming window, power spectrum, filters from 20 Hz to half the sample
+    rate, natural logarithm with a floor at float32's epsilon; then the mean of the recording taken out.
+
+    Attributes:
+        sample_rate: in Hz.
+        bins: filters, the features of a frame.
+        win_length: samples of a frame.
+        hop_length: samples between two frames.
+    """
+
+    sample_rate: int = 16000
+    bins: int = 80
+    win_length: int = 400
+    hop_length: int = 160
+
+    @property
+    def n_fft(self) -> int:
+        """Length of the transform: the next power of two."""
+        return 1 << (self.win_length - 1).bit_length()
+
+    def frames(self, samples: int) -> int:
+        """Frames that fit into so many samples."""
+        return max(0, 1 + (samples - self.win_length) // self.hop_length)
+
+    def samples(self, frames: int) -> int:
+        """Samples that so many frames need."""
+        return self.win_length + (frames - 1) * self.hop_length
+
+    def shortage(self, frames: int, least: int) -> str:
+        """What is wrong with a recording of so many frames where ``least`` are needed; else empty."""
+        if frames >= least:
+            return ""
+        seconds = self.samples(least) / self.sample_rate
+        return (
+            f"at least {least} frames are needed, {seconds:g} s of audio, and there are {frames}; "
+            f"pass a longer recording"
+        )
+
+
+@dataclass(frozen=True)
 class Tolerance:
     """How far two forms of a model may differ.
 
@@ -70,22 +140,38 @@ class TensorSpec:
         )
 
 
+PACKAGE_SCHEME = "package:"  # of an address, before a path inside the folder of the package ``zoo``
+HUB_SCHEME = "hf://"  # before ORG/NAME@COMMIT/FILE
+LOCAL_SCHEME = "local:"  # before the name of a file that nobody offers for download
+_ADDRESS = re.compile(
+    rf"{PACKAGE_SCHEME}[^\s]+|{LOCAL_SCHEME}[\w.-]+|https://[^\s/]+/[^\s]+|http://127\.0\.0\.1:\d+/[^\s]+"
+    rf"|{HUB_SCHEME}(?P<repo>[\w.-]+/[\w.-]+)@(?P<commit>[0-9a-f]{{40}})/(?P<file>[^\s]+)"
+)
+
+
 @dataclass(frozen=True)
 class Weights:
     """Where trained weights come from and on what terms; a descriptor without a hash does not exist.
 
     Attributes:
         tag: the name used in ``create_model(name, weights=tag)``.
-        url: https address of the file; or ``package:`` and a path inside the package.
+        url: https address of the file; ``hf://ORG/NAME@COMMIT/FILE`` on the Hub; ``package:`` and a path
+            inside the package; or ``local:`` and a name, for a file that cannot be downloaded.
         sha256: hex digest of the file.
         size: bytes.
         licence: SPDX identifier.
         training_data: what the weights were trained on.
+        datasets: the public sets among that, as the Hub's cards name them.
         metrics: published or measured figures, each with the test set in its name.
+        renames: regular expressions and what takes their place in the names of the file's parameters.
+        obtain: how to come by a ``local:`` file.
         artifact: ``package:`` and the path of a streaming wav2wav graph with these weights, if it has one.
         artifact_sha256: hex digest of that file.
         many: the same of a graph that takes any number of hops and streams a call.
         many_sha256: hex digest of that file.
+
+    Raises:
+        ValueError: without hash, size, terms or training data, or an address that does not pin the file.
     """
 
     tag: str
@@ -94,11 +180,42 @@ class Weights:
     size: int
     licence: str
     training_data: str
+    datasets: Sequence[str] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
+    obtain: str = ""
     artifact: str = ""
     artifact_sha256: str = ""
     many: str = ""
     many_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        where = f"weights {self.tag!r}"
+        if not _ADDRESS.fullmatch(self.url):
+            raise ValueError(
+                f"{where}: {self.url!r} is no address of the kinds https://, {HUB_SCHEME}ORG/NAME@COMMIT/FILE"
+                f" with all 40 digits of the commit, {PACKAGE_SCHEME}PATH or {LOCAL_SCHEME}NAME"
+            )
+        if bool(self.obtain) != self.url.startswith(LOCAL_SCHEME):
+            raise ValueError(f"{where}: obtain is for {LOCAL_SCHEME} files, which need it")
+        hashes = [self.sha256]
+        hashes += [
+            h for h, of in ((self.artifact_sha256, self.artifact), (self.many_sha256, self.many)) if of
+        ]
+        for text in hashes:
+            if not re.fullmatch(r"[0-9a-f]{64}", text):
+                raise ValueError(f"{where}: {text!r} is no sha256; without one there is no descriptor")
+        if type(self.size) is not int or self.size < 1:
+            raise ValueError(f"{where}: {self.size!r} is no size in bytes")
+        if not all((self.tag, self.licence, self.training_data)):
+            raise ValueError(f"{where}: tag, licence and training data must be given")
+
+    def location(self) -> tuple[str, str, str]:
+        """Repository, commit and file of an ``hf://`` address."""
+        match = _ADDRESS.fullmatch(self.url)
+        if match is None or match["repo"] is None:
+            raise ValueError(f"weights {self.tag!r}: {self.url} is not on the Hub")
+        return match["repo"], match["commit"], match["file"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +239,8 @@ class ModelSpec:
         weights: trained weights by tag.
         config_reader: ``module:function`` that turns the parsed configuration file of a public
             training folder into (options, front end); empty where the family has no such folders.
+        shapes_reader: ``module:function`` that finds the options in the shapes of a public checkpoint's
+            parameters; empty where a family's sizes come from a configuration file.
         tolerance: what its exports are held to.
     """
 
@@ -134,13 +253,18 @@ class ModelSpec:
     paper: str
     url: str
     licence: str
-    front_end: FrontEnd
+    front_end: FrontEnd | Filterbank | MelSpectrum
     network: str
     options: Mapping[str, Any]
     parameters: int
     weights: tuple[Weights, ...] = ()
     config_reader: str = ""
+    shapes_reader: str = ""
     tolerance: Tolerance = Tolerance()
+
+    def covers(self, options: Mapping[str, Any]) -> bool:
+        """Whether a network with these options is one of this model, if perhaps of another size."""
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,3 +292,58 @@ class EnhancementSpec(ModelSpec):
     def latency(self) -> int:
         """Samples from an input sample to the output sample of the same instant, apart from buffering."""
         return self.front_end.delay + self.look_ahead * self.front_end.hop_length
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisSpec(ModelSpec):
+    """A network that maps the tokens of a text to log-mel frames of speech.
+
+    Attributes:
+        front_end: the frames' geometry.
+        symbols: what the token ids stand for; index 0 is padding.
+        macs_per_second: multiply-accumulate operations of convolutions, linear layers and attention for a
+            second of speech, from 128 tokens to 1024 frames, three digits.
+        buckets: sizes of the graphs that are exported by default: tokens and frames, ascending.
+    """
+
+    task = "synthesis"
+    entry = "zoo.Synthesizer"
+
+    front_end: MelSpectrum
+    symbols: tuple[str, ...]
+    macs_per_second: int
+    buckets: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeakerSpec(ModelSpec):
+    """A network that maps the features of a recording to an embedding of its speaker.
+
+    Attributes:
+        front_end: the features' geometry.
+        least_frames: of the shortest recording with a finite embedding.
+        macs_per_second: multiply-accumulate operations of convolutions and linear layers in the training form
+            for a second of audio, of a recording of 200 frames, features excluded, three digits.
+        variable: options that a training folder may set to other values than the record's.
+    """
+
+    task = "speaker"
+    entry = "zoo.Embedder"
+
+    front_end: Filterbank
+    least_frames: int
+    macs_per_second: int
+    variable: tuple[str, ...] = ("embedding",)
+    tolerance: Tolerance = Tolerance(snr_db=80.0, max_error=1e-4)
+
+    @property
+    def embedding(self) -> int:
+        """Elements of an embedding."""
+        return int(self.options["embedding"])
+
+    def covers(self, options: Mapping[str, Any]) -> bool:
+        own, other = dict(self.options), dict(options)
+        for name in self.variable:
+            own.pop(name, None)
+            other.pop(name, None)
+        return own == other

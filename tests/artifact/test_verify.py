@@ -77,7 +77,7 @@ def test_every_family_verifies(exported: Exported, name: str) -> None:
 def test_neither_torch_nor_onnx_nor_a_network_is_needed(exported: Exported, tmp_path: Path) -> None:
     code = (
         "import socket, sys\n"
-        "for name in ('torch', 'onnx', 'onnxslim', 'safetensors', 'yaml', 'pooch', 'requests'):\n"
+        "for name in ('torch', 'onnx', 'onnxslim', 'safetensors', 'yaml', 'huggingface_hub', 'httpx2'):\n"
         "    sys.modules[name] = None\n"
         "socket.socket = None\n"
         "from zoo.cli import main\n"

@@ -15,10 +15,13 @@ Capture = pytest.CaptureFixture[str]
 
 def test_every_model_has_its_line(capsys: Capture) -> None:
     assert main(["list"]) == 0
-    head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split() == ["name", "rate", "hop", "parameters", "MACs/s", "latency", "RTF", "weights"]
-    assert [line.split()[0] for line in lines[:-2]] == zoo.list_models()
-    assert lines[-1] == f"RTF: {measured()}"
+    *tables, last = capsys.readouterr().out.split("\n\n")
+    heads = [table.splitlines()[0].split() for table in tables]
+    assert heads[0] == ["name", "rate", "hop", "parameters", "MACs/s", "latency", "RTF", "weights"]
+    assert all(head[0] == "name" and head[-1] == "weights" for head in heads)
+    names = [line.split()[0] for table in tables for line in table.splitlines()[1:]]
+    assert sorted(names) == sorted(zoo.list_models())
+    assert last.strip() == f"RTF: {measured()}"
 
 
 def test_json_has_what_the_table_has(capsys: Capture) -> None:

@@ -370,7 +370,7 @@ FRONT_ENDS = [
     for n_fft, hop in [(512, 256), (512, 160), (512, 100), (1024, 512), (1024, 320), (1024, 200), (400, 100)]
     for window in ("hann", "sqrt_hann", "sine")
 ]
-REGISTERED = sorted({get_spec(name).front_end for name in list_models()}, key=str)
+REGISTERED = sorted({get_spec(name).front_end for name in list_models("enhancement")}, key=str)
 
 
 def label(front_end: FrontEnd) -> str:

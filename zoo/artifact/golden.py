@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from importlib import resources
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from zoo.artifact.manifest import Golden
+from zoo.artifact.manifest import Golden, GoldenEmbedding, SpeakerForm
 from zoo.errors import ArtifactError
 from zoo.runtime.resample import Resampler
 from zoo.spec import Tolerance
@@ -57,9 +60,58 @@ def unpack(golden: Golden, where: str) -> tuple[Array, Array]:
     return noisy, enhanced
 
 
+def read_golden(path: Path, where: str) -> Golden:
+    """The recording that a repository has as a file of its own, JSON; ``where`` names it in errors.
+
+    Raises:
+        ArtifactError: it is none.
+    """
+    try:
+        return Golden(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{where}: it is no golden recording ({error}); publish it again") from error
+
+
+def pack_embedding(signal: Array, embedding: Array, form: SpeakerForm, sample_rate: int) -> GoldenEmbedding:
+    """Make the recording that a speaker artifact carries.
+
+    Args:
+        signal: (N,) waveform on a 16-bit grid, or features (T, F) that float16 holds.
+        embedding: (E,) of the training form.
+        form: what the signal is.
+        sample_rate: in Hz.
+    """
+    text = _encode(signal, sample_rate) if form == "wav" else _bytes(signal.astype("<f2"))
+    return GoldenEmbedding(text, _bytes(embedding.astype("<f4")))
+
+
+def unpack_embedding(
+    golden: GoldenEmbedding, form: SpeakerForm, bins: int, where: str
+) -> tuple[Array, Array]:
+    """Waveform (N,) or features (T, ``bins``), and the expected embedding (E,); all float32.
+
+    Raises:
+        ArtifactError: the recording is damaged.
+    """
+    try:
+        if form == "wav":
+            signal = _decode(golden.signal)
+        else:
+            packed = base64.b64decode(golden.signal, validate=True)
+            signal = np.frombuffer(packed, "<f2").reshape(-1, bins).astype(np.float32)
+        embedding = np.frombuffer(base64.b64decode(golden.embedding, validate=True), "<f4")
+    except (ValueError, TypeError, soundfile.LibsndfileError) as error:
+        raise ArtifactError(f"{where}: its golden recording is damaged ({error}); export it again") from error
+    return signal, embedding.astype(np.float32)
+
+
 def golden_tolerance(tolerance: Tolerance) -> Tolerance:
     """What an artifact may differ from its recording: its own tolerance and half a 16-bit step."""
     return Tolerance(snr_db=min(tolerance.snr_db, 60.0), max_error=tolerance.max_error + 0.51 / FULL_SCALE)
+
+
+def _bytes(values: NDArray[Any]) -> str:
+    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
 
 
 def _encode(signal: Array, sample_rate: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from zoo.errors import ArtifactError
-from zoo.spec import FrontEnd, TensorSpec, Tolerance
+from zoo.spec import Filterbank, FrontEnd, MelSpectrum, TensorSpec, Tolerance
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -18,6 +18,7 @@ METADATA_KEY = "speechzoo"
 VERSION = 1
 
 Form = Literal["spec2spec", "wav2wav"]
+SpeakerForm = Literal["feats", "wav"]
 
 
 @dataclass(frozen=True)
@@ -196,5 +197,148 @@ class EnhancementManifest(Manifest):
         )
 
 
+@dataclass(frozen=True)
+class GoldenEmbedding:
+    """A recording inside the artifact, with the training form's embedding of it, the mean subtracted if the
+    graph does that.
+
+    Attributes:
+        signal: FLAC file, base64: 16-bit mono of a second at most, for a graph that takes a waveform; else
+            base64 of its features (T, F), little-endian float16.
+        embedding: base64 of (E,) little-endian float32.
+    """
+
+    signal: str
+    embedding: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeakerManifest(Manifest):
+    """The record of a graph that embeds recordings.
+
+    Attributes:
+        form: ``feats`` (B, T, F), less their mean over the recording; or ``wav`` (B, N) with ``lengths``
+            (B,), the samples of each row.
+        front_end: the features' geometry.
+        embedding: elements of an embedding.
+        least_frames: of the shortest recording with a finite embedding.
+        mean_subtracted: whether the graph subtracts the mean of a cohort, so that nothing else must.
+        golden: recording for ``verify``; None only while an artifact is being made.
+    """
+
+    task = "speaker"
+
+    form: SpeakerForm
+    front_end: Filterbank
+    embedding: int
+    least_frames: int
+    mean_subtracted: bool
+    golden: GoldenEmbedding | None = None
+
+    def __post_init__(self) -> None:
+        if self.form not in get_args(SpeakerForm):
+            raise ValueError(f"form {self.form!r} is none of {', '.join(get_args(SpeakerForm))}")
+        if type(self.least_frames) is not int or self.least_frames < 1:
+            raise ValueError(f"least_frames {self.least_frames!r}")
+        if type(self.mean_subtracted) is not bool:
+            raise ValueError(f"mean_subtracted {self.mean_subtracted!r}")
+
+    def contradiction(self) -> str:
+        shapes: tuple[tuple[int | str, ...], ...] = (("B", "T", self.front_end.bins),)
+        if self.form == "wav":
+            shapes = (("B", "N"), ("B",))
+        found = [spec.shape for spec in (*self.inputs, *self.outputs)]
+        expected = [*shapes, ("B", self.embedding)]
+        specs = (*self.inputs, *self.outputs)
+        if len(specs) == len(expected) and all(a.fits(b) for a, b in zip(specs, expected, strict=True)):
+            return ""
+        return f"its tensors have shapes {found} where form and features of its manifest make {expected}"
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        golden = data["golden"]
+        return super()._from_fields(
+            {
+                **data,
+                "front_end": Filterbank(**data["front_end"]),
+                "golden": None if golden is None else GoldenEmbedding(**golden),
+            }
+        )
+
+
 def _tensors(items: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(i["name"], tuple(i["shape"]), i["dtype"]) for i in items)
+
+
+@dataclass(frozen=True)
+class GoldenSpeech:
+    """A text inside the artifact, with the frames that the training form, padded to the same size, makes of
+    it.
+
+    Attributes:
+        ids: tokens of the text.
+        durations: predicted frames of each token, before rounding.
+        forced: frames of each token for which ``mel`` holds.
+        mel: base64 of (F, mels) little-endian int16, the valid frames divided by ``peak``.
+        peak: largest magnitude of the frames, over the largest int16.
+    """
+
+    ids: tuple[int, ...]
+    durations: tuple[float, ...]
+    forced: tuple[float, ...]
+    mel: str
+    peak: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisManifest(Manifest):
+    """The record of a graph from tokens to log-mel frames, of one size.
+
+    Inputs: ``ids`` (B, tokens) int64; ``lengths`` (B,) int64, tokens of each row; ``alpha`` (B,), how slowly
+    to speak; ``forced`` (B, tokens), frames of each token, or a negative number for the predicted ones.
+    Outputs: ``mel`` (B, frames, mels); ``mel_lengths`` (B,) int64, more than ``frames`` if those are too few;
+    ``durations`` (B, tokens), as predicted.
+
+    Attributes:
+        front_end: the frames' geometry.
+        symbols: what the ids stand for; 0 is padding.
+        tokens, frames: the graph's size.
+        batch: texts of a call, or "batch" where that is free.
+        golden: text for ``verify``; None only while an artifact is being made.
+    """
+
+    task = "synthesis"
+
+    front_end: MelSpectrum
+    symbols: tuple[str, ...]
+    tokens: int
+    frames: int
+    batch: int | str
+    golden: GoldenSpeech | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("tokens", "frames"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)!r}")
+        if not (self.batch == "batch" or (type(self.batch) is int and self.batch > 0)):
+            raise ValueError(f"batch {self.batch!r}")
+
+    def contradiction(self) -> str:
+        batch, wide = self.batch, (self.batch, self.tokens)
+        expected = {
+            "ids": wide, "lengths": (batch,), "alpha": (batch,), "forced": wide,
+            "mel": (batch, self.frames, self.front_end.mels), "mel_lengths": (batch,), "durations": wide,
+        }  # fmt: skip
+        found = {spec.name: spec for spec in (*self.inputs, *self.outputs)}
+        if found.keys() == expected.keys() and all(found[n].fits(s) for n, s in expected.items()):
+            return ""
+        return f"its tensors are {[(n, s.shape) for n, s in found.items()]}, and should be {expected}"
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        golden = data["golden"]
+        if golden is not None:
+            lists = {name: tuple(golden[name]) for name in ("ids", "durations", "forced")}
+            golden = GoldenSpeech(**{**golden, **lists})
+        front_end, symbols = MelSpectrum(**data["front_end"]), tuple(data["symbols"])
+        return super()._from_fields({**data, "front_end": front_end, "symbols": symbols, "golden": golden})

@@ -49,6 +49,7 @@ def compare(
     tolerance: Tolerance,
     frame_length: int = 1,
     axis: int = -1,
+    unit: str = "frame",
 ) -> ParityReport:
     """Measure a candidate against its reference.
 
@@ -58,6 +59,7 @@ def compare(
         tolerance: what is allowed.
         frame_length: elements of ``axis`` that make one frame, for the report.
         axis: the axis that is time.
+        unit: what an element of it is called.
 
     Raises:
         ParityError: other shape, values that are not finite, a silent reference, or a difference
@@ -72,7 +74,7 @@ def compare(
     for name, values in (("reference", reference), ("candidate", candidate)):
         if not np.isfinite(values).all():
             first = int(np.argwhere(~np.isfinite(values))[0][axis]) // frame_length
-            raise ParityError(f"{tensor}: the {name} is not finite from frame {first} on")
+            raise ParityError(f"{tensor}: the {name} is not finite from {unit} {first} on")
     error = np.abs(candidate - reference)
     snr_db, max_error = measure_difference(reference, candidate)
     report = ParityReport(
@@ -85,7 +87,7 @@ def compare(
     )
     if not report.passed:
         raise ParityError(
-            f"{report} at frame {report.frame}; allowed are SNR >= {tolerance.snr_db:g} dB and "
+            f"{report} at {unit} {report.frame}; allowed are SNR >= {tolerance.snr_db:g} dB and "
             f"{tolerance.max_error:.1e}; would pass with Tolerance(snr_db={np.floor(report.snr_db):g}, "
             f"max_error={report.max_error * 1.06:.1e})"  # two digits round down by less than that
         )

@@ -7,10 +7,10 @@ import dataclasses
 import json
 from typing import Any
 
-from zoo.cli.list import count, summary
+from zoo.cli.list import count, least_seconds, summary
 from zoo.measured import measured
 from zoo.registry import get_spec
-from zoo.spec import EnhancementSpec, ModelSpec
+from zoo.spec import EnhancementSpec, ModelSpec, SpeakerSpec
 
 _STREAMING = (
     "training",
@@ -19,6 +19,7 @@ _STREAMING = (
     "ONNX streaming and offline, in both forms",
 )
 _OFFLINE = ("training", "ONNX offline, in both forms")
+_SPEAKER = ("training", "deployment", "ONNX from features and from waveforms")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,12 +48,24 @@ def run(args: argparse.Namespace) -> int:
             "real-time factor": _speed(spec),
             "forms": ", ".join(_forms(spec)),
         }
+    if isinstance(spec, SpeakerSpec):
+        features = spec.front_end
+        lines |= {
+            "features": f"{features.bins} log mel filters, {features.win_length} samples every "
+            f"{features.hop_length}",
+            "embedding": f"{spec.embedding} values",
+            "shortest": f"{least_seconds(spec):g} s, {spec.least_frames} frames",
+            "multiply-adds": f"{count(spec.macs_per_second)} a second of audio",
+            "forms": ", ".join(_SPEAKER),
+        }
     width = max(map(len, lines))
     for name, value in lines.items():
         print(f"{name:<{width}}  {value}")
     for weights in spec.weights:
         print(f"\nweights {weights.tag}: {weights.licence}, trained on {weights.training_data}")
         print(f"  {weights.url}\n  {weights.size:,} bytes, sha256 {weights.sha256}")
+        if weights.obtain:
+            print(f"  not for download: {weights.obtain}")
         for metric, figure in weights.metrics.items():
             print(f"  {metric}: {figure:g}")
     if not spec.weights:
@@ -94,5 +107,13 @@ def _record(spec: ModelSpec) -> dict[str, Any]:
             "window": spec.front_end.window,
             "look_ahead_frames": spec.look_ahead,
             "forms": _forms(spec),
+        }
+    if isinstance(spec, SpeakerSpec):
+        record |= {
+            "bins": spec.front_end.bins,
+            "win_length": spec.front_end.win_length,
+            "hop_length": spec.front_end.hop_length,
+            "least_frames": spec.least_frames,
+            "forms": _SPEAKER,
         }
     return record

@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.measured import measured
 from zoo.registry import get_spec, list_models
-from zoo.spec import EnhancementSpec, ModelSpec
+from zoo.spec import EnhancementSpec, ModelSpec, SpeakerSpec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,12 +59,23 @@ def summary(spec: ModelSpec) -> dict[str, Any]:
             "latency_ms": round(latency_ms(spec), 2) if spec.streaming else None,
             "real_time_factor": measured().real_time_factor.get(spec.name),
         }
+    if isinstance(spec, SpeakerSpec):
+        record |= {
+            "embedding": spec.embedding,
+            "least_seconds": least_seconds(spec),
+            "macs_per_second": spec.macs_per_second,
+        }
     return record
 
 
 def latency_ms(spec: EnhancementSpec) -> float:
     """Most that a stream at the model's rate lags: window, look-ahead and the wait for a whole hop."""
     return 1e3 * (spec.latency + spec.front_end.hop_length - 1) / spec.front_end.sample_rate
+
+
+def least_seconds(spec: SpeakerSpec) -> float:
+    """The shortest recording that a speaker network embeds."""
+    return spec.front_end.samples(spec.least_frames) / spec.front_end.sample_rate
 
 
 def count(number: int) -> str:
@@ -77,9 +88,9 @@ def count(number: int) -> str:
 
 def _cells(spec: ModelSpec) -> dict[str, str]:
     """A row of its task's table, by column; the name comes first and the weights last."""
-    front_end = spec.front_end
-    cells = {"name": spec.name, "rate": f"{front_end.sample_rate / 1e3:g} kHz"}
+    cells = {"name": spec.name, "rate": f"{spec.front_end.sample_rate / 1e3:g} kHz"}
     if isinstance(spec, EnhancementSpec):
+        front_end = spec.front_end
         cells["hop"] = f"{1e3 * front_end.hop_length / front_end.sample_rate:.2f} ms"
     cells["parameters"] = count(spec.parameters)
     if isinstance(spec, EnhancementSpec):
@@ -87,4 +98,8 @@ def _cells(spec: ModelSpec) -> dict[str, str]:
         cells["MACs/s"] = count(spec.macs_per_second)
         cells["latency"] = f"{latency_ms(spec):.1f} ms" if spec.streaming else "offline"
         cells["RTF"] = f"{factor:.3f}" if factor else "-"
+    if isinstance(spec, SpeakerSpec):
+        cells["MACs/s"] = count(spec.macs_per_second)
+        cells["embedding"] = str(spec.embedding)
+        cells["shortest"] = f"{least_seconds(spec):.3f} s"
     return cells | {"weights": ", ".join(weights.tag for weights in spec.weights) or "-"}

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.errors import ArtifactError
-from zoo.runtime.enhancement import OfflineSession, StreamingSession
+from zoo.runtime.enhancement import OfflineSession, StreamingSession, session_over
+from zoo.runtime.loaded import Loaded
 
 ENGINES = (".engine", ".plan", ".trt")
 SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES)
@@ -21,12 +22,24 @@ def is_artifact(path: str | os.PathLike[str]) -> bool:
 def open_artifact(
     path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = ()
 ) -> StreamingSession | OfflineSession:
-    """The session of one of our artifacts: ONNX, TorchScript, an exported program, or an engine.
+    """The session of one of our enhancers' artifacts.
+
+    Args, Raises: as ``load_artifact``; it is also an error if the file is for another task.
+    """
+    if Path(path).suffix in ENGINES and not providers:
+        from zoo.runtime import tensorrt
+
+        return tensorrt.open_session(path)
+    return session_over(load_artifact(path, threads=threads, providers=providers))
+
+
+def load_artifact(path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = ()) -> Loaded:
+    """Load an artifact: ONNX, TorchScript, an exported program, or an engine.
 
     Args:
         path: the file.
         threads: of ONNX Runtime; PyTorch keeps its own setting.
-        providers: of ONNX Runtime: ``cuda``, ``tensorrt``, ... the preferred one first; by default the CPU.
+        providers: of ONNX Runtime, see ``Graph``.
 
     Raises:
         ArtifactError: another ending, or a file that is damaged or has no manifest of ours.
@@ -38,15 +51,15 @@ def open_artifact(
     if providers and suffix != ".onnx":
         raise ArtifactError(f"{path}: providers are ONNX Runtime's; only an .onnx artifact runs in it")
     if suffix == ".onnx":
-        from zoo.runtime import onnx
+        from zoo.runtime.graph import Graph
 
-        return onnx.open_session(path, threads=threads, providers=providers)
+        return Graph(path, threads=threads, providers=providers)
     if suffix in (".ts", ".pt2"):
-        from zoo.runtime import torch_files
+        from zoo.runtime.torch_files import TorchGraph
 
-        return torch_files.open_session(path)
+        return TorchGraph(path)
     if suffix in ENGINES:
-        from zoo.runtime import tensorrt
+        from zoo.runtime.tensorrt import Engine
 
-        return tensorrt.open_session(path)
+        return Engine(path)
     raise ArtifactError(f"{path}: artifacts end in {', '.join(SUFFIXES)}, this one in {suffix or 'nothing'}")

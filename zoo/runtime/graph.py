@@ -88,7 +88,7 @@ class Graph:
         try:
             self._inference = onnxruntime.InferenceSession(str(self.path), options, providers=wanted)
         except Exception as error:  # ONNX Runtime's own classes share no other base
-            reason = str(error).splitlines()[0][:200]
+            reason = str(error).splitlines()[0].replace(str(self.path), "the file")[:200]
             raise ArtifactError(
                 f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}); it is "
                 f"damaged, truncated or not ONNX: export or download it again"
@@ -109,7 +109,7 @@ class Graph:
         if self.manifest is not None:
             check_record(self.path, self.manifest, self.inputs, self.outputs)
 
-    def __call__(self, *values: Array) -> list[Array]:
+    def __call__(self, *values: NDArray[Any]) -> list[Array]:
         """Run once with values in the order of ``inputs``; the outputs are new arrays."""
         feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
         return self._inference.run(None, feed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ class Loaded(Protocol):
         """The file's record, or None for a file made by others."""
         ...
 
-    def __call__(self, *values: Array) -> list[Array]:
+    def __call__(self, *values: NDArray[Any]) -> list[Array]:
         """Run once with values in the order of ``inputs``; the outputs are new arrays."""
         ...
 

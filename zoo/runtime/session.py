@@ -14,7 +14,15 @@ Array = NDArray[np.float32]
 State = Mapping[str, Any]
 
 
-class Session(Protocol):
+class Framing(Protocol):
+    """How a model takes a waveform, wherever it computes: see ``Session``."""
+
+    front_end: FrontEnd
+    latency: int
+    block_length: int
+
+
+class Session(Framing, Protocol):
     """A loaded model that turns hops of noisy waveform into hops of enhanced waveform.
 
     A session holds no stream's state: that goes in and out of ``run``, so that any number of streams
@@ -32,9 +40,6 @@ class Session(Protocol):
 
     name: str
     backend: str
-    front_end: FrontEnd
-    latency: int
-    block_length: int
     streaming: bool
     batched: bool
 

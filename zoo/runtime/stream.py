@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zoo.errors import AudioError
 from zoo.runtime.resample import Resampler, check_rate
-from zoo.runtime.session import Session
+from zoo.runtime.session import Framing, Session
 
 Array = NDArray[np.float32]
 
@@ -69,7 +69,7 @@ class Channel:
         ended: whether the input was ended by ``take_rest``.
     """
 
-    def __init__(self, session: Session, sample_rate: int | None = None) -> None:
+    def __init__(self, session: Framing, sample_rate: int | None = None) -> None:
         """
         Raises:
             AudioError: a rate that is not a whole number from 1000 to 768000.
@@ -133,7 +133,7 @@ class Channel:
         self._enhanced += enhanced.shape[1]
         return enhanced[:, late:]
 
-    def _account(self, session: Session) -> Latency:
+    def _account(self, session: Framing) -> Latency:
         """The exact delay, from the one output sample a block that waits longest."""
         source, model = self.sample_rate, session.front_end.sample_rate
         common = math.gcd(source, model)

@@ -71,7 +71,7 @@ class TorchGraph:
                 f"or another version than {self.manifest.toolchain.get('torch')} cannot: export it again"
             ) from error
 
-    def __call__(self, *values: Array) -> list[Array]:
+    def __call__(self, *values: NDArray[Any]) -> list[Array]:
         """Run once with values in the order of ``inputs``; the outputs are new arrays.
 
         Raises:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 
 from zoo.artifact.golden import golden_tolerance, unpack
+from zoo.artifact.manifest import Golden, SpeakerManifest, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError
-from zoo.runtime.artifact import open_artifact
-from zoo.runtime.enhancement import enhancement_manifest
+from zoo.runtime.artifact import load_artifact
+from zoo.runtime.enhancement import enhancement_manifest, session_over
+from zoo.runtime.session import Session
+from zoo.runtime.speaker import verify_speaker
+from zoo.runtime.synthesis import verify_synthesis
+from zoo.spec import Tolerance
 
 
 def verify(path: str | os.PathLike[str]) -> ParityReport:
@@ -23,17 +28,35 @@ def verify(path: str | os.PathLike[str]) -> ParityReport:
         ArtifactError: damaged, or without manifest or recording.
         ParityError: it computes something else than it should.
     """
-    session = open_artifact(path)
-    manifest = enhancement_manifest(session.graph)
+    graph = load_artifact(path)
+    if isinstance(graph.manifest, SynthesisManifest):
+        return verify_synthesis(graph, graph.manifest)
+    if isinstance(graph.manifest, SpeakerManifest):
+        return verify_speaker(graph, graph.manifest)
+    manifest = enhancement_manifest(graph)
     if manifest.golden is None:
         raise ArtifactError(
             f"{path}: it carries no golden recording, so it cannot be verified; export it again"
         )
-    noisy, expected = unpack(manifest.golden, str(path))
+    return verify_session(
+        session_over(graph), manifest.golden, manifest.tolerance, str(path), tensor=manifest.outputs[0].name
+    )
+
+
+def verify_session(
+    session: Session, golden: Golden, tolerance: Tolerance, where: str, *, tensor: str = "wav_out"
+) -> ParityReport:
+    """Run a session on a golden recording and compare; ``where`` and ``tensor`` are for messages.
+
+    Raises:
+        ArtifactError: the recording is damaged.
+        ParityError: the session computes something else than it should.
+    """
+    noisy, expected = unpack(golden, where)
     return compare(
         expected,
         session.whole(noisy[None])[0],
-        tensor=manifest.outputs[0].name,
-        tolerance=golden_tolerance(manifest.tolerance),
-        frame_length=manifest.front_end.hop_length,
+        tensor=tensor,
+        tolerance=golden_tolerance(tolerance),
+        frame_length=session.front_end.hop_length,
     )

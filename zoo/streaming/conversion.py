@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import copy
 import itertools
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from zoo.network import Network
 from zoo.streaming.state import StreamingModule
 from zoo.streaming.waveform import WaveformModel
 
 Params = dict[str, Tensor]
 Pairs = list[tuple[str, str]]  # paths (norm, layer)
+N = TypeVar("N", bound=Network)
 
 
 @runtime_checkable
@@ -73,12 +75,34 @@ def to_deployment(
     if form not in ("spec2spec", "wav2wav"):
         raise ValueError(f"form {form!r} is neither spec2spec nor wav2wav")
     source = WaveformModel(model) if form == "wav2wav" else model
-    with torch.no_grad():
-        streaming = _streaming_tree(source).to(next(source.parameters()))  # its type and device
-        streaming.load_state_dict(convert_parameters(source), strict=True)
+    streaming = _converted(source)
     streaming.name_states()
     streaming.form, streaming.converted_from = form, (model,)
-    return streaming.eval().requires_grad_(False)
+    return streaming
+
+
+def fold(model: N) -> N:
+    """The deployment form of a model without time: all that can be folded is folded, nothing else changed.
+
+    Args:
+        model: training form; it is not changed.
+
+    Raises:
+        ValueError: it is a deployment form already.
+    """
+    if model.converted_from:
+        raise ValueError(f"this {model.spec.name} is a deployment form already; pass the training form")
+    folded = _converted(model)
+    folded.converted_from = (model,)
+    return folded
+
+
+def _converted(source: N) -> N:
+    """A copy with converted parameters, in eval mode."""
+    with torch.no_grad():
+        tree = _converted_tree(source).to(next(source.parameters()))  # its type and device
+        tree.load_state_dict(convert_parameters(source), strict=True)
+    return tree.eval().requires_grad_(False)
 
 
 def convert_parameters(source: nn.Module) -> Params:
@@ -116,13 +140,14 @@ def norms_to_fold(root: nn.Module) -> tuple[Pairs, Pairs]:
 
     In an ``nn.Sequential`` that is the layer in front, or for a norm that comes first the layer behind;
     any other module names its pairs, with paths relative to itself, in ``folded_norms`` and
-    ``folded_pre_norms``.
+    ``folded_pre_norms``, and in ``kept_norms`` those that have no layer to go into and stay.
 
     Returns:
         pairs (norm, layer): norms of a layer's output, and norms of a layer's input.
     """
     post_norms: Pairs = []
     pre_norms: Pairs = []
+    named: set[str] = set()
     for path, module in root.named_modules():
         post, pre = list(getattr(module, "folded_norms", [])), list(getattr(module, "folded_pre_norms", []))
         if isinstance(module, nn.Sequential):
@@ -133,12 +158,13 @@ def norms_to_fold(root: nn.Module) -> tuple[Pairs, Pairs]:
         prefix = f"{path}." if path else ""
         post_norms += [(prefix + norm, prefix + layer) for norm, layer in post]
         pre_norms += [(prefix + norm, prefix + layer) for norm, layer in pre]
-    named = {norm for norm, _ in (*post_norms, *pre_norms)}
+        named |= {prefix + norm for norm in getattr(module, "kept_norms", [])}
+    named |= {norm for norm, _ in (*post_norms, *pre_norms)}
     left = {p for p, m in root.named_modules() if isinstance(m, _BatchNorm)} - named
     if left:
         raise TypeError(
-            f"batch norms without a layer to fold into: {sorted(left)}; name them in folded_norms or "
-            f"folded_pre_norms"
+            f"batch norms without a layer to fold into: {sorted(left)}; name them in folded_norms, "
+            f"folded_pre_norms or kept_norms"
         )
     return post_norms, pre_norms
 
@@ -192,8 +218,8 @@ def fold_pre_norm(params: Params, root: nn.Module, norm: str, layer: str) -> Non
         params[f"{layer}.{weight_name}"], params[f"{layer}.{bias_name}"] = scaled.to(weight), bias.to(weight)
 
 
-def _streaming_tree(source: StreamingModule) -> StreamingModule:
-    """The modules of the streaming form, their parameters still to be loaded."""
+def _converted_tree(source: N) -> N:
+    """The modules of the converted form, their parameters still to be loaded."""
     tree = copy.deepcopy(source)
     post_norms, pre_norms = norms_to_fold(source)
     for norm, layer in post_norms:

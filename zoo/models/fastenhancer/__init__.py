@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.spec import EnhancementSpec, FrontEnd
+from zoo.models.fastenhancer.weights import WEIGHTS
+from zoo.spec import EnhancementSpec, FrontEnd, Weights
 
 # size: channels, kernels after the first, blocks, their channels, their bins at 16 and 48 kHz,
 # hop at 16 kHz (twice that at 48 kHz)
@@ -73,6 +74,7 @@ def _spec(
     options: Mapping[str, Any],
     *,
     streaming: bool = True,
+    weights: tuple[Weights, ...] = (),
 ) -> EnhancementSpec:
     """A record with what all of them share; network and reader are of this package."""
     parameters, macs = _COUNTS[name]
@@ -89,6 +91,7 @@ def _spec(
         parameters=parameters,
         macs_per_second=macs,
         streaming=streaming,
+        weights=weights,
         config_reader=f"{__name__}.config:{reader}",
     )
 
@@ -101,6 +104,7 @@ def _published(size: str, *, wide: bool) -> EnhancementSpec:
         "model:FastEnhancer",
         "read_config",
         {**_options(size, wide=wide), "heads": 4},
+        weights=(WEIGHTS[size],) if wide and size in WEIGHTS else (),
     )
 
 

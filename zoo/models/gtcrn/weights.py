@@ -12,6 +12,7 @@ WEIGHTS = (
         size=579_819,
         licence="MIT",
         training_data="Deep Noise Suppression challenge 3 (ICASSP 2021)",
+        datasets=("dns-challenge-3",),
         metrics={"DNS3 blind test, DNSMOS OVRL (published)": 2.70},
     ),
     Weights(
@@ -21,6 +22,7 @@ WEIGHTS = (
         size=737_323,
         licence="MIT",
         training_data="VoiceBank-DEMAND",
+        datasets=("voicebank-demand",),
         metrics={
             "VoiceBank-DEMAND test, SI-SDR dB (published)": 18.83,
             "VoiceBank-DEMAND test, PESQ (published)": 2.87,

@@ -1,0 +1,255 @@
+"""Builds a model's artifact repository: every form of it with some weights, proved, with index and card."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnxruntime
+import torch
+
+import zoo
+from converters.base import Progress
+from converters.card import card
+from converters.exported import export_program
+from converters.onnx import export_onnx
+from converters.torchscript import export_torchscript
+from zoo.artifact.manifest import EnhancementManifest, Form
+from zoo.artifact.target import EngineTarget
+from zoo.checkpoint import digest, write_parameters
+from zoo.create import create_model
+from zoo.errors import ArtifactError, CheckpointError
+from zoo.hub import sha256_of
+from zoo.locate import locate
+from zoo.packaged import TAG, packaged_artifact
+from zoo.pulled import prove
+from zoo.registry import get_spec
+from zoo.repository import CARD, ENDINGS, GOLDEN, HELPERS, INDEX, PARAMETERS, RECORD, File, Index
+from zoo.runtime.graph import Graph
+from zoo.spec import EnhancementSpec, Weights
+from zoo.streaming.state import StreamingModule
+
+FORMS: tuple[Form, ...] = ("wav2wav", "spec2spec")
+ALSO: dict[str, Callable[..., Any]] = {"torchscript": export_torchscript, "exported": export_program}
+
+
+def build_repository(
+    name: str,
+    folder: Path,
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    licence: str = "",
+    training_data: str = "",
+    also: Sequence[str] = (),
+    engines: Sequence[Path] = (),
+    repo: str = "ORG/NAME",
+    progress: Progress | None = None,
+) -> Index:
+    """Make the artifact repository of a model in a new folder; it appears whole and proved, or not at all.
+
+    Args:
+        name: registered model.
+        folder: that does not exist yet, or is empty.
+        weights: tag or checkpoint; by default those that come with the package.
+        licence, training_data: of weights of which that is not known.
+        also: formats besides ONNX, of ``ALSO``.
+        engines: that were built before, beside each its record, ``<engine>.json``.
+        repo: where it will be, for the card.
+        progress: called with a line for each step.
+
+    Returns:
+        the index.
+
+    Raises:
+        CheckpointError: no weights, or their licence is not known.
+        ArtifactError, ParityError: a file that does not pass; no folder is left.
+    """
+    spec = get_spec(name, EnhancementSpec)
+    say = progress or (lambda line: None)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ArtifactError(f"{folder}: it exists and is not empty; name a new folder, or remove it")
+    model, known = _model(spec, weights, licence, training_data)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        temporary.mkdir(parents=True)
+        files = [
+            _parameters(temporary, spec, model, known),
+            *_graphs(temporary, spec, model, known, also, say),
+        ]
+        files.append(_golden(temporary, files))
+        files += [file for path in engines for file in _engine(temporary, path)]
+        index = Index(name, spec.task, dict(model.provenance), tuple(files), _toolchain())
+        (temporary / CARD).write_text(card(spec, index, known, repo))
+        index = replace(index, files=(*files, _file(temporary, CARD, "card")))
+        (temporary / INDEX).write_text(index.to_json())
+        check_repository(temporary, say)
+        if folder.is_dir():
+            folder.rmdir()
+        temporary.replace(folder)
+    except ValueError as error:
+        raise ArtifactError(f"{folder}: it cannot be built: {error}") from error
+    except OSError as error:
+        raise ArtifactError(f"{folder}: it cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return index
+
+
+def check_repository(folder: Path, progress: Progress | None = None) -> Index:
+    """Prove every file of a repository's folder, as those who pull it will.
+
+    Raises:
+        ArtifactError: no index, a file that is missing, surplus, changed or a link, or one that does not hold
+            what the index says.
+        ParityError: a file that does not compute what it should.
+    """
+    say = progress or (lambda line: None)
+    path = folder / INDEX
+    if not path.is_file():
+        raise ArtifactError(f"{folder}: it has no {INDEX}, so it is no repository of speechzoo")
+    index = Index.from_json(path.read_bytes(), str(path))
+    expected = {INDEX, *(file.path for file in index.files)}
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()}
+    if expected != found:
+        odd = ", ".join(sorted(expected ^ found))
+        raise ArtifactError(f"{folder}: its files are not those of its {INDEX}: {odd} missing or surplus")
+    for file in index.files:
+        one = folder / file.path
+        if any(part.is_symlink() for part in (one, *one.parents) if part.is_relative_to(folder)):
+            raise ArtifactError(f"{one}: it is a link; a repository holds files")
+        if (size := one.stat().st_size) != file.size or sha256_of(one) != file.sha256:
+            raise ArtifactError(
+                f"{one}: it has {size:,} bytes and sha256 {sha256_of(one)}, in {INDEX} are {file.size:,} and "
+                f"{file.sha256}; build the folder again"
+            )
+    for file in index.files:
+        if file.format not in HELPERS:
+            prove(folder / file.path, file, index, folder / GOLDEN, str(folder))
+            say(f"{file.path}: verified")
+    return index
+
+
+def _model(
+    spec: EnhancementSpec, weights: str | os.PathLike[str] | None, licence: str, training_data: str
+) -> tuple[StreamingModule, Weights | None]:
+    """The network with its weights, and their descriptor if they have one."""
+    if weights is None:
+        if not packaged_artifact(spec, TAG):
+            raise CheckpointError(f"--weights is missing: none of {spec.name} come with the package")
+        weights = TAG
+    model = create_model(spec.name, weights)
+    assert isinstance(model, StreamingModule)  # as every enhancer is
+    given = {"licence": licence, "training_data": training_data}
+    model.provenance = {**model.provenance, **{key: text for key, text in given.items() if text}}
+    if not model.provenance.get("licence"):
+        raise CheckpointError(
+            f"{weights}: under which licence may these weights be passed on? Pass --licence SPDX and, for "
+            f"the card, --training-data TEXT"
+        )
+    source = locate(spec, weights).provenance["source"]
+    return model, next((known for known in spec.weights if known.tag == source), None)
+
+
+def _parameters(folder: Path, spec: EnhancementSpec, model: StreamingModule, known: Weights | None) -> File:
+    """The parameters, as they are in the package or written anew."""
+    path = folder / f"model.{PARAMETERS}"
+    if known is not None and known.tag == TAG and _terms(known) <= model.provenance.items():
+        shutil.copyfile(locate(spec, TAG).path, path)
+    else:
+        write_parameters(model, model.spec, model.provenance, path)
+    return _file(folder, path.name, PARAMETERS)
+
+
+def _terms(known: Weights) -> set[tuple[str, str]]:
+    return {("licence", known.licence), ("training_data", known.training_data)}
+
+
+def _graphs(
+    folder: Path,
+    spec: EnhancementSpec,
+    model: StreamingModule,
+    known: Weights | None,
+    also: Sequence[str],
+    say: Progress,
+) -> list[File]:
+    """ONNX in both forms, streaming if the model is and offline; other formats streaming if the model is."""
+    (folder / "onnx").mkdir()
+    files = []
+    for streaming in (True, False) if spec.streaming else (False,):
+        for form in FORMS:
+            path = f"onnx/{spec.name}.{form}{'' if streaming else '.offline'}.onnx"
+            ready = packaged_artifact(spec, TAG) if known is not None and known.tag == TAG else None
+            if ready is not None and _same(ready, form, streaming, model):
+                shutil.copyfile(ready, folder / path)
+                say(f"{path}: as it is in the package")
+            else:
+                export_onnx(model, folder / path, form, streaming=streaming, progress=say)
+            files.append(_file(folder, path, "onnx", form=form, streaming=streaming))
+            for format in also if streaming == spec.streaming else ():
+                path = f"{format}/{spec.name}.{form}{'' if streaming else '.offline'}{ENDINGS[format]}"
+                ALSO[format](model, folder / path, form, streaming=streaming, progress=say)
+                files.append(_file(folder, path, format, form=form, streaming=streaming))
+    return files
+
+
+def _same(ready: Path, form: Form, streaming: bool, model: StreamingModule) -> bool:
+    """Whether a graph of the package is the one wanted, of the same parameters under the same terms."""
+    manifest = Graph(ready).manifest
+    return (
+        isinstance(manifest, EnhancementManifest)
+        and (manifest.form, manifest.streaming) == (form, streaming)
+        and dict(manifest.weights) == model.provenance
+        and manifest.weights["sha256"] == digest(model.state_dict())
+    )
+
+
+def _golden(folder: Path, files: Sequence[File]) -> File:
+    """The recording of the graphs as a file of its own, by which the parameters are verified."""
+    manifest = Graph(folder / next(file.path for file in files if file.format == "onnx")).manifest
+    assert isinstance(manifest, EnhancementManifest) and manifest.golden is not None
+    (folder / GOLDEN).write_text(json.dumps(asdict(manifest.golden), indent=2) + "\n")
+    return _file(folder, GOLDEN, "golden")
+
+
+def _engine(folder: Path, path: Path) -> list[File]:
+    """An engine that was built before, in the folder of its target, and the record beside it."""
+    record = path.with_name(f"{path.name}.json")
+    try:
+        data = json.loads(record.read_text())
+        gpu, manifest = data["gpu"] or {}, data["manifest"]
+        capabilities = tuple(data["targets"]) or (gpu["capability"],)
+        target = EngineTarget(
+            gpu.get("name", ""), capabilities, data["library"], data["precision"], data["profiles"]
+        )
+        about = {"form": manifest.get("form", ""), "streaming": manifest.get("streaming")}
+        flavour = data["flavour"]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ArtifactError(
+            f"{record}: it should say what {path.name} is and was built for ({error!r}); build the engine "
+            f"with speechzoo"
+        ) from error
+    place = f"{flavour}/{target.folder}/{path.name}"
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, folder / place)
+    shutil.copyfile(record, folder / f"{place}.json")
+    return [_file(folder, place, flavour, engine=target, **about), _file(folder, f"{place}.json", RECORD)]
+
+
+def _file(folder: Path, path: str, format: str, **about: Any) -> File:
+    content = folder / path
+    return File(path, format, content.stat().st_size, sha256_of(content), **about)
+
+
+def _toolchain() -> dict[str, str]:
+    return {
+        "speechzoo": zoo.__version__,
+        "torch": torch.__version__,
+        "onnx": onnx.__version__,
+        "onnxruntime": onnxruntime.__version__,
+    }

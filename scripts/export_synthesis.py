@@ -1,0 +1,99 @@
+"""Export text to speech as ONNX graphs of several sizes: python -m scripts.export_synthesis --help"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+import converters
+import zoo
+from zoo.errors import ArtifactError, SpeechZooError
+
+EXAMPLES = """examples:
+  python -m scripts.export_synthesis --weights checkpoint_012000.pt --output graphs/
+  python -m scripts.export_synthesis --weights logs/mine --buckets 32/256 64/512 --batch 0 --output graphs/
+  python -m scripts.export_synthesis --weights logs/mine --config trt_multi_engine.yaml
+  speechzoo speak "Hello." --artifact graphs/ -o hello.wav
+
+A configuration file as the public implementation's trt.yaml gives sizes, batch and paths; each graph is
+written beside its engine's path, with the ending .onnx. A file that is there already is kept if it is of
+these weights and this size.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.export_synthesis",
+        description=__doc__.split(":")[0],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", default="fastspeech", help="registered name (default fastspeech)")
+    parser.add_argument("--weights", help="tag, or path of a checkpoint or training folder")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="for the files")
+    parser.add_argument(
+        "--buckets", type=_bucket, nargs="+", metavar="TOKENS/FRAMES", help="sizes (default: the model's)"
+    )
+    parser.add_argument("--batch", type=int, help="texts of a call; 0 leaves the number free (default 1)")
+    parser.add_argument("--config", type=Path, metavar="YAML", help="sizes, batch and paths from such a file")
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+    arguments = parser.parse_args(argv)
+    if bool(arguments.config) == bool(arguments.output):
+        parser.error("either --output FOLDER or --config YAML is needed")
+    if arguments.config and (arguments.buckets or arguments.batch is not None):
+        parser.error("--config has sizes and batch inside; leave --buckets and --batch out")
+    try:
+        reports = _export(arguments)
+    except (SpeechZooError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f'error: exporting needs {error.name}: pip install ".[onnx]"', file=sys.stderr)
+        return 1
+    for path, report in reports.items():
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {report or 'there already, the same'}")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> dict[Path, object]:
+    from converters.synthesis import default_buckets, file_name, is_export_of
+    from zoo.models.fastspeech.deployment import read_deployment
+
+    if arguments.weights is None:
+        print("no weights given: the graphs get random ones", file=sys.stderr)
+    model = zoo.create_model(arguments.model, arguments.weights)
+    if arguments.config:
+        wanted = read_deployment(arguments.config)
+        sizes = dict(zip(wanted.graphs, wanted.buckets, strict=True))
+        batch, force = wanted.batch, wanted.force_build or arguments.force
+    else:
+        buckets = arguments.buckets or default_buckets(model)
+        sizes = {arguments.output / file_name(model, *size): size for size in buckets}
+        batch, force = arguments.batch if arguments.batch is not None else 1, arguments.force
+    reports: dict[Path, object] = {}
+    for path, (tokens, frames) in sizes.items():
+        size = {"tokens": tokens, "frames": frames, "batch": batch or "batch"}
+        if path.exists() and not force:
+            if not is_export_of(path, model, **size):
+                raise ArtifactError(
+                    f"{path}: it is there, of other weights or another size; --force replaces it"
+                )
+            reports[path] = None
+            continue
+        say = partial(print, file=sys.stderr)
+        reports[path] = converters.export_synthesis(model, path, **size, progress=say)
+    return reports
+
+
+def _bucket(text: str) -> tuple[int, int]:
+    tokens, _, frames = text.partition("/")
+    try:
+        return int(tokens), int(frames)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected TOKENS/FRAMES such as 32/256, got {text!r}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

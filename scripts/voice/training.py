@@ -1,0 +1,152 @@
+"""Trains a small FastSpeech on a teacher's utterances, one process, resumable."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scripts.voice.corpus import Example
+from zoo.create import build
+from zoo.layers.length import length_mask
+from zoo.models.fastspeech.loss import losses
+from zoo.models.fastspeech.model import FastSpeech
+from zoo.registry import get_spec
+from zoo.spec import SynthesisSpec
+
+SIZES = {
+    "symbols": 149, "channels": 128, "phoneme_layers": 3, "mel_layers": 4, "heads": 2, "head_channels": 64,
+    "filters": 512, "kernel": 3, "duration_filters": 128, "duration_kernel": 3, "mels": 80, "longest": 1024,
+    "dropout": 0.05,
+}  # fmt: skip
+BATCH, RATE, WARM_UP = 16, 1e-3, 400
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def network() -> FastSpeech:
+    """The voice's network with random weights."""
+    spec = replace(get_spec("fastspeech", SynthesisSpec), options=SIZES)
+    model = build(spec)
+    assert isinstance(model, FastSpeech)
+    return model
+
+
+def batches(examples: list[Example], seed: int) -> Iterator[Batch]:
+    """Batches of about equally long utterances, endlessly, each time in another order."""
+    random = np.random.default_rng(seed)
+    while True:
+        order = sorted(range(len(examples)), key=lambda i: len(examples[i].mel) * random.uniform(0.9, 1.1))
+        groups = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+        for group in random.permutation(len(groups)):
+            yield collate([examples[i] for i in groups[group]])
+
+
+def collate(examples: list[Example]) -> Batch:
+    """Padded ids (B, S), lengths (B,), durations (B, S) and frames (B, F, mels)."""
+    lengths = [len(example.ids) for example in examples]
+    ids = torch.zeros(len(examples), max(lengths), dtype=torch.long)
+    durations = torch.zeros(ids.shape)
+    mel = torch.zeros(len(examples), max(len(e.mel) for e in examples), examples[0].mel.shape[1])
+    for row, example in enumerate(examples):
+        ids[row, : lengths[row]] = torch.tensor(example.ids)
+        durations[row, : lengths[row]] = torch.tensor(example.durations, dtype=torch.float32)
+        mel[row, : len(example.mel)] = torch.from_numpy(example.mel)
+    return ids, torch.tensor(lengths), durations, mel
+
+
+def train(
+    examples: list[Example],
+    held_out: list[Example],
+    folder: Path,
+    *,
+    steps: int,
+    pause: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> FastSpeech:
+    """Train, or go on with what the folder holds.
+
+    Args:
+        examples, held_out: to learn from, and to judge by.
+        folder: for ``checkpoint_NNNNNN.pt``, of which the last two stay.
+        steps: of the whole training; the learning rate falls to nothing over them.
+        pause: a file while which exists nothing is computed.
+        say: called with a line now and then.
+    """
+    model = network()
+    model.mel_linear.bias.data.copy_(
+        torch.from_numpy(np.concatenate([e.mel for e in examples[:500]]).mean(0))
+    )
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    step = _resume(model, optimiser, folder)
+    stream, started, told = batches(examples, seed=step), time.monotonic(), [0.0, 0.0]
+    model.train()
+    while step < steps:
+        while pause is not None and pause.exists():
+            time.sleep(5)
+        for group in optimiser.param_groups:
+            cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
+            group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP) * cosine
+        ids, lengths, durations, mel = next(stream)
+        result = model(ids, lengths, durations=durations, frames=mel.shape[1])
+        mel_loss, duration_loss = losses(result, lengths, mel, durations)
+        optimiser.zero_grad()
+        (mel_loss + duration_loss).backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        step += 1
+        told = [0.98 * told[0] + 0.02 * mel_loss.item(), 0.98 * told[1] + 0.02 * duration_loss.item()]
+        if step % 200 == 0 or step == steps:
+            error, duration = judge(model, held_out)
+            seconds = time.monotonic() - started
+            say(
+                f"step {step}: mel {told[0]:.4f}, durations {told[1]:.4f}; unseen: mel L1 {error:.4f}, "
+                f"durations off by {duration:.3f} frames; {seconds:.0f} s"
+            )
+            _keep(model, optimiser, folder, step)
+    return model.eval()
+
+
+@torch.inference_mode()
+def judge(model: FastSpeech, held_out: list[Example]) -> tuple[float, float]:
+    """Mean difference of log-mel frames with the teacher's durations, and of durations in frames."""
+    training = model.training
+    model.eval()
+    frames_off, frames, tokens_off, tokens = 0.0, 0, 0.0, 0
+    for start in range(0, len(held_out), BATCH):
+        ids, lengths, durations, mel = collate(held_out[start : start + BATCH])
+        result = model(ids, lengths, durations=durations, frames=mel.shape[1])
+        own = length_mask(result.mel_lengths, mel.shape[1]).unsqueeze(2)
+        frames_off += float(((result.mel - mel).abs() * own).sum())
+        frames += int(own.sum()) * mel.shape[2]
+        spoken = length_mask(lengths, ids.shape[1])
+        tokens_off += float(((result.durations - durations).abs() * spoken).sum())
+        tokens += int(spoken.sum())
+    model.train(training)
+    return frames_off / frames, tokens_off / tokens
+
+
+def _resume(model: FastSpeech, optimiser: torch.optim.Optimizer, folder: Path) -> int:
+    found = sorted(folder.glob("checkpoint_*.pt"))
+    if not found:
+        return 0
+    content = torch.load(found[-1], weights_only=True)
+    model.load_state_dict(content["model"])
+    optimiser.load_state_dict(content["optim"])
+    return int(content["step"])
+
+
+def _keep(model: FastSpeech, optimiser: torch.optim.Optimizer, folder: Path, step: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"step": step, "model": model.state_dict(), "optim": optimiser.state_dict()}
+    part = folder / "checkpoint.part"
+    torch.save(content, part)
+    part.replace(folder / f"checkpoint_{step:06d}.pt")
+    for old in sorted(folder.glob("checkpoint_*.pt"))[:-2]:
+        old.unlink()

@@ -1,0 +1,544 @@
+"""Text to speech as graphs: the export's gate, sizes, batches, the synthesizer, the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import soundfile
+import torch
+from onnx import numpy_helper
+
+import zoo
+from converters.synthesis import default_buckets, export_synthesis
+from converters.tracing import FORBIDDEN
+from scripts import export_synthesis as script
+from zoo.artifact.manifest import METADATA_KEY, Manifest, SynthesisManifest
+from zoo.cli import main
+from zoo.errors import ArtifactError, CheckpointError, ParityError, TextError, UnknownModelError
+from zoo.models.fastspeech.deployment import read_deployment
+from zoo.models.fastspeech.model import FastSpeech
+from zoo.packaged import packaged_artifact
+from zoo.registry import get_spec
+from zoo.runtime.graph import Graph
+from zoo.runtime.synthesis import Utterance, inputs
+from zoo.spec import MelSpectrum
+from zoo.synthesizer import Synthesizer
+from zoo.text.sentences import SENTENCE_PAUSE
+from zoo.text.symbols import encode
+from zoo.vocoder.griffin_lim import GriffinLim
+
+Capture = pytest.CaptureFixture[str]
+
+SIZES = ((16, 128), (32, 256))
+TEXT = "Hello there. It cost £20!"
+
+
+@pytest.fixture(scope="session")
+def checkpoint(shared: Path) -> Path:
+    return shared / "oracles/fastspeech/checkpoint_000001.pt"
+
+
+@pytest.fixture(scope="session")
+def small(checkpoint: Path) -> FastSpeech:
+    return zoo.create_model("fastspeech", checkpoint)
+
+
+@pytest.fixture(scope="session")
+def graphs(checkpoint: Path, cache_folder: Path) -> Path:
+    """The small public network's graphs of ``SIZES``, and one in a folder of its own with a free batch."""
+    from filelock import FileLock
+
+    folder = cache_folder / "fastspeech"
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            words = ["--weights", str(checkpoint), "--output"]
+            sizes = ["--buckets", *(f"{tokens}/{frames}" for tokens, frames in SIZES)]
+            assert script.main([*words, str(folder), *sizes]) == 0
+            many = ["--buckets", "16/128", "--batch", "0"]
+            assert script.main([*words, str(folder / "many"), *many]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def files(graphs: Path) -> list[Path]:
+    return [graphs / f"fastspeech.i{tokens}.o{frames}.onnx" for tokens, frames in SIZES]
+
+
+def manifest_of(path: Path) -> SynthesisManifest:
+    (record,) = onnx.load(path).metadata_props
+    manifest = Manifest.from_json(record.value, str(path))
+    assert isinstance(manifest, SynthesisManifest)
+    assert manifest.to_json() == record.value
+    return manifest
+
+
+def padded(model: FastSpeech, values: tuple[np.ndarray, ...], frames: int) -> tuple[np.ndarray, ...]:
+    """The training form padded to a size."""
+    ids, lengths, alpha, forced = map(torch.from_numpy, values)
+    with torch.inference_mode():
+        result = model(ids, lengths, alpha=alpha, durations=forced, frames=frames)
+    return result.mel.numpy(), result.mel_lengths.numpy(), result.durations.numpy()
+
+
+def test_graphs_compute_what_the_network_does(small: FastSpeech, files: list[Path]) -> None:
+    """All outputs within 1e-4 of PyTorch padded to the same size, padding included; cut frames show."""
+    random = np.random.default_rng(3)
+    for path, (tokens, frames) in zip(files, SIZES, strict=True):
+        graph = Graph(path)
+        for length, alpha in ((tokens, 1.0), (tokens // 3, 1.3), (1, 0.5), (tokens, 2.5)):
+            text = Utterance(tuple(random.integers(0, 148, length).tolist()), alpha)
+            mel, lengths, durations = graph(*(values := inputs([text], tokens)))
+            expected = padded(small, values, frames)
+            assert mel.shape == (1, frames, 80) and durations.shape == (1, tokens)
+            np.testing.assert_allclose(mel, expected[0], atol=1e-4)
+            np.testing.assert_allclose(durations, expected[2], atol=1e-4)
+            assert lengths.tolist() == expected[1].tolist()
+        assert lengths[0] > frames  # the last one did not fit, and says so
+
+
+def test_public_outputs(shared: Path, files: list[Path]) -> None:
+    """The public cases of 16 tokens to 128 frames, in ONNX Runtime."""
+    graph = Graph(files[0])
+    for name in ("b1_fixed", "b1_slow"):
+        case = np.load(shared / f"oracles/fastspeech/case_{name}.npz")
+        text = Utterance(tuple(case["seq"][0, : (case["pos"] > 0).sum()].tolist()), float(case["alpha"]))
+        mel, lengths, durations = graph(*inputs([text], 16))
+        np.testing.assert_allclose(mel, case["mel"], atol=1e-4)
+        np.testing.assert_allclose(durations, case["duration"], atol=1e-4)
+        assert lengths.tolist() == case["mel_mask"].sum(1).tolist()
+
+
+def test_random_durations_in_onnx_runtime(files: list[Path], small: FastSpeech) -> None:
+    """A thousand forced vectors with zeros and halves: as many frames as numpy's rounding gives."""
+    random, graph = np.random.default_rng(5), Graph(files[0])
+    ids = tuple(range(1, 17))
+    for _ in range(100):
+        forced = random.integers(0, 24, 16) / 2 * (random.random(16) < 0.8)
+        alpha = float(random.choice([0.5, 1.0, 1.5]))
+        _, lengths, _ = graph(*inputs([Utterance(ids, alpha, tuple(forced))], 16))
+        assert lengths[0] == np.rint(np.float32(forced) * np.float32(alpha)).sum()
+
+
+def test_a_batch_of_any_number(small: FastSpeech, graphs: Path) -> None:
+    (path,) = (graphs / "many").glob("*.onnx")
+    manifest, graph = manifest_of(path), Graph(path)
+    assert manifest.batch == "batch" and graph.inputs[0].shape == ("batch", 16)
+    for batch in (1, 2, 5):
+        texts = [Utterance(tuple(range(1, 4 + row)), 1.0 + row / 4) for row in range(batch)]
+        values = inputs(texts, 16)
+        for found, expected in zip(graph(*values), padded(small, values, 128), strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_only_native_operators(files: list[Path]) -> None:
+    """Nothing that TensorRT has to turn into a loop, and no shape that depends on data."""
+    graph = onnx.load(files[0]).graph
+    operators = {node.op_type for node in graph.node}
+    assert not operators & (
+        FORBIDDEN | {"CumSum", "GatherND", "GatherElements", "Compress", "Resize", "Shape"}
+    )
+    assert {"Gather", "Round", "Softmax", "LayerNormalization"} <= operators
+    assert {i.name for i in graph.input} == {"ids", "lengths", "alpha", "forced"}
+    assert {o.name for o in graph.output} == {"mel", "mel_lengths", "durations"}
+
+
+def test_the_file_explains_itself(files: list[Path], checkpoint: Path) -> None:
+    manifest = manifest_of(files[1])
+    assert (manifest.model, manifest.task) == ("fastspeech", "synthesis")
+    assert (manifest.tokens, manifest.frames, manifest.batch) == (32, 256, 1)
+    assert manifest.front_end.sample_rate == 22050 and len(manifest.symbols) == 148
+    assert manifest.weights["source"] == checkpoint.name and len(manifest.weights["sha256"]) == 64
+    assert manifest.golden is not None and manifest.golden.ids == encode("the sun was low abov").ids
+    assert zoo.verify(files[1]).passed
+
+
+def changed(path: Path, tmp_path: Path, change: Callable[[onnx.ModelProto], None]) -> Path:
+    proto = onnx.load(path)
+    change(proto)
+    onnx.save(proto, tmp_path / "changed.onnx")
+    return tmp_path / "changed.onnx"
+
+
+def scale(name: str) -> Callable[[onnx.ModelProto], None]:
+    def change(proto: onnx.ModelProto) -> None:
+        (tensor,) = (t for t in proto.graph.initializer if t.name.endswith(name))
+        values = numpy_helper.to_array(tensor)
+        tensor.CopyFrom(numpy_helper.from_array(values * np.float32(1.01), tensor.name))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [("mel_linear.bias", "mel"), ("duration_predictor.conv1d_2.bias", "durations: token")],
+)
+def test_verify_notices_changed_weights(files: list[Path], tmp_path: Path, name: str, tensor: str) -> None:
+    with pytest.raises(ParityError, match=tensor):
+        zoo.verify(changed(files[0], tmp_path, scale(name)))
+
+
+def test_a_changed_record_is_refused(files: list[Path], tmp_path: Path) -> None:
+    manifest = manifest_of(files[0])
+
+    def with_record(**changes: object) -> Path:
+        text = dataclasses.replace(manifest, **changes).to_json()
+        return changed(files[0], tmp_path, lambda p: onnx.helper.set_model_props(p, {METADATA_KEY: text}))
+
+    with pytest.raises(ArtifactError, match="its tensors are"):
+        Graph(with_record(frames=64))
+    with pytest.raises(ArtifactError, match="carries no golden text"):
+        zoo.verify(with_record(golden=None))
+    broken = dataclasses.replace(manifest.golden, mel="?")
+    with pytest.raises(ArtifactError, match="its golden text is damaged"):
+        zoo.verify(with_record(golden=broken))
+
+
+def test_a_wrong_graph_leaves_no_file(
+    small: FastSpeech, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One weight of the exported graph is 0.1 % off: the export fails and says where."""
+    import converters.synthesis as exporter
+
+    def trace(*arguments: object) -> onnx.ModelProto:
+        proto = original(*arguments)
+        (last,) = (node for node in proto.graph.node if "model.mel_linear.bias" in node.input)
+        (tensor,) = (t for t in proto.graph.initializer if t.name == last.input[1])
+        values = numpy_helper.to_array(tensor).copy()
+        values.flat[np.abs(values).argmax()] *= 1.001
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+        return proto
+
+    original = exporter.trace
+    monkeypatch.setattr(exporter, "trace", trace)
+    with pytest.raises(ParityError, match=r"mel: SNR .* at frame .*would pass with Tolerance"):
+        export_synthesis(small, tmp_path / "x.onnx", tokens=8, frames=32)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tokens": 257}, "257 tokens and 128 frames: each must be from 1 to 256"),
+        ({"frames": 0}, "16 tokens and 0 frames"),
+        ({"batch": 0}, "batch is a number from 1"),
+        ({"batch": "many"}, "batch is a number from 1"),
+        ({"opset": 17}, "opset 17 is not one from 18 to 23"),
+    ],
+)
+def test_what_cannot_be_exported(small: FastSpeech, tmp_path: Path, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        export_synthesis(small, tmp_path / "x.onnx", **{"tokens": 16, "frames": 128, **options})
+    assert os.listdir(tmp_path) == []
+
+
+def test_default_sizes(small: FastSpeech) -> None:
+    assert default_buckets(small) == [(32, 256)]  # it has positions for 256
+    assert default_buckets(zoo.create_model("fastspeech")) == [(32, 256), (64, 512), (96, 768), (128, 1024)]
+
+
+# zoo.Synthesizer
+
+
+@pytest.fixture(scope="session")
+def synthesizer(files: list[Path]) -> Synthesizer:
+    return Synthesizer(files, vocoder=GriffinLim(MelSpectrum(), iterations=3))
+
+
+def test_speech(synthesizer: Synthesizer) -> None:
+    speech = synthesizer(TEXT)
+    assert [piece.text for piece in speech.pieces] == ["hello there.", "it cost twenty pounds!"]
+    assert [piece.pause for piece in speech.pieces] == [SENTENCE_PAUSE, 0]
+    frames = [int(np.rint(durations).sum()) for durations in speech.durations]
+    assert speech.mel.shape == (sum(frames), 80) and speech.sample_rate == 22050
+    pause = round(SENTENCE_PAUSE * 22050)
+    assert speech.waveform.shape == (sum(frames) * 256 + pause,)
+    begin = frames[0] * 256
+    assert not speech.waveform[begin : begin + pause].any() and speech.waveform[begin + pause :].any()
+
+
+def test_the_smallest_size_that_fits(synthesizer: Synthesizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By tokens, and where the frames turn out too many, the next; those of one size go together."""
+    calls: list[tuple[int, int]] = []
+    original = synthesizer.session.run
+
+    def run(utterances: list[Utterance], bucket: int) -> list:
+        calls.append((len(utterances), bucket))
+        return original(utterances, bucket)
+
+    monkeypatch.setattr(synthesizer.session, "run", run)
+    short, long = Utterance((5, 6, 7), forced=(9, 9, 9)), Utterance((5,) * 20, forced=(5,) * 20)
+    slow = Utterance((5, 6, 7), forced=(50, 50, 50))
+    found = synthesizer.frames([long, short, slow, short])
+    assert calls == [(3, 0), (2, 1)]
+    assert [frames.wanted for frames in found] == [100, 27, 150, 27] == [len(frames.mel) for frames in found]
+    np.testing.assert_array_equal(found[1].mel, found[3].mel)
+
+
+def test_a_graph_with_a_batch(
+    graphs: Path, synthesizer: Synthesizer, small: FastSpeech, tmp_path: Path
+) -> None:
+    """A free batch and a fixed one give what each alone gives."""
+    export_synthesis(small, tmp_path / "x.onnx", tokens=16, frames=128, batch=2)
+    texts = [Utterance(tuple(range(1, 5 + i)), forced=tuple([4.0] * (4 + i))) for i in range(3)]
+    expected = synthesizer.frames(texts)
+    for source in (graphs / "many", tmp_path):
+        for found, alone in zip(Synthesizer(source).frames(texts), expected, strict=True):
+            np.testing.assert_allclose(found.mel, alone.mel, atol=1e-4)
+            np.testing.assert_allclose(found.durations, alone.durations, atol=1e-4)
+
+
+def test_long_text_is_split(synthesizer: Synthesizer) -> None:
+    text = "One sentence, and another clause of it; then a third one, which goes on and on. " * 3
+    speech = synthesizer(text, alpha=2.0)
+    assert len(speech.pieces) > 6
+    assert " ".join(piece.text for piece in speech.pieces) == zoo.synthesizer.normalise(text)
+    longest = max(len(encode(piece.text).ids) for piece in speech.pieces)
+    assert longest <= 32 and all(len(d) <= 32 for d in speech.durations)
+
+
+def test_alpha(synthesizer: Synthesizer) -> None:
+    lengths = [len(synthesizer("hello there", alpha=alpha).mel) for alpha in (0.5, 1.0, 2.0)]
+    durations = synthesizer("hello there").durations[0]
+    assert lengths == [int(np.rint(durations * np.float32(a)).sum()) for a in (0.5, 1, 2)]
+    for alpha in (0, 0.05, 20, float("nan"), -1):
+        with pytest.raises(ValueError, match=r"expected from 0\.1 to 10"):
+            synthesizer("hello", alpha=alpha)
+
+
+def test_pytorch_gives_the_same(synthesizer: Synthesizer, small: FastSpeech, checkpoint: Path) -> None:
+    """Without padding, so the last frames differ a little; its durations are the graph's."""
+    ids = tuple(range(1, 17))
+    for source in (Synthesizer(small), Synthesizer("fastspeech", checkpoint)):
+        assert source.backend == "torch"
+        (own,) = source.frames([Utterance(ids)])
+        (graph,) = synthesizer.frames([Utterance(ids)])
+        np.testing.assert_allclose(own.durations, graph.durations, atol=1e-4)
+        assert own.wanted == graph.wanted
+        both = slice(0, own.wanted // 2)
+        assert np.abs(own.mel[both] - graph.mel[both]).mean() < 0.05
+
+
+def test_unknown_characters_are_reported(synthesizer: Synthesizer) -> None:
+    speech = synthesizer("Hello ~ there 🙂")
+    assert speech.unknown == ("~", "🙂")
+    with pytest.raises(TextError, match="nothing in it can be spoken; it has no symbols for 🙂"):
+        synthesizer("🙂")
+    with pytest.raises(TextError, match="nothing in it can be spoken"):
+        synthesizer(" ")
+
+
+@pytest.mark.parametrize(
+    ("utterance", "message"),
+    [
+        (Utterance(()), "expected token ids from 0 to 147"),
+        (Utterance((1, 148)), "expected token ids from 0 to 147"),
+        (Utterance((-1,)), "expected token ids from 0 to 147"),
+        (Utterance((1, 2), forced=(1.0,)), "1 forced durations for 2 tokens"),
+        (Utterance((1,), forced=(float("nan"),)), "must be finite"),
+        (Utterance((1,), alpha=float("inf")), "must be finite"),
+        (Utterance((1,), forced=(300.0,)), "its 1 tokens do not fit fastspeech"),
+        (Utterance((1,) * 33), "its 33 tokens do not fit fastspeech"),
+    ],
+)
+def test_what_cannot_be_spoken(synthesizer: Synthesizer, utterance: Utterance, message: str) -> None:
+    with pytest.raises(TextError, match=f"utterance 1: .*{message}"):
+        synthesizer.frames([Utterance((5, 6)), utterance])
+
+
+def test_sources_that_are_none(files: list[Path], tmp_path: Path, small: FastSpeech) -> None:
+    with pytest.raises(ArtifactError, match=r"holds no .onnx files"):
+        Synthesizer(tmp_path)
+    with pytest.raises(ArtifactError, match="no graph for synthesis was named"):
+        Synthesizer([])
+    with pytest.raises(ArtifactError, match="graphs have their own weights"):
+        Synthesizer(files, "x.pt")
+    with pytest.raises(ArtifactError, match="two graphs are of one size"):
+        Synthesizer([files[0], files[0]])
+    with pytest.raises(ArtifactError, match="it is for enhancement; expected is a graph for synthesis"):
+        Synthesizer(packaged_artifact(get_spec("gtcrn")))
+    with pytest.raises(ArtifactError, match=r"fastspeech\.i16\.o128\.onnx: it is for synthesis"):
+        zoo.Enhancer(files[0])
+    with pytest.raises(UnknownModelError, match="gtcrn is a model for enhancement"):
+        Synthesizer("gtcrn")
+    with pytest.raises(CheckpointError, match="fastspeech needs weights: none are known by tag"):
+        Synthesizer("fastspeech")
+    with pytest.raises(CheckpointError, match="weights go with a model's name"):
+        Synthesizer(small, "x.pt")
+    with pytest.raises(
+        UnknownModelError, match="a network or a session for synthesis is expected, got Linear"
+    ):
+        Synthesizer(torch.nn.Linear(1, 1))
+
+
+def test_graphs_of_other_weights(files: list[Path], tmp_path: Path) -> None:
+    def change(proto: onnx.ModelProto) -> None:
+        record = json.loads(proto.metadata_props[0].value)
+        record["weights"]["sha256"] = "0" * 64
+        onnx.helper.set_model_props(proto, {METADATA_KEY: json.dumps(record)})
+
+    with pytest.raises(
+        ArtifactError, match=r"it does not go with .*another weights; export all sizes together"
+    ):
+        Synthesizer([files[0], changed(files[1], tmp_path, change)])
+
+
+# configuration files of the public implementation
+
+
+def write_configuration(folder: Path, engines: list[Path]) -> Path:
+    """Files as the public implementation has them: a base, one engine, several engines."""
+    (folder / "infer.yaml").write_text("batch_size: 4\nuse_fp16: False\nuse_trt: False\nd_model: 384\n")
+    (folder / "trt.yaml").write_text(
+        "parent_yaml: 'infer.yaml'\n# Inference\nbatch_size: 1\nuse_trt: True\nuse_fp16: True\n"
+        f'trt_file_path: "{engines[0]}"\ntrt_max_input_seq_len: 16\ntrt_max_output_seq_len: 128\n'
+        "trt_max_ws_size: 8\ntrt_multi_engine: False\ntrt_force_build: False\n"
+        'waveglow_engine_path: "/workspace/waveglow.trt"\n'
+    )
+    paths = ", ".join(f'"{path}"' for path in engines)
+    (folder / "multi.yaml").write_text(
+        f"parent_yaml: 'trt.yaml'\ntrt_multi_engine: True\ntrt_file_path_list: [{paths}]\n"
+        "trt_max_input_seq_len_list: [16, 32]\ntrt_max_output_seq_len_list: [128, 256]\n"
+        'trt_file_path: ""\ntrt_max_input_seq_len: None\ntrt_max_output_seq_len: None\n'
+    )
+    return folder / "multi.yaml"
+
+
+def test_a_public_configuration(files: list[Path], tmp_path: Path, checkpoint: Path, capsys: Capture) -> None:
+    """It is read with its parents; graphs that are there are kept, and the synthesizer finds them."""
+    engines = [tmp_path / "a.trt", tmp_path / "b.trt"]
+    config = write_configuration(tmp_path, engines)
+    one, several = read_deployment(tmp_path / "trt.yaml"), read_deployment(config)
+    assert (one.buckets, one.paths, one.batch, one.half) == (((16, 128),), (engines[0],), 1, True)
+    assert (several.buckets, several.paths) == (SIZES, tuple(engines))
+    assert several.vocoder == "/workspace/waveglow.trt" and not several.force_build
+    for path, graph in zip(files, several.graphs, strict=True):
+        shutil.copy(path, graph)
+    times = [graph.stat().st_mtime_ns for graph in several.graphs]
+    words = ["--weights", str(checkpoint), "--config", str(config)]
+    assert script.main(words) == 0
+    assert capsys.readouterr().out.count("there already, the same") == 2
+    assert [graph.stat().st_mtime_ns for graph in several.graphs] == times
+    assert Synthesizer(config).session.buckets == SIZES
+    shutil.copy(files[1], several.graphs[0])
+    assert script.main(words) == 1
+    assert "a.onnx: it is there, of other weights or another size; --force" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("trt_max_input_seq_len: 8", "do not set trt_max_output_seq_len, trt_file_path"),
+        ("parent_yaml: own.yaml", "parent_yaml leads back to it: .*own.yaml <- .*own.yaml"),
+        ("parent_yaml: other.yaml", "other.yaml: there is no such file"),
+        ("- a", "expected a mapping of settings, got list"),
+        ("a: [", "not a YAML file"),
+        (
+            "trt_max_input_seq_len: x\ntrt_max_output_seq_len: 8\ntrt_file_path: a",
+            "'x' where a whole number from 1 is expected",
+        ),
+        (
+            "trt_max_input_seq_len: 8\ntrt_max_output_seq_len: 8\ntrt_file_path: a\nuse_fp16: maybe",
+            "'maybe' where True or False is expected",
+        ),
+        (
+            "trt_multi_engine: True\ntrt_max_input_seq_len_list: [8]\ntrt_max_output_seq_len_list: [8, 9]\n"
+            "trt_file_path_list: [a]",
+            "have 1, 2 and 1 entries",
+        ),
+    ],
+)
+def test_wrong_configurations(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "own.yaml").write_text(text)
+    with pytest.raises(CheckpointError, match=message):
+        read_deployment(tmp_path / "own.yaml")
+
+
+# speechzoo speak, and the export script
+
+
+def test_speak(files: list[Path], tmp_path: Path, capsys: Capture, synthesizer: Synthesizer) -> None:
+    out, picture = tmp_path / "out.flac", tmp_path / "out.png"
+    words = ["speak", TEXT, "-o", str(out), "--artifact", *map(str, files), "--alpha", "1.5"]
+    assert main([*words, "--plot", str(picture), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    speech = Synthesizer(files)(TEXT, alpha=1.5)
+    assert told["frames"] == len(speech.mel) and told["backend"] == "onnxruntime"
+    assert [piece["text"] for piece in told["pieces"]] == [piece.text for piece in speech.pieces]
+    wave, rate = soundfile.read(out, dtype="float32")
+    assert rate == 22050 and len(wave) == len(speech.waveform)
+    np.testing.assert_allclose(wave, np.clip(speech.waveform, -1, 1), atol=1.1 / 32768)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert main(words) == 1 and "out.flac exists" in capsys.readouterr().err
+
+
+def test_speak_from_a_checkpoint(
+    checkpoint: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import io
+    import sys
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("one ~ two"))
+    out = tmp_path / "out.wav"
+    assert main(["speak", "-", "-o", str(out), "--weights", str(checkpoint)]) == 0
+    told = capsys.readouterr()
+    assert "s of speech in" in told.out and "no symbol stands for it: ~" in told.err
+    assert soundfile.info(out).frames > 5000
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["hi"], "fastspeech needs weights"),
+        (["hi", "--model", "gtcrn"], "gtcrn is a model for enhancement"),
+        (["hi", "--weights", "no.pt"], "fastspeech has no weights 'no.pt'"),
+        (["{XX}", "--artifact", "GRAPH"], "'XX' in {XX} is not ARPAbet"),
+        (
+            ["hi", "--artifact", "GRAPH", "--model", "fastspeech"],
+            "--artifact has its model and weights inside",
+        ),
+        (["hi", "--artifact", "GRAPH", "--vocoder", "GRAPH"], "a vocoder with one input"),
+        (["hi", "--artifact", "GRAPH", "-o", "x.xyz"], "unknown output format 'xyz'"),
+        (["🙂", "--artifact", "GRAPH"], "nothing in it can be spoken"),
+    ],
+)
+def test_speak_what_cannot_be(
+    files: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    words: list,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [str(files[0]) if word == "GRAPH" else word for word in words]
+    words += [] if "-o" in words else ["-o", "x.wav"]
+    assert main(["speak", *words]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith("speechzoo: ") and message in told.err and told.err.count("\n") == 1
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--output", "a", "--config", "b"], ["--config", "b", "--batch", "2"], ["--buckets", "8"]]
+)
+def test_wrong_words(words: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as left:
+        script.main(words)
+    assert left.value.code == 2 and "usage: python -m scripts.export_synthesis" in capsys.readouterr().err
+
+
+def test_export_says_what_is_wrong(tmp_path: Path, checkpoint: Path, capsys: Capture) -> None:
+    words = ["--weights", str(checkpoint), "--output", str(tmp_path)]
+    assert script.main([*words, "--buckets", "300/9"]) == 1
+    assert "error: 300 tokens and 9 frames: each must be from 1 to 256" in capsys.readouterr().err
+    assert script.main(["--weights", "no.pt", "--output", str(tmp_path)]) == 1
+    assert "error: fastspeech has no weights 'no.pt'" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,115 @@
+"""A real Triton server with what ``converters.triton`` writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.triton.server import INSTALL, TritonServer, find_wheel
+
+MANY = ROOT / "zoo/models/fastenhancer/packaged/fastenhancer_t.many.onnx"
+
+
+@pytest.fixture(scope="session")
+def wheel() -> Path:
+    """The folder of Triton's wheel."""
+    pytest.importorskip("tritonclient.grpc", reason='needs a client of Triton: pip install ".[triton]"')
+    found = find_wheel()
+    if found is None:
+        pytest.skip(f"needs a Triton server: {INSTALL} (or SPEECHZOO_TRITON, the folder that has it)")
+    return found
+
+
+@pytest.fixture(scope="session")
+def fixed_hop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packaged enhancer for many streams, one hop a call: the same graph with that dimension fixed."""
+    import onnx
+
+    from zoo.artifact.manifest import METADATA_KEY, EnhancementManifest
+    from zoo.runtime.graph import Graph
+
+    manifest = Graph(MANY).manifest
+    assert isinstance(manifest, EnhancementManifest)
+    hop = manifest.front_end.hop_length
+    proto = onnx.load(MANY)
+    for value in (proto.graph.input[0], proto.graph.output[0]):
+        value.type.tensor_type.shape.dim[1].dim_value = hop
+
+    def fixed(specs: tuple) -> tuple:
+        return tuple(replace(spec, shape=(spec.shape[0], hop)) for spec in specs)
+
+    manifest = replace(manifest, hops=1, inputs=fixed(manifest.inputs), outputs=fixed(manifest.outputs))
+    onnx.helper.set_model_props(proto, {METADATA_KEY: manifest.to_json()})
+    path = tmp_path_factory.mktemp("fixed") / "fixed_hop.onnx"
+    onnx.save(proto, path)
+    return path
+
+
+@dataclass(frozen=True)
+class Served:
+    """The server, and the artifact behind each enhancer on it."""
+
+    server: TritonServer
+    artifacts: dict[str, Path]
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+
+@pytest.fixture(scope="session")
+def served(
+    wheel: Path, exported: Callable[..., Path], fixed_hop: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """All the enhancers that the tests use, on one server."""
+    from converters.triton import write_repository
+
+    work = tmp_path_factory.mktemp("triton")
+    artifacts = {
+        "enhancer": MANY,
+        "fixed_hop": fixed_hop,
+        "spectral": exported("fastenhancer_t", "spec2spec", streams="streams", hops="hops"),
+        "victim": MANY,
+    }
+    for name, artifact in artifacts.items():
+        write_repository(artifact, work / name, name=name)
+    with TritonServer(wheel, [work / name / "models" for name in artifacts], work) as server:
+        yield Served(server, artifacts)
+
+
+def batch_sizes(served: Served, model: str) -> dict[int, int]:
+    """How many calls of which size the server made so far."""
+    import tritonclient.grpc as triton
+
+    with triton.InferenceServerClient(served.url) as client:
+        statistics = client.get_inference_statistics(model).model_stats[0]
+    return {int(entry.batch_size): int(entry.compute_infer.count) for entry in statistics.batch_stats}
+
+
+def run(work: Any) -> Any:
+    """The result of a coroutine, within a minute."""
+    return asyncio.run(asyncio.wait_for(work, 60))
+
+
+@pytest.fixture(scope="session")
+def speakers(
+    wheel: Path, speaker_graph: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """Speaker models of both forms on a server of their own: ``speaker`` is three models, ``waves`` one."""
+    from converters.triton import Serving, write_repository
+
+    work = tmp_path_factory.mktemp("triton-speakers")
+    artifacts = {
+        "speaker": speaker_graph("ecapa_c512_glob"),
+        "waves": speaker_graph("resnet18-wav"),
+    }
+    for name, artifact in artifacts.items():
+        write_repository(artifact, work / name, Serving(seconds=(1.0, 4.0)), name=name)
+    with TritonServer(wheel, [work / name / "models" for name in artifacts], work) as server:
+        yield Served(server, artifacts)

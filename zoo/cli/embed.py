@@ -1,0 +1,206 @@
+"""Embed the speakers of recordings.
+
+INPUT is an audio file, a folder of them, or a Kaldi wav.scp ("name path" a line). OUT is a NumPy archive
+(.npz), a Kaldi archive with its index (.ark or .scp, both are written), or a folder, which gets --shards
+Kaldi archives. A recording is called by its name in the wav.scp, by its path inside a folder, or by the path
+that was given, in each case without the ending. What cannot be embedded is listed, the rest is done, and the
+exit status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from zoo.audio import find_audio
+from zoo.embedder import BATCH, WINDOW, Embedder
+from zoo.embeddings import SUFFIXES, Origin, check_kaldi_names, output_files, write_embeddings
+from zoo.errors import ArtifactError, AudioError, SpeechZooError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_file_arguments(parser)
+    add_model_arguments(parser)
+
+
+def add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to embed and where to write it, wherever the model is."""
+    add = parser.add_argument
+    add("input", nargs="+", metavar="INPUT", help="audio files, folders of them, or wav.scp lists")
+    add("-o", "--output", metavar="OUT", type=Path, required=True, help=".npz, .ark, .scp, or a folder")
+    add("--recursive", action="store_true", help="take the folders inside a folder too")
+    add("--force", action="store_true", help="replace files that exist")
+    add("--shards", type=_positive, default=1, metavar="N", help="archives in an output folder (default 1)")
+    add("--json", action="store_true", help="print what was done and what failed as JSON")
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that name a speaker model, for every command that needs one."""
+    model = parser.add_argument_group("model")
+    model.add_argument("--artifact", metavar="FILE", help="an exported .onnx artifact")
+    model.add_argument("--model", metavar="NAME", help="see `speechzoo list --task speaker`; with --weights")
+    model.add_argument("--weights", metavar="PATH", help="training folder or checkpoint")
+    model.add_argument("--mean", metavar="NPY", help="vector to subtract from every embedding")
+    model.add_argument("--mix-down", action="store_true", help="take the mean of all channels, not the first")
+    model.add_argument(
+        "--window", type=float, default=WINDOW, metavar="S", help=f"longest piece (default {WINDOW:g} s)"
+    )
+    model.add_argument("--batch", type=_positive, default=BATCH, metavar="N", help=f"default {BATCH}")
+    model.add_argument(
+        "--threads", type=_positive, default=1, metavar="N", help="of ONNX Runtime (default 1)"
+    )
+
+
+def embedder(args: argparse.Namespace) -> Embedder:
+    """The model that the options name.
+
+    Raises:
+        SpeechZooError: they name none, or contradict each other.
+    """
+    if bool(args.artifact) == bool(args.model or args.weights):
+        raise SpeechZooError(
+            "a model is missing: pass --artifact FILE.onnx, --weights FOLDER, or --model NAME --weights "
+            "PATH, and only one of them; no speaker weights come with the package"
+        )
+    source, weights = args.artifact or args.model or args.weights, args.weights if args.model else None
+    if args.artifact and not args.artifact.endswith(".onnx"):
+        raise SpeechZooError(f"--artifact {args.artifact}: an .onnx file is expected")
+    try:
+        return Embedder(
+            source, weights, mean=args.mean, window=args.window, batch=args.batch, threads=args.threads
+        )
+    except ValueError as error:
+        raise error if isinstance(error, SpeechZooError) else SpeechZooError(str(error)) from error
+
+
+def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Embedder] = embedder) -> int:
+    recordings = _recordings(args)
+    kaldi = args.output.suffix != ".npz"
+    if args.output.suffix and args.output.suffix not in SUFFIXES and not args.output.is_dir():
+        raise SpeechZooError(f"--output {args.output}: expected .npz, .ark, .scp, or a folder")
+    if args.shards > 1 and args.output.suffix in SUFFIXES:
+        raise SpeechZooError(f"--output {args.output}: --shards goes with a folder")
+    if kaldi:
+        check_kaldi_names(recordings)
+    taken = [path for path in output_files(args.output, args.shards) if path.exists()]
+    if taken and not args.force:
+        raise SpeechZooError(f"{taken[0]} exists; pass another name, or --force to replace it")
+    model = open_model(args)
+    started, seconds = time.perf_counter(), 0.0
+    embeddings, failed = {}, []
+    results = tqdm(
+        model.files(recordings.values(), mix_down=args.mix_down),
+        total=len(recordings),
+        unit="file",
+        disable=not sys.stderr.isatty(),
+        leave=False,
+    )
+    for name, result in zip(recordings, results, strict=True):
+        if result.embedding is None:
+            message = result.error if result.source in result.error else f"{result.source}: {result.error}"
+            failed.append({"name": name, "input": result.source, "error": message})
+            print(f"speechzoo: {message}", file=sys.stderr)
+        else:
+            embeddings[name] = result.embedding
+            seconds += result.seconds
+    elapsed = time.perf_counter() - started
+    files: list[Path] = []
+    if embeddings:
+        origin = Origin(model.name, model.mean_subtracted)
+        files = write_embeddings(args.output, embeddings, origin, shards=args.shards, force=args.force)
+    if failed:
+        print(f"speechzoo: {len(failed)} of {len(recordings)} recordings failed:", file=sys.stderr)
+        for failure in failed:
+            print(f"  {failure['input']}", file=sys.stderr)
+    if args.json:
+        report = {
+            "files": [os.fspath(path) for path in files],
+            "model": model.name,
+            "backend": model.backend,
+            "mean_subtracted": model.mean_subtracted,
+            "embedded": len(embeddings),
+            "seconds": seconds,
+            "real_time_factor": elapsed / seconds if seconds else None,
+            "failed": failed,
+        }
+        print(json.dumps(report, indent=2))
+    elif embeddings:
+        print(
+            f"{len(embeddings)} recordings, {seconds:.1f} s -> {files[0]} "
+            f"({seconds / elapsed:.0f} times faster than real time)"
+        )
+    return 1 if failed else 0
+
+
+def _recordings(args: argparse.Namespace) -> dict[str, str]:
+    """Paths of the recordings by name, in the order given.
+
+    Raises:
+        SpeechZooError: two of one name, or a list that cannot be read.
+    """
+    found: dict[str, str] = {}
+    for name, path in _named(args):
+        if name in found:
+            raise SpeechZooError(
+                f"{found[name]} and {path} would both be called {name}; embed them one by one"
+            )
+        found[name] = path
+    if not found:
+        raise AudioError("there are no recordings in what was given")
+    return found
+
+
+def _named(args: argparse.Namespace) -> list[tuple[str, str]]:
+    named: list[tuple[str, str]] = []
+    for given in args.input:
+        if os.path.isdir(given):
+            folder = Path(given)
+            paths = find_audio(folder, args.recursive)
+            if not paths:
+                hint = "" if args.recursive else "; --recursive takes the folders inside it too"
+                raise AudioError(f"the folder {folder} holds no audio files{hint}")
+            named += [
+                (path.relative_to(folder).with_suffix("").as_posix(), os.fspath(path)) for path in paths
+            ]
+        elif given.endswith(".scp"):
+            named += _listed(Path(given))
+        else:
+            named.append((Path(given).with_suffix("").as_posix(), given))
+    return named
+
+
+def _listed(path: Path) -> list[tuple[str, str]]:
+    """The entries of a wav.scp; a path may hold spaces."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path}: it cannot be read as a list of recordings ({error})") from error
+    entries = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        name, *rest = line.split(None, 1)
+        source = rest[0].strip() if rest else ""
+        if not source:
+            raise ArtifactError(f'{path}, line {number}: expected "name path", got {line!r}')
+        if source.endswith("|"):
+            raise ArtifactError(
+                f"{path}, line {number}: it is a command, which is not run; write its output to a file and "
+                f"list that"
+            )
+        entries.append((name, source))
+    return entries
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"a number of at least 1 is expected, got {text}")
+    return number

@@ -1,0 +1,55 @@
+"""Fetch a model's files from the Hub, proved on this machine.
+
+Prints the path of the file, in the cache or in --output. Its bytes are held against the repository's index,
+its manifest against what was asked for, and what it computes against the recording that comes with it; if
+anything differs there is an error and no file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from zoo.pulled import VARIABLE, pull
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="registered model, see `speechzoo list`")
+    add("--repo", metavar="ORG/NAME", help=f"repository on the Hub (default ${VARIABLE})")
+    add(
+        "--revision",
+        metavar="SHA",
+        help="commit, branch or tag (default main); a commit is fetched only once",
+    )
+    add(
+        "--format",
+        default="onnx",
+        help="onnx (default), safetensors, tensorrt, ... as the repository has them",
+    )
+    add("--form", choices=("wav2wav", "spec2spec"), help="of a graph (default wav2wav)")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--streaming", action="store_true", default=None, help="a graph for streams")
+    kind.add_argument("--offline", dest="streaming", action="store_false", help="one for whole recordings")
+    add("--precision", default="fp32", help="of an engine: fp32 (default), fp16, ...")
+    add("--streams", type=int, default=1, metavar="N", help="that an engine must take at once (default 1)")
+    add("-o", "--output", metavar="DIR", help="copy the file to this folder")
+    add("--force", action="store_true", help="replace another file there")
+
+
+def run(args: argparse.Namespace) -> int:
+    path = pull(
+        args.model,
+        format=args.format,
+        form=args.form,
+        streaming=args.streaming,
+        precision=args.precision,
+        streams=args.streams,
+        repo=args.repo,
+        revision=args.revision,
+        out=args.output,
+        force=args.force,
+        progress=lambda line: print(line, file=sys.stderr),
+    )
+    print(path)
+    return 0

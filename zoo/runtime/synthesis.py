@@ -1,0 +1,222 @@
+"""Sessions that turn token ids into log-mel frames: finished graphs of several sizes in ONNX Runtime."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
+from zoo.artifact.parity import ParityReport, compare
+from zoo.errors import ArtifactError, ParityError
+from zoo.runtime.graph import Graph
+from zoo.runtime.loaded import Loaded
+from zoo.spec import MelSpectrum, Tolerance
+
+Array = NDArray[np.float32]
+
+PREDICT = -1.0  # in place of a forced duration: take the predicted one
+_FULL_SCALE = 32767
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What is to be spoken.
+
+    Attributes:
+        ids: token ids.
+        alpha: how slowly; durations times this.
+        forced: frames of each token, or a negative number for the predicted ones; empty for all predicted.
+    """
+
+    ids: tuple[int, ...]
+    alpha: float = 1.0
+    forced: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What a network made of an utterance.
+
+    Attributes:
+        mel: (F, mels) log-mel frames, no more than there is speech.
+        durations: (S,) predicted frames of each token, before rounding and without alpha.
+        wanted: frames that the durations ask for: more than F where the graph was too short for them.
+    """
+
+    mel: Array
+    durations: Array
+    wanted: int
+
+
+class SynthesisSession(Protocol):
+    """A loaded model from tokens to frames.
+
+    Attributes:
+        name: the model or file, for messages.
+        backend: what computes: ``onnxruntime``, ``torch``, ...
+        front_end: the frames' geometry.
+        symbols: what the ids stand for.
+        buckets: tokens and frames that it is made for, ascending.
+    """
+
+    name: str
+    backend: str
+    front_end: MelSpectrum
+    symbols: tuple[str, ...]
+    buckets: tuple[tuple[int, int], ...]
+
+    def run(self, utterances: Sequence[Utterance], bucket: int) -> list[Frames]:
+        """Frames of utterances, each alone or in batches, at the size ``buckets[bucket]``."""
+        ...
+
+
+class OnnxSynthesis:
+    """Graphs of one network at several sizes. Each is loaded when it is first needed.
+
+    Args:
+        paths: the files, in any order.
+        threads: of one call.
+
+    Raises:
+        ArtifactError: none, damaged, for another task, two of a size, or not of the same weights.
+    """
+
+    backend = "onnxruntime"
+
+    def __init__(self, paths: Sequence[str | os.PathLike[str]], *, threads: int = 1) -> None:
+        if not paths:
+            raise ArtifactError("no graph for synthesis was named; pass one .onnx file for each size")
+        found = [(synthesis_manifest(graph := Graph(path, threads=threads)), graph) for path in paths]
+        found.sort(key=lambda pair: (pair[0].tokens, pair[0].frames))
+        self._graphs = [graph for _, graph in found]
+        self._batches = [manifest.batch for manifest, _ in found]
+        first, where = found[0][0], found[0][1].path
+        self.name = where.name if len(found) == 1 else where.parent.name
+        self.front_end, self.symbols = first.front_end, first.symbols
+        self.buckets = tuple((manifest.tokens, manifest.frames) for manifest, _ in found)
+        for manifest, graph in found[1:]:
+            for name in ("weights", "front_end", "symbols"):
+                if getattr(manifest, name) != getattr(first, name):
+                    raise ArtifactError(
+                        f"{graph.path}: it does not go with {where}: another {name}; export all sizes "
+                        f"together"
+                    )
+        if len(set(self.buckets)) < len(self.buckets):
+            raise ArtifactError(f"{where}: two graphs are of one size; the sizes are {self.buckets}")
+
+    def run(self, utterances: Sequence[Utterance], bucket: int) -> list[Frames]:
+        """See ``SynthesisSession``."""
+        graph, batch = self._graphs[bucket], self._batches[bucket]
+        step = len(utterances) if isinstance(batch, str) else batch
+        results: list[Frames] = []
+        for start in range(0, len(utterances), step or 1):
+            part = list(utterances[start : start + step])
+            rows = part + [part[-1]] * (step - len(part))  # a graph of fixed batch is filled up
+            mel, lengths, durations = graph(*inputs(rows, self.buckets[bucket][0]))
+            for row, utterance in enumerate(part):
+                wanted = int(lengths[row])
+                results.append(
+                    Frames(mel[row, :wanted].copy(), durations[row, : len(utterance.ids)].copy(), wanted)
+                )
+        return results
+
+
+def inputs(utterances: Sequence[Utterance], tokens: int) -> tuple[NDArray[Any], ...]:
+    """The graph's inputs: ids, lengths, alpha and forced durations, padded to ``tokens``."""
+    ids = np.zeros((len(utterances), tokens), np.int64)
+    forced = np.full(ids.shape, PREDICT, np.float32)
+    for row, utterance in enumerate(utterances):
+        ids[row, : len(utterance.ids)] = utterance.ids
+        forced[row, : len(utterance.forced)] = utterance.forced
+    lengths = np.array([len(utterance.ids) for utterance in utterances], np.int64)
+    return ids, lengths, np.array([u.alpha for u in utterances], np.float32), forced
+
+
+def synthesis_manifest(graph: Graph) -> SynthesisManifest:
+    """The record of a graph of ours for synthesis.
+
+    Raises:
+        ArtifactError: it has none, or one of another task.
+    """
+    if isinstance(graph.manifest, SynthesisManifest):
+        return graph.manifest
+    task = f"it is for {graph.manifest.task}" if graph.manifest else "it has no speechzoo manifest"
+    raise ArtifactError(f"{graph.path}: {task}; expected is a graph for synthesis, as export_synthesis makes")
+
+
+def find_graphs(folder: Path) -> list[Path]:
+    """The ONNX files of a folder.
+
+    Raises:
+        ArtifactError: there are none.
+    """
+    found = sorted(folder.glob("*.onnx"))
+    if not found:
+        raise ArtifactError(f"{folder}: it holds no .onnx files; export_synthesis writes one for each size")
+    return found
+
+
+def pack(utterance: Utterance, frames: Frames) -> GoldenSpeech:
+    """The record of an utterance with forced durations, for a manifest."""
+    peak = float(np.abs(frames.mel).max()) / _FULL_SCALE
+    words = np.round(frames.mel / peak).astype("<i2")
+    return GoldenSpeech(
+        ids=utterance.ids,
+        durations=tuple(map(float, frames.durations)),
+        forced=utterance.forced,
+        mel=base64.b64encode(words.tobytes()).decode("ascii"),
+        peak=peak,
+    )
+
+
+def verify_synthesis(graph: Loaded, manifest: SynthesisManifest) -> ParityReport:
+    """Run a graph on its golden text.
+
+    Raises:
+        ArtifactError: it carries none, or a damaged one.
+        ParityError: it computes something else than it should.
+    """
+    golden, where = manifest.golden, graph.path
+    if golden is None:
+        raise ArtifactError(f"{where}: it carries no golden text, so it cannot be verified; export it again")
+    try:
+        words = np.frombuffer(base64.b64decode(golden.mel, validate=True), "<i2")
+        mel = words.reshape(-1, manifest.front_end.mels).astype(np.float32) * np.float32(golden.peak)
+        utterance = Utterance(golden.ids, 1.0, golden.forced)
+        values = inputs(
+            [utterance] * (1 if isinstance(manifest.batch, str) else manifest.batch), manifest.tokens
+        )
+    except (ValueError, TypeError) as error:
+        raise ArtifactError(f"{where}: its golden text is damaged ({error}); export it again") from error
+    found, lengths, durations = graph(*values)
+    if lengths[0] != len(mel):
+        raise ParityError(f"mel_lengths: {lengths[0]} frames of the golden text, expected {len(mel)}")
+    check_durations(
+        np.array(golden.durations, np.float32), durations[0, : len(golden.ids)], manifest.tolerance
+    )
+    rounding = 0.51 / _FULL_SCALE
+    tolerance = Tolerance(min(manifest.tolerance.snr_db, 60.0), manifest.tolerance.max_error + rounding)
+    return compare(mel, found[0, : len(mel)], tensor="mel", tolerance=tolerance, axis=0)
+
+
+def check_durations(expected: Array, found: Array, tolerance: Tolerance) -> None:
+    """Compare durations, which may all be 0.
+
+    Raises:
+        ParityError: they differ by more than the tolerance's part of the longest, or of a frame.
+    """
+    error = np.abs(found - expected)
+    allowed = tolerance.max_error * max(1.0, float(np.abs(expected).max(initial=0)))
+    if not np.isfinite(found).all() or error.max(initial=0) > allowed:
+        worst = int(np.nan_to_num(error, nan=np.inf).argmax())
+        raise ParityError(
+            f"durations: token {worst} has {found.flat[worst]} frames, expected {expected.flat[worst]}; "
+            f"allowed is a difference of {allowed:.1e}"
+        )

@@ -1,0 +1,1 @@
+"""Speaker networks in PyTorch: their root, and a session over one."""

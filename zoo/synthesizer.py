@@ -1,0 +1,250 @@
+"""The shortest way from text to speech, whatever the model is stored as."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import ArtifactError, CheckpointError, MissingExtraError, TextError, UnknownModelError
+from zoo.models.fastspeech.deployment import read_deployment
+from zoo.registry import get_spec
+from zoo.runtime.synthesis import Frames, OnnxSynthesis, SynthesisSession, Utterance, find_graphs
+from zoo.spec import SynthesisSpec
+from zoo.text.normalise import normalise
+from zoo.text.sentences import Piece, split
+from zoo.text.symbols import encode
+from zoo.vocoder import Vocoder, open_vocoder
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Array = NDArray[np.float32]
+PathLike = Union[str, "os.PathLike[str]"]
+
+LEAST_ALPHA, MOST_ALPHA = 0.1, 10.0
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What was made of a text.
+
+    Attributes:
+        waveform: (N,) float32.
+        sample_rate: in Hz.
+        mel: (F, mels) log-mel frames of all pieces, without the pauses between them.
+        pieces: what was spoken at once, in words, with the seconds of silence behind each.
+        durations: predicted frames of each token, for each piece.
+        unknown: characters of the text that cannot be spoken and were left out.
+    """
+
+    waveform: Array
+    sample_rate: int
+    mel: Array
+    pieces: tuple[Piece, ...]
+    durations: tuple[Array, ...]
+    unknown: tuple[str, ...]
+
+
+class Synthesizer:
+    """Speaks text.
+
+    Attributes:
+        session: what computes the frames.
+        vocoder: what makes them audible.
+        name: the model or file.
+        sample_rate: of the speech, in Hz.
+        backend: ``onnxruntime`` or ``torch``.
+    """
+
+    def __init__(
+        self,
+        source: PathLike | Sequence[PathLike] | SynthesisSession | nn.Module,
+        weights: PathLike | None = None,
+        *,
+        vocoder: PathLike | Vocoder = "griffin-lim",
+        threads: int = 1,
+    ) -> None:
+        """
+        Args:
+            source: an exported graph (``.onnx``), several of them, the folder that holds them, or a
+                configuration file (``.yaml``) that names the engines beside which they lie; or the name of a
+                registered model, or a network, which then run in PyTorch; or a session.
+            weights: tag or checkpoint path, for a model's name.
+            vocoder: ``griffin-lim``, the path of a vocoder's ONNX file, or what ``zoo.vocoder.Vocoder``
+                tells.
+            threads: of ONNX Runtime; PyTorch keeps its own setting.
+
+        Raises:
+            ArtifactError: a file that cannot be read or is for something else.
+            UnknownModelError: no such model, or one for another task.
+            CheckpointError: no weights for a model's name, or some that do not fit.
+            MissingExtraError: PyTorch is needed and not installed.
+        """
+        self.session = _open(source, weights, threads)
+        self.name, self.backend = self.session.name, self.session.backend
+        self.sample_rate = self.session.front_end.sample_rate
+        if isinstance(vocoder, (str, os.PathLike)):
+            vocoder = open_vocoder(vocoder, self.session.front_end, threads=threads)
+        self.vocoder = vocoder
+
+    def __call__(self, text: str, *, alpha: float = 1.0) -> Speech:
+        """Speak a text.
+
+        It is written out in words, cut into sentences, and those into parts where they are too long for the
+        model; each goes through the smallest size that holds it, those of one size together.
+
+        Args:
+            text: English; ARPAbet in braces.
+            alpha: how slowly: 1.2 takes 1.2 times as long.
+
+        Raises:
+            TextError: nothing in it can be spoken, or braces hold no ARPAbet.
+            ValueError: an alpha that is not from 0.1 to 10.
+            MissingExtraError: inflect or anyascii are not installed.
+        """
+        if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
+            raise ValueError(f"alpha {alpha!r}: expected from {LEAST_ALPHA:g} to {MOST_ALPHA:g}")
+        said = normalise(text)
+        unknown = encode(said, self.session.symbols).unknown
+        most = self.session.buckets[-1][0]
+        pieces = [piece for piece in split(said, self._tokens, most) if self._tokens(piece.text)]
+        if not pieces:
+            left = f"; it has no symbols for {' '.join(unknown)}" if unknown else ""
+            raise TextError(f"{text!r}: nothing in it can be spoken{left}")
+        spoken = self._speak(pieces, alpha)
+        waves = []
+        for piece, frames in spoken:
+            waves += [self.vocoder(frames.mel), np.zeros(round(piece.pause * self.sample_rate), np.float32)]
+        return Speech(
+            waveform=np.concatenate(waves),
+            sample_rate=self.sample_rate,
+            mel=np.concatenate([frames.mel for _, frames in spoken]),
+            pieces=tuple(piece for piece, _ in spoken),
+            durations=tuple(frames.durations for _, frames in spoken),
+            unknown=unknown,
+        )
+
+    def frames(self, utterances: Sequence[Utterance]) -> list[Frames]:
+        """Log-mel frames of token ids, each by the smallest size that holds its tokens and its frames.
+
+        Raises:
+            TextError: an utterance without tokens, with ids that are not in the table, with more or fewer
+                forced durations than tokens, with an alpha or durations that are no numbers, or longer than
+                the largest size.
+        """
+        for index, utterance in enumerate(utterances):
+            self._check(index, utterance)
+        fitting = self._fitting(utterances)
+        for index, found in enumerate(fitting):
+            if found is None:
+                tokens, frames = self.session.buckets[-1]
+                raise TextError(
+                    f"utterance {index}: its {len(utterances[index].ids)} tokens do not fit {self.name}, "
+                    f"which takes {tokens} tokens to {frames} frames; split it, or take a smaller alpha"
+                )
+        return [found for found in fitting if found is not None]
+
+    def _fitting(self, utterances: Sequence[Utterance]) -> list[Frames | None]:
+        """Frames by the smallest size that holds them, None where none does; those of one size at once."""
+        found: list[Frames | None] = [None] * len(utterances)
+        for bucket, (tokens, frames) in enumerate(self.session.buckets):
+            waiting = [i for i, u in enumerate(utterances) if found[i] is None and len(u.ids) <= tokens]
+            results = self.session.run([utterances[i] for i in waiting], bucket) if waiting else []
+            for i, result in zip(waiting, results, strict=True):
+                if result.wanted <= frames:
+                    found[i] = result
+        return found
+
+    def _speak(self, pieces: list[Piece], alpha: float) -> list[tuple[Piece, Frames]]:
+        """Pieces with their frames; what has too many frames for the largest size is cut in two."""
+        spoken: list[tuple[Piece, Frames]] = []
+        texts = [Utterance(encode(piece.text, self.session.symbols).ids, alpha) for piece in pieces]
+        for piece, text, frames in zip(pieces, texts, self._fitting(texts), strict=True):
+            if frames is not None:
+                spoken.append((piece, frames))
+            elif len(text.ids) < 2:
+                raise TextError(
+                    f"{piece.text!r}: too long for {self.name}; take a smaller alpha than {alpha:g}"
+                )
+            else:
+                *parts, last = split(piece.text, self._tokens, (len(text.ids) + 1) // 2)
+                spoken += self._speak([*parts, replace(last, pause=piece.pause)], alpha)
+        return spoken
+
+    def _tokens(self, text: str) -> int:
+        return len(encode(text, self.session.symbols).ids)
+
+    def _check(self, index: int, utterance: Utterance) -> None:
+        """Refuse what a graph would answer with an error of its own, or with nonsense."""
+        ids, known = utterance.ids, len(self.session.symbols)
+        if not ids or min(ids) < 0 or max(ids) >= known:
+            raise TextError(f"utterance {index}: expected token ids from 0 to {known - 1}, got {list(ids)}")
+        if utterance.forced and len(utterance.forced) != len(ids):
+            raise TextError(
+                f"utterance {index}: {len(utterance.forced)} forced durations for {len(ids)} tokens; "
+                f"expected is one a token, negative where the predicted one is wanted"
+            )
+        if not np.isfinite([utterance.alpha, *utterance.forced]).all() or utterance.alpha <= 0:
+            raise TextError(
+                f"utterance {index}: its alpha and durations must be finite numbers, and alpha above 0"
+            )
+
+
+def _open(source: Any, weights: PathLike | None, threads: int) -> SynthesisSession:
+    """The session that the arguments of ``Synthesizer`` name."""
+    if isinstance(source, (str, os.PathLike)):
+        path, name = Path(source), os.fspath(source)
+        if path.is_dir():
+            source = find_graphs(path)
+        elif path.suffix in (".yaml", ".yml"):
+            source = read_deployment(path).graphs
+        elif path.suffix == ".onnx":
+            source = [path]
+        else:
+            return _torch_session(name, weights)
+    if isinstance(source, Sequence):
+        if weights is not None:
+            raise ArtifactError(f"graphs have their own weights; leave weights={os.fspath(weights)!r} out")
+        return OnnxSynthesis(source, threads=threads)
+    if weights is not None:
+        raise CheckpointError("weights go with a model's name; a network or session has its own")
+    if hasattr(source, "run") and hasattr(source, "buckets"):
+        return cast(SynthesisSession, source)
+    return _torch_session(source)
+
+
+def _torch_session(source: Any, weights: PathLike | None = None) -> SynthesisSession:
+    """A session in PyTorch, of a network or of a model's name with weights."""
+    if isinstance(source, str):
+        spec = get_spec(source, SynthesisSpec)
+        if weights is None:
+            tags = ", ".join(entry.tag for entry in spec.weights)
+            known = f"a tag ({tags})," if tags else "none are known by tag; pass"
+            raise CheckpointError(
+                f"{source} needs weights: {known} the path of a checkpoint, or exported .onnx graphs in "
+                f"place of the name"
+            )
+    try:
+        from zoo.create import create_model
+        from zoo.models.fastspeech.model import FastSpeech
+        from zoo.models.fastspeech.session import TorchSynthesis
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "zoo":
+            raise
+        raise MissingExtraError(
+            f"a synthesizer from {source if isinstance(source, str) else 'a network'} needs {error.name}: "
+            f'pip install "speechzoo[torch]", or pass exported .onnx graphs'
+        ) from error
+    model = create_model(source, weights) if isinstance(source, str) else source
+    if not isinstance(model, FastSpeech):
+        raise UnknownModelError(
+            f"exported graphs, a model's name, a network or a session for synthesis is expected, got "
+            f"{type(source).__name__}; see zoo.list_models('synthesis')"
+        )
+    return TorchSynthesis(model)

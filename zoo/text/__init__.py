@@ -1,0 +1,1 @@
+"""From written English to token ids: words, symbols and sentences."""
