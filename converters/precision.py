@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from graphlib import TopologicalSorter
@@ -24,11 +24,12 @@ from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from zoo.artifact import golden
 from zoo.artifact.engine import TOLERANCES, Precision
-from zoo.artifact.manifest import EnhancementManifest, SynthesisManifest
+from zoo.artifact.manifest import EnhancementManifest, SpeakerManifest, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError, ParityError
 from zoo.runtime.enhancement import StreamingSession, session_over
 from zoo.runtime.graph import Graph, session_options
+from zoo.runtime.speaker import GraphSpeakerSession
 from zoo.runtime.synthesis import inputs, parity_texts
 from zoo.spec import Tolerance
 
@@ -67,8 +68,7 @@ def reduce_precision(
         precision: ``fp16`` or ``int8``.
         keep: parts of parameters' names; what reads such parameters, and all between, stays in 32 bits.
         recurrent: recurrent layers of graphs without states stay in 32 bits too.
-        feeds: inputs of some calls, to calibrate with and to compare on; by default the package's speech
-            goes through an enhancer.
+        feeds: inputs of some calls, to calibrate with and to compare on; by default ``own_feeds``.
         tolerance: what may differ; by default that of the precision.
 
     Returns:
@@ -131,23 +131,37 @@ def check_reduced(graph: Graph, reduced: Graph, feeds: Feeds, tolerance: Toleran
     return min(reports, key=lambda report: report.snr_db)
 
 
-def own_feeds(graph: Graph, count: int = CALIBRATION_CALLS) -> list[dict[str, Array]]:
-    """Inputs of calls: of an enhancer evenly over the package's own speech; of text to speech its own text.
+def own_feeds(
+    graph: Graph, count: int = CALIBRATION_CALLS, recordings: Sequence[Array] = ()
+) -> list[dict[str, Array]]:
+    """Inputs of calls of one of our graphs.
+
+    Args:
+        graph: an enhancer's, whose calls are taken evenly from a stream; one for speakers, or for text to
+            speech, which gets the package's own text.
+        count: most calls.
+        recordings: speech, each (N,) float32 at the model's rate; by default the package's own.
 
     Raises:
-        ArtifactError: it is neither, of ours.
+        ArtifactError: none of ours.
     """
     manifest = graph.manifest
     if isinstance(manifest, SynthesisManifest):
         return _texts(graph, manifest)
-    if not isinstance(manifest, EnhancementManifest):
+    if not isinstance(manifest, EnhancementManifest | SpeakerManifest):
         raise ArtifactError(
             f"{graph.path}: what it is fed with is not known here; pass feeds, inputs of some calls"
         )
     calls: list[dict[str, Array]] = []
     recorder = _Recorder(graph, calls)
+    rate = manifest.front_end.sample_rate
+    speech = np.concatenate(recordings or [golden.parity_speech(rate)])[None]
+    if isinstance(manifest, SpeakerManifest):
+        pieces = GraphSpeakerSession(recorder, manifest)
+        for start in range(0, speech.shape[1] - 2 * rate + 1, 2 * rate):
+            pieces.run([speech[0, start : start + 2 * rate]])
+        return calls[:count]
     session = session_over(recorder)
-    speech = golden.parity_speech(manifest.front_end.sample_rate)[None]
     if isinstance(session, StreamingSession):
         state = session.initial_state()
         for start in range(0, speech.shape[1] - session.block_length, session.block_length):
@@ -208,16 +222,21 @@ def _to_fp16(proto: onnx.ModelProto, groups: Mapping[str, list[str]], out: Path)
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     kept = sorted({name for names in groups.values() for name in names})
+    own = {node.output[0] for node in proto.graph.node if node.op_type == "Cast"}
     reduced = convert_float_to_float16(proto, keep_io_types=True, node_block_list=kept)
-    _tidy_casts(reduced.graph)
+    _tidy_casts(reduced.graph, own)
     onnx.save(reduced, out)
     return tuple(f"{what}: {len(names)} nodes" for what, names in groups.items() if names)
 
 
-def _tidy_casts(graph: onnx.GraphProto) -> None:
+def _tidy_casts(graph: onnx.GraphProto, own: Set[str]) -> None:
     """Make right what the tool does with casts around nodes that stay in 32 bits.
 
     It writes one for every such node, some of them twice, and rounds to 16 bits between two of them.
+
+    Args:
+        graph: as the tool left it.
+        own: outputs of the casts that were in the graph before, of what need not be a float.
     """
     written: dict[str, onnx.NodeProto] = {}
     for node in graph.node:
@@ -225,11 +244,13 @@ def _tidy_casts(graph: onnx.GraphProto) -> None:
     nodes = list(written.values())
     casts = {node.output[0]: node for node in nodes if node.op_type == "Cast"}
     narrow = {name for name, node in casts.items() if node.attribute[0].i == onnx.TensorProto.FLOAT16}
+    wide = {name: node for name, node in casts.items() if name not in narrow and node.input[0] in narrow}
     exact = {  # 32-bit tensor: the one that it is without rounding
-        name: casts[node.input[0]].input[0]
-        for name, node in casts.items()
-        if name not in narrow and node.input[0] in narrow
+        name: casts[node.input[0]].input[0] for name, node in wide.items() if node.input[0] not in own
     }
+    for node in wide.values():
+        if node.input[0] in own:
+            node.input[0] = casts[node.input[0]].input[0]
     made = {name for node in nodes for name in node.output}
     outputs = {value.name for value in graph.output}
     # an output takes the place of the tensor that it is

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
-from zoo.errors import SpeechZooError
+from zoo.errors import ArtifactError, SpeechZooError
 
 EXAMPLES = """examples:
   python -m scripts.build_engine --onnx gtcrn.onnx --engine gtcrn.engine --fp16   # for the GPU at hand
@@ -45,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
             arguments.onnx,
             arguments.engine,
             keep=arguments.keep,
+            feeds=_calibration(arguments),
             timing_cache=arguments.timing_cache,
             bar=sys.stderr.isatty(),
             progress=lambda line: print(line, file=sys.stderr),
@@ -65,6 +67,22 @@ def main(argv: list[str] | None = None) -> int:
     )
     print(f"the same by NVIDIA's own program:\n  {report.command}")
     return 0
+
+
+def _calibration(arguments: argparse.Namespace) -> list[dict[str, Any]] | None:
+    """Inputs made of the recordings of a folder, if one is named."""
+    if arguments.calibration is None:
+        return None
+    from converters.precision import own_feeds
+    from scripts.training.recordings import read_folder
+    from zoo.runtime.graph import Graph
+
+    graph = Graph(arguments.onnx)
+    front_end = getattr(graph.manifest, "front_end", None)
+    if front_end is None:
+        raise ArtifactError(f"{graph.path}: it has no speechzoo manifest and cannot be fed with recordings")
+    read = read_folder(arguments.calibration, front_end.sample_rate)
+    return own_feeds(graph, recordings=[wave for _, wave in read])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
         default=(),
         metavar="NAME",
         help="parts of names of parameters that stay in 32 bits",
+    )
+    add(
+        "--calibration",
+        type=Path,
+        metavar="FOLDER",
+        help="recordings that fp16 and int8 are calibrated and compared on; by default the package's own",
     )
     add(
         "--profile",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 import converters.precision
@@ -19,6 +21,8 @@ from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec
 from zoo.runtime.graph import Graph
 from zoo.spec import Tolerance
+
+Array = NDArray[np.float32]
 
 
 def packaged(name: str) -> Path:
@@ -76,6 +80,23 @@ def test_what_is_calibrated_on() -> None:
     assert any(np.any(feed[graph.inputs[-1].name]) for feed in feeds), "states of a running stream"
 
 
+def test_recordings_of_ones_own(speech_16k: Array) -> None:
+    """An enhancer's calls are taken from them, and a speaker's are pieces of them."""
+    graph = Graph(packaged("gtcrn"))
+    feeds = own_feeds(graph, 8, [speech_16k[:16000], speech_16k[16000:32000]])
+    hops = speech_16k[:32000].reshape(-1, 256)
+    assert len(feeds) == 8 and all((hops == feed["wav_in"]).all(1).any() for feed in feeds)
+
+
+def test_speaker_graphs(speaker_graph: Callable[[str], Path], tmp_path: Path) -> None:
+    """Both forms are fed with speech, and 16 bits pass on it."""
+    for name in ("resnet18", "resnet18-wav"):
+        feeds = own_feeds(Graph(speaker_graph(name)))
+        assert feeds and all(np.isfinite(value).all() for feed in feeds for value in feed.values())
+    kept, report = reduce_precision(speaker_graph("resnet18"), tmp_path / "x.onnx", "fp16")
+    assert kept and 40 < report.snr_db < 90
+
+
 def test_what_a_model_asks_for_stays(tmp_path: Path) -> None:
     graph = onnx.load(packaged("gtcrn")).graph
     part = next(t.name for t in graph.initializer if "dpgrnn1" in t.name).split(".")[0]
@@ -91,8 +112,8 @@ def test_a_tool_that_slips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """Weights of the reduced graph that are 2 % larger: the gate holds."""
     tidy = converters.precision._tidy_casts
 
-    def faulty(graph: onnx.GraphProto) -> None:
-        tidy(graph)
+    def faulty(graph: onnx.GraphProto, own: set[str]) -> None:
+        tidy(graph, own)
         for weight in graph.initializer:
             if weight.data_type == TensorProto.FLOAT16:
                 values = numpy_helper.to_array(weight) * np.float16(1.02)

@@ -68,7 +68,7 @@ class GraphSpeakerSession:
 
     backend = "onnxruntime"
 
-    def __init__(self, graph: Graph, manifest: SpeakerManifest) -> None:
+    def __init__(self, graph: Loaded, manifest: SpeakerManifest) -> None:
         self.name, self.front_end = graph.path.name, manifest.front_end
         self.embedding, self.least_frames = manifest.embedding, manifest.least_frames
         self.mean_subtracted = manifest.mean_subtracted
