@@ -169,7 +169,7 @@ def test_means_are_subtracted_once(speakers: Served, speech_16k: Array, tmp_path
     server = ["--model", "speaker", "--url", speakers.url, "--mean", str(tmp_path / "mean.npy")]
     assert triton_client.main([*words, *server]) == 0
     found, origin = read_embeddings(tmp_path / "a.npz")
-    same(Embedder(speakers.artifacts["speaker"])(wave) - mean, found[str(tmp_path / "a")])
+    same(Embedder(speakers.artifacts["speaker"])(wave) - mean, found[str(tmp_path / "a.wav")])
     assert origin is not None and origin.mean_subtracted
 
 
