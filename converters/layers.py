@@ -212,16 +212,14 @@ def worst_first(layers: Sequence[Layer]) -> list[Layer]:
 
 
 def _layer(name: str, order: int, pairs: Sequence[tuple[Array, Array]], tolerance: Tolerance) -> Layer:
-    reference, candidate = (
-        np.concatenate([pair[i].ravel() for pair in pairs]).astype(np.float64) for i in (0, 1)
-    )
+    reference, candidate = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in (0, 1))
     snr_db, max_error = measure_difference(reference, candidate)
     allowed = tolerance.max_error * float(np.abs(reference).max(initial=0))
     beyond = [int((~(np.abs(a.astype(np.float64) - b) <= allowed)).sum()) for a, b in pairs]
     first = None
     if snr_db < tolerance.snr_db and max_error > tolerance.max_error:
         first = next((call for call, count in enumerate(beyond) if count), 0)
-    largest = float(np.abs(reference - candidate).max(initial=0))
+    largest = float(np.abs(reference.astype(np.float64) - candidate).max(initial=0))
     return Layer(
         name=name,
         order=order,
