@@ -26,7 +26,7 @@ from zoo.spec import Tolerance
 Array = NDArray[Any]
 Backend = Literal["onnx", "torchscript", "exported", "engine"]
 BACKENDS: tuple[Backend, ...] = ("onnx", "torchscript", "exported", "engine")
-Valid = Callable[[str, Array], Array]
+Valid = Callable[[str, Array, int], Array]
 Runner = Callable[..., Sequence[Any]]
 
 # Of layers, whose values may be small beside rounding: an error counts if it is large by both measures.
@@ -38,17 +38,27 @@ class Layer:
     """How far a backend's activation lies from PyTorch's.
 
     Attributes:
-        name: path of the module; ``path#2`` where it ran again, ``path.1`` for a second tensor of one call.
+        name: path of the module; ``path#2`` where it ran again, ``path.1`` for a second tensor of one call,
+            ``path input`` for what it took.
         order: in which the network computes it.
+        identical: bit for bit, over all calls.
+        errors: values that differ by more than the tolerance's part of the largest magnitude, or that are not
+            finite.
+        total: values that were compared.
+        max_difference: the largest difference, in the activation's own unit.
+        max_error: the same over the largest magnitude.
         snr_db: over all calls.
-        max_error: largest difference over the largest magnitude.
         first_call: the first call that differs by more than was allowed, or None.
     """
 
     name: str
     order: int
-    snr_db: float
+    identical: bool
+    errors: int
+    total: int
+    max_difference: float
     max_error: float
+    snr_db: float
     first_call: int | None
 
     @property
@@ -62,13 +72,18 @@ class Probed(nn.Module):
     Args:
         module: takes and gives tensors.
         outputs: names of what it gives itself.
+        within: see ``verify_layers``.
+        inputs_of: see ``verify_layers``.
     """
 
-    def __init__(self, module: nn.Module, outputs: Sequence[str]) -> None:
+    def __init__(
+        self, module: nn.Module, outputs: Sequence[str], within: str = "", inputs_of: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.module = module
         self._seen = _Seen()
         self.own = tuple(outputs)
+        self._within, self._inputs_of = within, tuple(inputs_of)
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
         self._seen.values = {}
@@ -86,8 +101,8 @@ class Probed(nn.Module):
         """While this lasts the modules' outputs are captured."""
         hooks = [
             submodule.register_forward_hook(self._hook(path))
-            for path, submodule in self.module.named_modules()
-            if path
+            for path, submodule in self.module.get_submodule(self._within).named_modules()
+            if path and not isinstance(submodule, nn.Dropout)  # which passes on what it takes
         ]
         try:
             yield
@@ -97,15 +112,21 @@ class Probed(nn.Module):
 
     def _hook(self, path: str) -> Callable[[nn.Module, Any, Any], None]:
         def capture(module: nn.Module, inputs: Any, output: Any) -> None:
-            values = self._seen.values
-            tensors = output if isinstance(output, (tuple, list)) else (output,)
-            floats = [t for t in tensors if isinstance(t, Tensor) and t.dtype == torch.float32]
-            for index, tensor in enumerate(floats):
-                name = f"{path}.{index}" if index else path
-                turn = sum(1 for known in values if known.partition("#")[0] == name)
-                values[f"{name}#{turn + 1}" if turn else name] = tensor.clone()
+            if path.rpartition(".")[2] in self._inputs_of:
+                self._keep(f"{path} input", inputs[0])
+            self._keep(path, output)
 
         return capture
+
+    def _keep(self, path: str, given: Any) -> None:
+        """Copies, since what runs later may change a tensor in place."""
+        values = self._seen.values
+        tensors = given if isinstance(given, (tuple, list)) else (given,)
+        floats = [t for t in tensors if isinstance(t, Tensor) and t.dtype == torch.float32]
+        for index, tensor in enumerate(floats):
+            name = f"{path}.{index}" if index else path
+            turn = sum(1 for known in values if known.partition("#")[0] == name)
+            values[f"{name}#{turn + 1}" if turn else name] = tensor.clone()
 
 
 class _Seen:
@@ -125,6 +146,8 @@ def verify_layers(
     states: int = 0,
     tolerance: Tolerance = LAYER_TOLERANCE,
     valid: Valid | None = None,
+    within: str = "",
+    inputs_of: Sequence[str] = (),
     opset: int = 23,
     build: Callable[[Path, Path], object] | None = None,
 ) -> list[Layer]:
@@ -137,7 +160,9 @@ def verify_layers(
         inputs, outputs: names of what the module takes and gives, the states behind all others.
         states: how many there are; each run feeds its own back.
         tolerance: what a layer may differ; it fails where both figures are beyond it.
-        valid: cuts a named activation down to what counts, where inputs are padded.
+        valid: cuts a named activation of a numbered call down to what counts, where inputs are padded.
+        within: path of the submodule whose modules are compared, and whose paths begin there; "": all.
+        inputs_of: last names of modules whose first input is compared too, for what no module gives.
         opset: of ONNX.
         build: makes an engine from an ONNX file, for ``engine``.
 
@@ -150,14 +175,14 @@ def verify_layers(
     if against not in BACKENDS:
         raise ValueError(f"backend {against!r} is none of {', '.join(BACKENDS)}")
     zeros = _zero_states(module, calls[0], states)
-    probed = Probed(module, outputs).eval()
+    probed = Probed(module, outputs, within, inputs_of).eval()
     example = tuple(torch.from_numpy(np.ascontiguousarray(value)) for value in (*calls[0], *zeros))
-    cut = valid or (lambda name, value: value)
+    cut = valid or (lambda name, value, call: value)
     with tempfile.TemporaryDirectory() as folder, probed.watching():
         candidate, names = _open(against, probed, example, inputs, Path(folder), opset, build)
         common: dict[str, list[tuple[Array, Array]]] = {}
         memory: tuple[Sequence[Any], Sequence[Any]] = (zeros, zeros)
-        for call in calls:
+        for number, call in enumerate(calls):
             with torch.inference_mode():
                 ours = [
                     t.clone().numpy()
@@ -174,22 +199,38 @@ def verify_layers(
                 b = np.array(b) if isinstance(b, np.ndarray) else b.detach().cpu().numpy().copy()
                 if a.shape != b.shape:
                     raise ValueError(f"{name}: {against} gives the shape {b.shape}, PyTorch {a.shape}")
-                common.setdefault(name, []).append((cut(name, a), cut(name, b)))
-        layers = [_layer(name, i, kept, tolerance) for i, (name, kept) in enumerate(common.items())]
-    order = {layer.name: layer.order + (len(layers) if layer.order < len(outputs) else 0) for layer in layers}
+                common.setdefault(name, []).append((cut(name, a, number), cut(name, b, number)))
+    names = sorted(common, key=lambda name: name in outputs)  # which are computed last
+    layers = [_layer(name, i, common[name], tolerance) for i, name in enumerate(names)]
     never = len(calls)
-    return sorted(layers, key=lambda x: (never if x.first_call is None else x.first_call, order[x.name]))
+    return sorted(layers, key=lambda x: (never if x.first_call is None else x.first_call, x.order))
+
+
+def worst_first(layers: Sequence[Layer]) -> list[Layer]:
+    """Those that fail, then the others; of each the one with the lowest SNR first."""
+    return sorted(layers, key=lambda layer: (layer.passed, layer.snr_db, layer.order))
 
 
 def _layer(name: str, order: int, pairs: Sequence[tuple[Array, Array]], tolerance: Tolerance) -> Layer:
     reference, candidate = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in (0, 1))
     snr_db, max_error = measure_difference(reference, candidate)
+    allowed = tolerance.max_error * float(np.abs(reference).max(initial=0))
+    beyond = [int((~(np.abs(a.astype(np.float64) - b) <= allowed)).sum()) for a, b in pairs]
     first = None
     if snr_db < tolerance.snr_db and max_error > tolerance.max_error:
-        peak = max(float(np.abs(reference).max()), 1e-30)
-        far = [float(np.abs(a - b).max()) / peak > tolerance.max_error for a, b in pairs]
-        first = far.index(True) if True in far else 0
-    return Layer(name, order, snr_db, max_error, first)
+        first = next((call for call, count in enumerate(beyond) if count), 0)
+    largest = float(np.abs(reference.astype(np.float64) - candidate).max(initial=0))
+    return Layer(
+        name=name,
+        order=order,
+        identical=np.array_equal(reference, candidate),
+        errors=sum(beyond),
+        total=reference.size,
+        max_difference=largest if np.isfinite(largest) else float("inf"),
+        max_error=max_error,
+        snr_db=snr_db,
+        first_call=first,
+    )
 
 
 def _zero_states(module: nn.Module, call: Sequence[Array], states: int) -> list[Array]:
@@ -260,7 +301,3 @@ def _tensors(module: Callable[..., Any]) -> Runner:
             return [tensor.clone() for tensor in module(*given)]
 
     return run
-
-
-def _is_array(value: Any) -> bool:
-    return isinstance(value, np.ndarray)

@@ -75,7 +75,7 @@ def export_synthesis(
     name = f"{model.spec.name} {tokens}/{frames}"
     with gate(Path(out)) as temporary:
         say(f"{name}: exporting")
-        graph, rows = _Graph(model, frames), 2 if isinstance(batch, str) else batch
+        graph, rows = SynthesisGraph(model, frames), 2 if isinstance(batch, str) else batch
         free = {0: torch.export.Dim("batch")} if isinstance(batch, str) else None
         proto = trace(
             graph,
@@ -163,7 +163,7 @@ def is_export_of(
     return asked == (*found, manifest.weights.get("sha256"), manifest.toolchain.get("speechzoo"))
 
 
-class _Graph(nn.Module):
+class SynthesisGraph(nn.Module):
     """A network at a fixed number of frames, its options as inputs."""
 
     def __init__(self, model: FastSpeech, frames: int) -> None:
@@ -189,7 +189,7 @@ def _check(model: FastSpeech, tokens: int, frames: int, batch: int | str, opset:
 
 
 @torch.inference_mode()
-def _compare(graph: _Graph, file: Graph, manifest: SynthesisManifest) -> ParityReport:
+def _compare(graph: SynthesisGraph, file: Graph, manifest: SynthesisManifest) -> ParityReport:
     """Hold a file against the training form padded to the same size; every frame counts, those of padding
     too.
 
@@ -225,7 +225,7 @@ def _counts(values: tuple[NDArray[Any], ...], predicted: NDArray[np.float32]) ->
 
 
 @torch.inference_mode()
-def _golden(graph: _Graph, tokens: int, frames: int) -> GoldenSpeech:
+def _golden(graph: SynthesisGraph, tokens: int, frames: int) -> GoldenSpeech:
     """The text that an artifact carries, less than a second of speech."""
     ids = parity_ids()[: min(tokens, frames, 20)]
     text = Utterance(ids, forced=(float(min(4, frames // len(ids))),) * len(ids))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import converters
 import zoo
+from scripts.exporting import bucket
 from zoo.errors import ArtifactError, SpeechZooError
 
 EXAMPLES = """examples:
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--weights", help="tag, or path of a checkpoint or training folder")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="for the files")
     parser.add_argument(
-        "--buckets", type=_bucket, nargs="+", metavar="TOKENS/FRAMES", help="sizes (default: the model's)"
+        "--buckets", type=bucket, nargs="+", metavar="TOKENS/FRAMES", help="sizes (default: the model's)"
     )
     parser.add_argument("--batch", type=int, help="texts of a call; 0 leaves the number free (default 1)")
     parser.add_argument("--config", type=Path, metavar="YAML", help="sizes, batch and paths from such a file")
@@ -85,14 +86,6 @@ def _export(arguments: argparse.Namespace) -> dict[Path, object]:
         say = partial(print, file=sys.stderr)
         reports[path] = converters.export_synthesis(model, path, **size, progress=say)
     return reports
-
-
-def _bucket(text: str) -> tuple[int, int]:
-    tokens, _, frames = text.partition("/")
-    try:
-        return int(tokens), int(frames)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected TOKENS/FRAMES such as 32/256, got {text!r}") from None
 
 
 if __name__ == "__main__":

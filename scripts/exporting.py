@@ -97,3 +97,12 @@ def load_model(arguments: argparse.Namespace) -> Network:
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: there is no training folder with a config.yaml")
     return zoo.create_model(arguments.model or model_of(folder), folder)
+
+
+def bucket(text: str) -> tuple[int, int]:
+    """A size as an option gives it: 32/256 or 32x256."""
+    tokens, _, frames = text.replace("x", "/").partition("/")
+    try:
+        return int(tokens), int(frames)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected TOKENS/FRAMES such as 32/256, got {text!r}") from None

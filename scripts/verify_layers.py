@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scripts.exporting import bucket
 from zoo.errors import SpeechZooError
+
+if TYPE_CHECKING:
+    from converters.layers import Layer
+    from zoo.models.fastspeech.model import FastSpeech
+    from zoo.network import Network
+    from zoo.streaming.state import StreamingModule
 
 EXAMPLES = """examples:
   python -m scripts.verify_layers --model gtcrn --weights dns3 --against onnx
   python -m scripts.verify_layers --model dpcrn --against engine --rtx --plot layers.png     # needs the GPU
+  python -m scripts.verify_layers --model fastspeech --weights checkpoint_012000.pt --text "Hello, world." \\
+      --against onnx
 
-The layers that fail come first, by the frame and the order in which they do; the first one is the cause.
+The layers that fail come first. Of an enhancer they come by the frame and the order in which they do, and the
+first one is the cause; of text to speech the one that is furthest off comes first (--sort has either). There,
+PyTorch's durations are forced on the backend, and padding is not compared.
 """
 SHOWN = 20
+TEXT = "Hello, world."
+# Which options go with which models; given to others they are an error.
+OPTIONS = {
+    "enhancement": ("form", "offline", "frames", "calls"),
+    "synthesis": ("text", "bucket", "alpha", "own_durations"),
+}
+COLUMNS = ("layer", "identical", "errors", "largest difference", "of the peak", "SNR dB", "first call")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,81 +51,178 @@ def main(argv: list[str] | None = None) -> int:
     except (SpeechZooError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        print(f'error: this needs {error.name}: pip install ".[onnx]"', file=sys.stderr)
+        return 1
     failed = [layer for layer in layers if not layer.passed]
     if arguments.json:
-        print(json.dumps([{**asdict(layer), "passed": layer.passed} for layer in layers], indent=1))
+        print(json.dumps([_record(layer) for layer in layers], indent=1, allow_nan=False))
     else:
-        shown = layers if arguments.all else [*failed, *layers[len(failed) :][:SHOWN]]
-        print(table(shown))
-        print(f"{len(layers) - len(failed)} of {len(layers)} layers agree, {len(failed)} fail")
+        print(table(layers if arguments.all else layers[: len(failed) + SHOWN]))
+        print(_summary(layers, failed))
     return 1 if failed else 0
 
 
-def table(layers: Sequence[object]) -> str:
+def table(layers: Sequence[Layer]) -> str:
     """Aligned columns."""
-    rows = [("layer", "SNR dB", "largest difference", "first call")]
+    rows = [COLUMNS]
     for layer in layers:
-        record = asdict(layer)  # type: ignore[call-overload]
-        first = "" if record["first_call"] is None else str(record["first_call"])
-        rows.append((record["name"], f"{record['snr_db']:.1f}", f"{record['max_error']:.1e}", first))
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    return "\n".join("  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)) for row in rows)
+        rows.append(
+            (
+                layer.name,
+                "yes" if layer.identical else "no",
+                f"{layer.errors} of {layer.total}",
+                f"{layer.max_difference:.1e}",
+                f"{layer.max_error:.1e}",
+                f"{layer.snr_db:.1f}",
+                "" if layer.first_call is None else str(layer.first_call),
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+    return "\n".join(
+        "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
-def plot(layers: Sequence[object], path: Path, title: str) -> None:
+def _summary(layers: Sequence[Layer], failed: Sequence[Layer]) -> str:
+    identical = sum(layer.identical for layer in layers)
+    agree = f"{len(layers) - len(failed)} of {len(layers)} layers agree, {identical} of them to the last bit"
+    if not failed:
+        return f"{agree}, 0 fail"
+    cause = min(failed, key=lambda layer: (layer.first_call, layer.order))
+    return f"{agree}; {cause.name} is the first that differs; {len(failed)} fail"
+
+
+def _record(layer: Layer) -> dict[str, object]:
+    """For JSON, which has no infinity: none is the SNR of what is identical."""
+    values = {**asdict(layer), "passed": layer.passed}
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in values.items()
+    }
+
+
+def plot(layers: Sequence[Layer], path: Path, title: str) -> None:
     """SNR of every layer, in the order of the network."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         raise SpeechZooError(f'--plot needs {error.name}: pip install ".[plot]"') from error
-    records = sorted((asdict(layer) for layer in layers), key=lambda r: r["order"])  # type: ignore[call-overload]
-    figure = Figure(figsize=(9, 0.16 * len(records) + 1.2), layout="constrained")
+    layers = sorted(layers, key=lambda layer: layer.order)
+    figure = Figure(figsize=(9, 0.16 * len(layers) + 1.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    snr = [min(200.0, max(-20.0, record["snr_db"])) for record in records]
-    colours = ["tab:blue" if record["first_call"] is None else "tab:red" for record in records]
-    axes.barh(range(len(records)), snr, color=colours)
-    axes.set_yticks(range(len(records)), [record["name"] for record in records], fontsize=6)
+    snr = [min(200.0, max(-20.0, layer.snr_db)) for layer in layers]
+    axes.barh(range(len(layers)), snr, color=["tab:blue" if layer.passed else "tab:red" for layer in layers])
+    axes.set_yticks(range(len(layers)), [layer.name for layer in layers], fontsize=6)
     axes.invert_yaxis()
     axes.set_xlabel("SNR / dB")
     axes.set_title(title)
     figure.savefig(path, dpi=120)
 
 
-def _verify(arguments: argparse.Namespace) -> list[object]:
-    from functools import partial
-
-    from converters.graph import Layout, traceable
-    from converters.layers import verify_layers
-    from converters.tensorrt import build_engine
+def _verify(arguments: argparse.Namespace) -> list[Layer]:
+    from converters.layers import worst_first
     from scripts.exporting import load_model
-    from zoo.artifact.golden import parity_speech
-    from zoo.runtime.spectrum import Transforms
-    from zoo.spec import Tolerance
-    from zoo.streaming.conversion import to_deployment
+    from zoo.models.fastspeech.model import FastSpeech
     from zoo.streaming.state import StreamingModule
 
     model = load_model(arguments)
-    if not isinstance(model, StreamingModule):
-        raise ValueError(f"{model.spec.name} is a model for {model.spec.task}; this verifies enhancers")
+    _check_options(arguments, model)
+    if isinstance(model, FastSpeech):
+        layers = _verify_synthesis(arguments, model)
+    elif isinstance(model, StreamingModule):
+        layers = _verify_enhancer(arguments, model)
+    else:
+        raise ValueError(
+            f"{model.spec.name} is a model for {model.spec.task}; this verifies enhancers and text to speech"
+        )
+    worst = arguments.sort == "worst" if arguments.sort else isinstance(model, FastSpeech)
+    return worst_first(layers) if worst else layers
+
+
+def _check_options(arguments: argparse.Namespace, model: Network) -> None:
+    for task, names in OPTIONS.items():
+        given = [name for name in names if getattr(arguments, name) is not None]
+        if given and task != model.spec.task:
+            option = given[0].replace("_", "-")
+            raise ValueError(f"--{option} is for {task}; {model.spec.name} is a model for {model.spec.task}")
+
+
+def _verify_synthesis(arguments: argparse.Namespace, model: FastSpeech) -> list[Layer]:
+    from converters.synthesis import default_buckets
+    from converters.synthesis_layers import verify_synthesis_layers
+    from zoo.runtime.synthesis import Utterance
+    from zoo.synthesizer import LEAST_ALPHA, MOST_ALPHA
+    from zoo.text.normalise import normalise
+    from zoo.text.sentences import split
+    from zoo.text.symbols import encode
+
+    alpha = 1.0 if arguments.alpha is None else arguments.alpha
+    if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
+        raise ValueError(f"alpha {alpha!r}: expected from {LEAST_ALPHA:g} to {MOST_ALPHA:g}")
+    symbols = model.spec.symbols
+    most, _ = arguments.bucket or default_buckets(model)[-1]
+    text = TEXT if arguments.text is None else arguments.text
+    said = normalise(text)
+    unknown = encode(said, symbols).unknown
+    if unknown:
+        print(f"left out, since there are no symbols for them: {' '.join(unknown)}", file=sys.stderr)
+    pieces = split(said, lambda text: len(encode(text, symbols).ids), max(1, most))
+    found = [encode(piece.text, symbols).ids for piece in pieces]
+    texts = [Utterance(ids, alpha) for ids in found if ids]
+    if not texts:
+        raise ValueError(f"{text!r}: nothing in it can be spoken")
+    return verify_synthesis_layers(
+        model,
+        texts,
+        arguments.against,
+        bucket=arguments.bucket,
+        own_durations=bool(arguments.own_durations),
+        **_judging(arguments),
+    )
+
+
+def _judging(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What all models share: the tolerance, and what builds engines."""
+    from functools import partial
+
+    from converters.tensorrt import build_engine
+    from zoo.spec import Tolerance
+
+    return {
+        "tolerance": Tolerance(arguments.snr, arguments.max_error),
+        "build": partial(build_engine, flavour="tensorrt_rtx" if arguments.rtx else "tensorrt"),
+    }
+
+
+def _verify_enhancer(arguments: argparse.Namespace, model: StreamingModule) -> list[Layer]:
+    from converters.graph import Layout, traceable
+    from converters.layers import verify_layers
+    from zoo.artifact.golden import parity_speech
+    from zoo.runtime.spectrum import Transforms
+    from zoo.streaming.conversion import to_deployment
+
+    form = arguments.form or "wav2wav"
+    frames, calls = (100 if n is None else n for n in (arguments.frames, arguments.calls))
     streaming = model.spec.streaming and not arguments.offline
-    layout = Layout(arguments.form, streaming, frames=None if streaming else arguments.frames)
+    layout = Layout(form, streaming, frames=None if streaming else frames)
     layout.check(model.spec)
-    given = traceable(to_deployment(model, arguments.form), layout)
+    given = traceable(to_deployment(model, form), layout)
     front_end = model.spec.front_end
     signal = parity_speech(front_end.sample_rate)[None]
     axis, length = 1, given.arguments[0].shape[-1]
-    if arguments.form == "spec2spec":
+    if form == "spec2spec":
         hops = signal[:, : signal.shape[1] // front_end.hop_length * front_end.hop_length]
         signal = Transforms(front_end).analyse(hops, np.zeros((1, front_end.delay), np.float32))[0]
         axis, length = 2, given.arguments[0].shape[2]
     pieces = [
         np.take(signal, np.arange(at, at + length), axis=axis)
         for at in range(0, signal.shape[axis] - length + 1, length)
-    ][: arguments.calls]
+    ][:calls]
     if not pieces:
-        raise ValueError(f"{arguments.frames} frames are more than the speech of the package has")
+        raise ValueError(f"{frames} frames are more than the speech of the package has")
     return verify_layers(
         given.module,
         [(piece,) for piece in pieces],
@@ -113,8 +230,7 @@ def _verify(arguments: argparse.Namespace) -> list[object]:
         inputs=[spec.name for spec in given.inputs],
         outputs=[spec.name for spec in given.outputs],
         states=len(given.inputs) - 1,
-        tolerance=Tolerance(arguments.snr, arguments.max_error),
-        build=partial(build_engine, flavour="tensorrt_rtx" if arguments.rtx else "tensorrt"),
+        **_judging(arguments),
     )
 
 
@@ -132,10 +248,24 @@ def _parser() -> argparse.ArgumentParser:
     add("-n", "--name", help="training folder logs/NAME")
     add("--against", choices=("onnx", "torchscript", "exported", "engine"), required=True)
     add("--rtx", action="store_true", help="the engine is one of TensorRT for RTX")
-    add("--form", choices=("wav2wav", "spec2spec"), default="wav2wav")
-    add("--offline", action="store_true", help="whole recordings, cut to --frames")
-    add("--frames", type=int, default=100, help="of a call of an offline graph (default 100)")
-    add("--calls", type=int, default=100, help="at most so many (default 100)")
+    add("--sort", choices=("first", "worst"), help="the order (default: first, of text to speech worst)")
+    enhancement = parser.add_argument_group("enhancement")
+    more = enhancement.add_argument
+    more("--form", choices=("wav2wav", "spec2spec"), help="(default wav2wav)")
+    more("--offline", action="store_true", default=None, help="whole recordings, cut to --frames")
+    more("--frames", type=int, help="of a call of an offline graph (default 100)")
+    more("--calls", type=int, help="at most so many (default 100)")
+    synthesis = parser.add_argument_group("text to speech")
+    more = synthesis.add_argument
+    more("--text", help=f"what is spoken, each sentence a call (default {TEXT!r})")
+    more("--bucket", type=bucket, metavar="TOKENS/FRAMES", help="size (default: the smallest that fits)")
+    more("--alpha", type=float, help="how slowly (default 1)")
+    more(
+        "--own-durations",
+        action="store_true",
+        default=None,
+        help="the backend takes the durations that it predicts, not PyTorch's",
+    )
     add("--snr", type=float, default=80.0, help="a layer fails below so many dB ... (default 80)")
     add(
         "--max-error",

@@ -102,7 +102,7 @@ def test_what_does_not_count_is_not_judged() -> None:
     calls = [(np.random.default_rng(i).standard_normal((6, 3)).astype(np.float32),) for i in range(3)]
     verify = partial(verify_layers, Padded().eval(), calls, "torchscript", inputs=["x"], outputs=["y"])
     assert [layer.name for layer in verify() if not layer.passed] == ["y"]
-    assert all(layer.passed for layer in verify(valid=lambda name, value: value[:4]))
+    assert all(layer.passed for layer in verify(valid=lambda name, value, call: value[:4]))
 
 
 def test_backends_that_are_none(given: Traceable, frames: list[tuple[Array]]) -> None:
