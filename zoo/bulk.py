@@ -8,8 +8,9 @@ import logging
 import os
 import pickle
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -191,13 +192,29 @@ def _connect(ray: Any, address: str) -> None:
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == LOCAL:
         options |= {"include_dashboard": False, "object_store_memory": _STORE}
-    ray.init(address=address, **options)
+    with _silence():  # its core writes to the terminal past Python that it will be silent
+        ray.init(address=address, **options)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing is written to standard error, by whatever library."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _ray() -> Any:
     """Ray, which writes nothing to the terminal and sends no statistics of its use."""
     for name, value in (
         ("RAY_USAGE_STATS_ENABLED", "0"),
+        ("RAY_BACKEND_LOG_LEVEL", "fatal"),
         ("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"),  # else it warns of a change to come
     ):
         os.environ.setdefault(name, value)

@@ -142,6 +142,7 @@ def test_enhancing_on_all_cores(
     assert process.returncode == 1 and report["done_before"] == 1
     assert sorted(Path(done["input"]).name for done in report["files"]) == ["a b.wav", "c.flac"]
     assert [Path(failure["input"]).name for failure in report["failed"]] == ["broken.wav"]
+    assert stderr.startswith(f"speechzoo: {folder / 'broken.wav'}: not readable as audio")
     assert stderr.splitlines()[1:] == [
         "speechzoo: 1 of 4 recordings failed:",
         f"  {folder / 'broken.wav'}",
