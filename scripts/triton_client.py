@@ -53,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
 
     embed = _command(commands, "embed", _embed, "recordings, or a Kaldi wav.scp, to .npz or Kaldi archives")
     add_file_arguments(embed)
+    embed.set_defaults(ray=None)
     embed.add_argument("--mean", metavar="NPY", help="vector to subtract from every embedding")
     embed.add_argument("--mix-down", action="store_true", help="take the mean of all channels, not the first")
     embed.add_argument("--window", type=float, default=WINDOW, help=f"longest piece (default {WINDOW:g} s)")

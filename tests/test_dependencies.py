@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 EXTRAS = (
     "torch", "safetensors", "yaml", "onnx", "onnxscript", "onnxslim", "onnx_ir", "matplotlib",
     "kaldi_native_fbank", "kaldiio", "pytest", "hypothesis", "soxr", "scipy", "tritonclient", "grpc",
-    "anyascii", "inflect",
+    "anyascii", "inflect", "ray",
 )  # fmt: skip
 
 # None in sys.modules is what the import system itself takes for "not installed".
@@ -213,4 +213,6 @@ def test_embedding_without_extras(speaker_graph: Callable[[str], Path], tmp_path
     assert lacking.returncode == 1 and 'pip install "speechzoo[speaker]"' in lacking.stderr
     lacking = python(COMMAND, "embed", noisy, "--artifact", wave, "-o", tmp_path / "out.ark")
     assert lacking.returncode == 1 and "need kaldiio" in lacking.stderr
+    lacking = python(COMMAND, "enhance", noisy, "-o", tmp_path / "out.wav", "--ray")
+    assert lacking.returncode == 1 and 'needs Ray Data: pip install "speechzoo[ray]"' in lacking.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.npz"]

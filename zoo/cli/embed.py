@@ -4,6 +4,9 @@ INPUT is an audio file, a folder of them, or a Kaldi wav.scp ("name path" a line
 (.npz), a Kaldi archive with its index (.ark or .scp, both are written), or a folder, which gets --shards
 Kaldi archives. A recording is called by its name in the wav.scp, by its path inside a folder, or by the path
 that was given. What cannot be embedded is listed, the rest is done, and the exit status is 1.
+
+With --ray results are kept in OUT.partial until all recordings are done: the same command goes on where it
+was interrupted, and tries again what failed. --force begins anew.
 """
 
 from __future__ import annotations
@@ -13,19 +16,22 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
 from zoo.audio import find_audio
-from zoo.embedder import BATCH, WINDOW, Embedder
+from zoo.bulk import Record, add_ray_argument, file_state, work_on_ray
+from zoo.embedder import BATCH, WINDOW, Embedder, FileEmbedding
 from zoo.embeddings import SUFFIXES, Origin, check_kaldi_names, output_files, write_embeddings
 from zoo.errors import ArtifactError, AudioError, SpeechZooError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file_arguments(parser)
+    add_ray_argument(parser)
     add_model_arguments(parser)
 
 
@@ -89,19 +95,28 @@ def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Emb
     if kaldi:
         check_kaldi_names(recordings)
     taken = [path for path in output_files(args.output, args.shards) if path.exists()]
-    if taken and not args.force:
+    going_on = args.ray and _partial(args.output).exists()
+    if taken and not (args.force or going_on):
         raise SpeechZooError(f"{taken[0]} exists; pass another name, or --force to replace it")
     model = open_model(args)
+    record = Record(_partial(args.output), _origin(args), force=args.force) if args.ray else None
+    embeddings = record.read(recordings) if record else {}
+    resumed = len(embeddings)
     started, seconds = time.perf_counter(), 0.0
-    embeddings, failed = {}, []
-    results = tqdm(
-        model.files(recordings.values(), mix_down=args.mix_down),
+    failed = []
+    if record:
+        results = _on_ray(args, {n: path for n, path in recordings.items() if n not in embeddings}, record)
+    else:
+        results = zip(recordings, model.files(recordings.values(), mix_down=args.mix_down), strict=True)
+    bar = tqdm(
+        results,
         total=len(recordings),
+        initial=resumed,
         unit="file",
         disable=not sys.stderr.isatty(),
         leave=False,
     )
-    for name, result in zip(recordings, results, strict=True):
+    for name, result in bar:
         if result.embedding is None:
             message = result.error if result.source in result.error else f"{result.source}: {result.error}"
             failed.append({"name": name, "input": result.source, "error": message})
@@ -113,7 +128,11 @@ def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Emb
     files: list[Path] = []
     if embeddings:
         origin = Origin(model.name, model.mean_subtracted)
-        files = write_embeddings(args.output, embeddings, origin, shards=args.shards, force=args.force)
+        embeddings = {name: embeddings[name] for name in recordings if name in embeddings}
+        force = args.force or going_on
+        files = write_embeddings(args.output, embeddings, origin, shards=args.shards, force=force)
+    if record and not (failed and embeddings):
+        record.remove()
     if failed:
         print(f"speechzoo: {len(failed)} of {len(recordings)} recordings failed:", file=sys.stderr)
         for failure in failed:
@@ -125,17 +144,52 @@ def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Emb
             "backend": model.backend,
             "mean_subtracted": model.mean_subtracted,
             "embedded": len(embeddings),
+            "done_before": resumed,
             "seconds": seconds,
             "real_time_factor": elapsed / seconds if seconds else None,
             "failed": failed,
         }
         print(json.dumps(report, indent=2))
+    elif resumed:
+        print(f"{len(embeddings)} recordings, {resumed} of them done before -> {files[0]}")
     elif embeddings:
         print(
             f"{len(embeddings)} recordings, {seconds:.1f} s -> {files[0]} "
             f"({seconds / elapsed:.0f} times faster than real time)"
         )
     return 1 if failed else 0
+
+
+def _on_ray(
+    args: argparse.Namespace, recordings: dict[str, str], record: Record
+) -> Iterator[tuple[str, FileEmbedding]]:
+    """Names and results of recordings (paths by name) as they come; each goes into the record first."""
+    if not recordings:
+        return
+    work, items = partial(_open_work, args), list(recordings.items())
+    for (name, path), result in work_on_ray(
+        work, items, address=args.ray, threads=args.threads, batch=args.batch
+    ):
+        if result.embedding is not None:
+            record.add(name, path, result.embedding)
+        yield name, result
+
+
+def _open_work(args: argparse.Namespace) -> Callable[[list[tuple[str, str]]], list[FileEmbedding]]:
+    """What embeds recordings (name and path) in an actor."""
+    model = embedder(args)
+    return lambda items: list(model.files((path for _, path in items), mix_down=args.mix_down))
+
+
+def _partial(output: Path) -> Path:
+    return output.with_name(f"{output.name}.partial")
+
+
+def _origin(args: argparse.Namespace) -> dict[str, object]:
+    """All that embeddings depend on beside the recordings."""
+    files = {name: getattr(args, name) for name in ("artifact", "weights", "mean")}
+    states = {name: path and file_state(path) for name, path in files.items()}
+    return {**states, "model": args.model, "window": args.window, "mix_down": args.mix_down}
 
 
 def _recordings(args: argparse.Namespace) -> dict[str, str]:

@@ -3,6 +3,9 @@
 The output has the input's sample rate, length and format, and is aligned with it to the sample.
 Without --output, speech.wav becomes speech.enhanced.wav beside it; standard input goes to standard
 output. Files are read and written in blocks, so their length does not matter.
+
+With --ray a recording whose output exists counts as done, so that the same command goes on where it was
+interrupted, and tries again what failed. --force does all of them anew.
 """
 
 from __future__ import annotations
@@ -12,8 +15,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from zoo.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
+from zoo.bulk import add_ray_argument, work_on_ray
 from zoo.enhancer import DEFAULT_MODEL, Enhancer, weights_advice
 from zoo.errors import AudioError, SpeechZooError
 from zoo.packaged import packaged_artifact
@@ -53,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="OUT", help="file, or - for standard output; a folder if there are several")
     add("--recursive", action="store_true", help="take the folders inside a folder too")
     add("--force", action="store_true", help="replace files that exist")
+    add_ray_argument(parser)
 
     model = parser.add_argument_group("model")
     model.add_argument("--model", metavar="NAME", help=f"see `speechzoo list` (default {DEFAULT_MODEL})")
@@ -91,25 +97,67 @@ def run(args: argparse.Namespace) -> int:
         raise SpeechZooError(f"--plot draws one recording, but there are {len(jobs)}; name one of them")
     if args.plot:
         check_picture(args.plot, args.force)
+    if args.ray and (args.plot or any(PIPE in (job.source, job.target) for job in jobs)):
+        raise SpeechZooError("--ray takes files to files; leave --plot and - out")
     enhancer = _enhancer(args)
+    waiting = [job for job in jobs if not (args.ray and os.path.exists(job.target)) or args.force]
+    results = _on_ray(args, waiting) if args.ray else ((job, _attempt(enhancer, job, args)) for job in jobs)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
-    for job in jobs:
-        try:
-            done.append(_enhance(enhancer, job, args))
-        except AudioError as error:
-            message = str(error) if job.source in str(error) else f"{job.source}: {error}"
-            failed.append({"input": job.source, "error": message})
-            print(f"speechzoo: {message}", file=sys.stderr)
+    for job, result in results:
+        if "error" in result:
+            failed.append(result)
+            print(f"speechzoo: {result['error']}", file=sys.stderr)
+        else:
+            done.append(result)
+            _tell(job, result, args)
+    if len(waiting) < len(jobs) and not args.json:
+        print(f"{len(jobs) - len(waiting)} of {len(jobs)} recordings were done before")
     if failed and len(jobs) > 1:
         print(f"speechzoo: {len(failed)} of {len(jobs)} recordings failed:", file=sys.stderr)
         for failure in failed:
             print(f"  {failure['input']}", file=sys.stderr)
     if args.json:
         audio_on_stdout = any(job.target == PIPE for job in jobs)
-        report = {"files": done, "failed": failed}
+        report = {"files": done, "failed": failed, "done_before": len(jobs) - len(waiting)}
         print(json.dumps(report, indent=2), file=sys.stderr if audio_on_stdout else sys.stdout)
     return 1 if failed else 0
+
+
+def _on_ray(args: argparse.Namespace, jobs: list[_Job]) -> Iterator[tuple[_Job, dict[str, Any]]]:
+    """Jobs with what became of them, as they come."""
+    if jobs:
+        results = work_on_ray(partial(_open_work, args), jobs, address=args.ray, threads=args.threads)
+        quiet = not sys.stderr.isatty()
+        yield from tqdm(results, total=len(jobs), unit="file", disable=quiet, leave=False)
+
+
+def _open_work(args: argparse.Namespace) -> Callable[[list[_Job]], list[dict[str, Any]]]:
+    """What enhances recordings in an actor."""
+    enhancer = _enhancer(args)
+    # An output that is there by now is of an attempt that was lost.
+    anew = argparse.Namespace(**{**vars(args), "force": True})
+    return lambda jobs: [_attempt(enhancer, job, anew) for job in jobs]
+
+
+def _attempt(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[str, Any]:
+    """What ``_enhance`` gives; or ``input`` and ``error``."""
+    try:
+        return _enhance(enhancer, job, args)
+    except AudioError as error:
+        message = str(error) if job.source in str(error) else f"{job.source}: {error}"
+        return {"input": job.source, "error": message}
+
+
+def _tell(job: _Job, report: dict[str, Any], args: argparse.Namespace) -> None:
+    """Say what was done, and what is to be known of it."""
+    source = "standard input" if job.source == PIPE else job.source
+    target = "standard output" if job.target == PIPE else job.target
+    if report["clipped"]:
+        print(f"{target}: clipped samples: {report['clipped']} (--subtype float keeps them)", file=sys.stderr)
+    if not args.json and job.target != PIPE:
+        speed = 1 / max(report["real_time_factor"], 1e-9)
+        print(f"{source} -> {target} ({report['seconds']:.1f} s, {speed:.0f} times faster than real time)")
 
 
 def _enhancer(args: argparse.Namespace) -> Enhancer:
@@ -239,13 +287,6 @@ def _enhance(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[st
             print(f"{args.plot} shows the first {_PLOT_SECONDS} s of {seconds:.0f} s", file=sys.stderr)
         signals = [("Before", before.signal()), ("After", after.signal())]
         plot_spectrograms(args.plot, signals, rate, force=args.force)
-    if writer.clipped:
-        print(
-            f"{writer.name}: clipped samples: {writer.clipped} (--subtype float keeps them)", file=sys.stderr
-        )
-    if not args.json and target != PIPE:
-        speed = seconds / max(process.seconds, 1e-9)
-        print(f"{reader.name} -> {writer.name} ({seconds:.1f} s, {speed:.0f} times faster than real time)")
     return {
         "input": source,
         "output": target,
