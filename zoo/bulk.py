@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import pickle
+import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ Result = TypeVar("Result")
 
 LOCAL = "local"
 _BLOCKS = 2000  # at most, of a run; the results of a block come together
+_TIMEOUT = 5.0  # seconds in which a cluster must answer
 _STORE = 256 << 20  # bytes of shared memory of a cluster of our own: items are names, results are small
 
 
@@ -189,11 +191,24 @@ def _rows(
 
 
 def _connect(ray: Any, address: str) -> None:
+    if ":" in address:
+        _check_answers(address)  # Ray tries for minutes
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == LOCAL:
         options |= {"include_dashboard": False, "object_store_memory": _STORE}
     with _silence():  # its core writes to the terminal past Python that it will be silent
         ray.init(address=address, **options)
+
+
+def _check_answers(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_TIMEOUT).close()
+    except (OSError, OverflowError) as error:
+        raise SpeechZooError(
+            f"--ray {address}: no cluster answers there ({error}); start one with `ray start --head`, or "
+            f"leave the address out to use this machine"
+        ) from error
 
 
 @contextmanager

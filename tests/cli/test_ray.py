@@ -189,3 +189,13 @@ def test_a_record_that_cannot_be_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(record.read({"a": str(source)})["a"], [0, 1, 2])
     source.write_bytes(b"changed since")
     assert record.read({"a": str(source)}) == {}
+
+
+def test_no_cluster_there(tmp_path: Path, speech_16k: Array, capsys: pytest.CaptureFixture[str]) -> None:
+    """An address where nothing listens is told at once."""
+    pytest.importorskip("ray")
+    noisy, clean = tmp_path / "noisy.wav", tmp_path / "clean.wav"
+    soundfile.write(noisy, speech_16k[:16000], 16000)
+    assert main(["enhance", str(noisy), "-o", str(clean), "--ray", "127.0.0.1:1"]) == 1
+    assert "--ray 127.0.0.1:1: no cluster answers there" in capsys.readouterr().err
+    assert not clean.exists()
