@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +12,7 @@ from torch._dynamo.exc import UserError
 
 from converters.base import Progress
 from converters.graph import Layout, Traceable, export_graph, traceable
+from converters.quiet import quiet
 from zoo.artifact.manifest import Form, Manifest
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError
@@ -23,6 +20,8 @@ from zoo.network import Network
 from zoo.runtime.torch_files import RECORD_NAME, TorchGraph, check_suffix
 from zoo.spec import TensorSpec
 from zoo.streaming.state import StreamingModule
+
+LOGGERS = ("torch.export", "torch._export", "torch._inductor")  # which tell of their own insides
 
 
 def export_program(
@@ -77,7 +76,7 @@ class _Program:
 
     def trace(self, core: StreamingModule, layout: Layout) -> _Traced:
         given = traceable(core, layout)
-        with quiet(), torch.no_grad():
+        with quiet(*LOGGERS), torch.no_grad():
             try:
                 program = torch.export.export(given.module, given.arguments, dynamic_shapes=given.shapes)
             except UserError as error:
@@ -99,7 +98,7 @@ class _Program:
     def save(self, program: _Traced, manifest: Manifest, path: Path) -> None:
         from torch.export.pt2_archive._package import package_pt2
 
-        with quiet():
+        with quiet(*LOGGERS):
             package_pt2(
                 str(path),
                 exported_programs=None if program.code else program.program,
@@ -131,19 +130,3 @@ def _compile(program: torch.export.ExportedProgram) -> tuple[Any, ...]:
         ) from error
     assert isinstance(files, list)
     return tuple(files)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence what the exporter says of its own insides."""
-    loggers = [logging.getLogger(name) for name in ("torch.export", "torch._export", "torch._inductor")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -7,10 +7,7 @@ everything that leads to a number that is rounded (durations, say), and what a m
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
 from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -22,6 +19,7 @@ from numpy.typing import NDArray
 from onnxruntime import quantization
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
+from converters.quiet import quiet
 from zoo.artifact import golden
 from zoo.artifact.engine import TOLERANCES, Precision
 from zoo.artifact.manifest import EnhancementManifest, SpeakerManifest, SynthesisManifest
@@ -82,7 +80,7 @@ def reduce_precision(
     feeds = own_feeds(graph) if feeds is None else feeds
     proto = onnx.load(source)
     try:
-        with _quiet():
+        with quiet():  # advice on preparation, and on numbers too small for 16 bits, which the gate judges
             if precision == "fp16":
                 kept = _to_fp16(proto, fragile(proto.graph, keep, recurrent), out)
             else:
@@ -373,17 +371,3 @@ def _between(nodes: Sequence[onnx.NodeProto], begin: set[str], end: set[str]) ->
         if before.intersection(node.output):
             before.update(node.input)
     return [n.name for n in nodes if after.intersection(n.input) and before.intersection(n.output)]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence advice on preparing a graph, and on numbers too small for 16 bits, which the gate judges."""
-    logger = logging.getLogger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -24,8 +24,8 @@ from zoo.artifact.manifest import EnhancementManifest, Form
 from zoo.artifact.target import EngineTarget
 from zoo.checkpoint import digest, write_parameters
 from zoo.create import create_model
+from zoo.digest import sha256_of
 from zoo.errors import ArtifactError, CheckpointError
-from zoo.hub import sha256_of
 from zoo.locate import locate
 from zoo.packaged import TAG, packaged_artifact
 from zoo.pulled import prove

@@ -36,13 +36,13 @@ from zoo.artifact.engine import (
     Flavour,
     Precision,
     Shapes,
-    file_digest,
     record_path,
     system,
 )
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.manifest import EnhancementManifest
 from zoo.artifact.parity import ParityReport, compare
+from zoo.digest import sha256_of
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.hub import cache_folder
 from zoo.runtime.enhancement import session_over
@@ -187,7 +187,7 @@ def build_engine(
                 if not recurrent or not any(RECURRENT_LAYERS in what for what in kept):
                     raise ArtifactError(f"{error}{_advice(source, record)}") from error
                 say(f"{error}; once more with recurrent layers in 16 bits")
-        record = replace(record, kept=kept, engine_sha256=file_digest(temporary))
+        record = replace(record, kept=kept, engine_sha256=sha256_of(temporary))
         on_gpu = _check_on_gpu(source, temporary, record)
         if on_gpu:
             parity = str(on_gpu)
@@ -229,7 +229,7 @@ def record_engine(
     path = Path(engine)
     if not path.is_file():
         raise ArtifactError(f"{path}: there is no such file; expected an engine")
-    record = replace(describe(Path(onnx), **options), engine_sha256=file_digest(path))
+    record = replace(describe(Path(onnx), **options), engine_sha256=sha256_of(path))
     with gate(record_path(path)) as temporary:
         temporary.write_text(record.to_json())
     return record
@@ -263,7 +263,7 @@ def describe(
     return EngineRecord(
         flavour=flavour,
         library=library.__version__,
-        onnx_sha256=file_digest(onnx),
+        onnx_sha256=sha256_of(onnx),
         precision=precision,
         profiles=complete_profiles(graph.inputs, given, ranges),
         flags=tuple(name for name, is_set in flags.items() if is_set),

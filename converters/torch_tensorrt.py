@@ -16,8 +16,9 @@ from typing import Any, Literal
 import torch
 
 from converters.base import Progress
-from converters.exported import quiet
+from converters.exported import LOGGERS
 from converters.graph import Layout, Traceable, export_graph, traceable
+from converters.quiet import quiet
 from zoo.artifact.engine import TOLERANCES
 from zoo.artifact.manifest import Form, Manifest
 from zoo.artifact.parity import ParityReport
@@ -110,7 +111,7 @@ class _TorchTensorRT:
         given = traceable(core, layout)
         module = given.module.cuda()
         arguments = tuple(argument.cuda() for argument in given.arguments)
-        with quiet(), torch.no_grad():
+        with quiet(*LOGGERS), torch.no_grad():
             program = torch.export.export(module, arguments, dynamic_shapes=given.shapes)
             try:
                 compiled = self._library.dynamo.compile(program, arg_inputs=arguments, **self._settings())
@@ -127,7 +128,7 @@ class _TorchTensorRT:
         return {TORCH_TENSORRT: self._library.__version__, "precision": self._precision}
 
     def save(self, program: _Compiled, manifest: Manifest, path: Path) -> None:
-        with quiet(), torch.no_grad():
+        with quiet(*LOGGERS), torch.no_grad():
             self._library.save(
                 program.module, str(path), output_format=self._kind, arg_inputs=list(program.arguments)
             )

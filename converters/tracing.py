@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from torch import Tensor, nn
 
 import zoo
 from converters.passes import simplify
+from converters.quiet import quiet
 from zoo.artifact.manifest import METADATA_KEY, Manifest
 from zoo.spec import TensorSpec
 
@@ -46,7 +44,7 @@ def trace(
     Raises:
         ValueError: the graph holds operators that other compilers cannot read.
     """
-    with quiet(), torch.no_grad():
+    with quiet("torch.onnx"), torch.no_grad():
         program = torch.onnx.export(
             module.eval(),
             arguments,
@@ -93,20 +91,6 @@ def toolchain(proto: onnx.ModelProto) -> Mapping[str, str]:
         "onnxruntime": onnxruntime.__version__,
         "opset": str(max(entry.version for entry in proto.opset_import if not entry.domain)),
     }
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence what the exporter says of operators and packages that are not in use."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _check_operators(proto: onnx.ModelProto) -> None:

@@ -23,8 +23,9 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
 from converters.serving.check_tensorrt import engine_version
-from zoo.artifact.engine import file_digest, read_engine_record
+from zoo.artifact.engine import read_engine_record
 from zoo.artifact.manifest import EnhancementManifest, Manifest, SpeakerManifest
+from zoo.digest import sha256_of
 from zoo.errors import ArtifactError
 from zoo.remote.connection import PARAMETER
 from zoo.remote.enhancement import HOPS_AT_ONCE
@@ -170,7 +171,7 @@ def _fitted(serving: Serving, engine: Path, graph: Graph, manifest: Manifest) ->
     record = read_engine_record(engine)
     if record.flavour != "tensorrt":
         raise ArtifactError(f"{engine}: it is of {record.title}; a server runs engines of TensorRT")
-    if record.onnx_sha256 != file_digest(graph.path):
+    if record.onnx_sha256 != sha256_of(graph.path):
         raise ArtifactError(
             f"{engine}: it was built from another graph than {graph.path}; build it from this"
         )

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from zoo.digest import sha256_of
 from zoo.errors import CheckpointError, HubError
 from zoo.spec import HUB_SCHEME, LOCAL_SCHEME, Weights
 
@@ -249,15 +250,6 @@ def has(path: Path, size: int, sha256: str) -> bool:
         return path.is_file() and path.stat().st_size == size and sha256_of(path) == sha256
     except OSError:
         return False
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file."""
-    sha = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            sha.update(chunk)
-    return sha.hexdigest()
 
 
 def upload(folder: Path, files: Sequence[str], repo: str, message: str, *, private: bool = False) -> str:

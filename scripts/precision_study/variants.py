@@ -6,10 +6,7 @@ they are exact matrices with a large range of values, and a small part of the ti
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 from onnxruntime import quantization
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
+from converters.quiet import quiet
 from zoo.errors import SpeechZooError
 from zoo.runtime.graph import Graph
 from zoo.runtime.onnx import StreamingSession
@@ -64,7 +62,7 @@ def make_variant(kind: str, source: Path, feeds: Feeds, out: Path) -> None:
     """
     check_kind(kind)
     try:
-        with _quiet():
+        with quiet():  # advice on preparing a graph, and on numbers too small for 16 bits
             KINDS[kind].make(onnx.load(source), feeds, out)
         Graph(out)
     except VariantError as nothing:
@@ -209,17 +207,3 @@ KINDS = {
     ),
     "float16": Kind("`convert_float_to_float16` of everything", _float16),
 }
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence advice on preparing a graph, and on numbers too small for 16 bits, which the figures show."""
-    logger = logging.getLogger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

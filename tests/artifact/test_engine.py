@@ -13,11 +13,11 @@ import pytest
 from zoo.artifact.engine import (
     EngineRecord,
     Gpu,
-    file_digest,
     read_engine_record,
     record_path,
     system,
 )
+from zoo.digest import sha256_of
 from zoo.errors import ArtifactError
 
 ADA = Gpu("NVIDIA GeForce RTX 4090", "8.9")
@@ -104,7 +104,7 @@ def test_an_engine_and_its_record(tmp_path: Path) -> None:
     engine.write_bytes(b"plan" * 1000)
     with pytest.raises(ArtifactError, match=r"there is no gtcrn\.engine\.json beside it"):
         read_engine_record(engine)
-    record = replace(RECORD, engine_sha256=file_digest(engine))
+    record = replace(RECORD, engine_sha256=sha256_of(engine))
     record_path(engine).write_text(record.to_json())
     assert read_engine_record(engine) == record
     for content in (b"", b"plan" * 999, b"plan" * 999 + b"plam"):

@@ -20,7 +20,8 @@ from converters.engine_builder import Job, build
 from converters.tensorrt import RTX_TARGETS, cached_engine, command_line, describe, record_engine
 from scripts import build_engine as script
 from tests.converters.test_precision import other_graph, packaged
-from zoo.artifact.engine import EngineRecord, file_digest, read_engine_record, record_path
+from zoo.artifact.engine import EngineRecord, read_engine_record, record_path
+from zoo.digest import sha256_of
 from zoo.errors import ArtifactError, MissingExtraError, ParityError
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec
@@ -59,7 +60,7 @@ def test_an_engine_and_its_record(name: str, precision: str, tmp_path: Path) -> 
     record = read_engine_record(engine)
     assert record == report.record and record.title == f"TensorRT for RTX {RTX.__version__}"
     assert (record.precision, record.targets, record.gpu) == (precision, RTX_TARGETS, None)
-    assert record.onnx_sha256 == file_digest(source) and record.flags == ("no_tf32",)
+    assert record.onnx_sha256 == sha256_of(source) and record.flags == ("no_tf32",)
     manifest = record.model_manifest("x")
     assert manifest.model == name and {s.name for s in manifest.graph_inputs} > {"wav_in"}
     assert any("building with TensorRT for RTX" in line for line in lines)

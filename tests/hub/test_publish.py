@@ -123,7 +123,7 @@ def test_uploaded_and_pulled_again(
 
 def reindex(folder: Path) -> None:
     """Make the index agree with the files, as somebody would who wants to hide what he did."""
-    from zoo.hub import sha256_of
+    from zoo.digest import sha256_of
 
     index = json.loads((folder / INDEX).read_text())
     for path, fields in index["files"].items():

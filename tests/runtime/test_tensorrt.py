@@ -9,7 +9,8 @@ import pytest
 
 import zoo
 from tests.artifact.test_engine import RECORD, RTX
-from zoo.artifact.engine import file_digest, record_path
+from zoo.artifact.engine import record_path
+from zoo.digest import sha256_of
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.runtime.buckets import choose_bucket, fits
 from zoo.runtime.gpu import find_gpu
@@ -47,7 +48,7 @@ def test_an_engine_where_there_is_no_gpu(tmp_path: Path, record: object) -> None
     """One clear sentence, whichever part is missing."""
     engine = tmp_path / "gtcrn.engine"
     engine.write_bytes(b"plan")
-    record_path(engine).write_text(replace(record, engine_sha256=file_digest(engine)).to_json())  # type: ignore[type-var]
+    record_path(engine).write_text(replace(record, engine_sha256=sha256_of(engine)).to_json())  # type: ignore[type-var]
     with pytest.raises(
         MissingExtraError, match=r"is not installed |needs an NVIDIA GPU and PyTorch with CUDA"
     ):

@@ -15,8 +15,9 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.triton.conftest import MANY
-from zoo.artifact.engine import EngineRecord, file_digest, record_path
+from zoo.artifact.engine import EngineRecord, record_path
 from zoo.artifact.manifest import EnhancementManifest, Manifest
+from zoo.digest import sha256_of
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import Graph
 
@@ -178,9 +179,9 @@ def engine(path: Path, artifact: Path, shapes: tuple, **others: object) -> Path:
     plan(path, (10, 13, 3, 9))
     record = EngineRecord(
         **{
-            "flavour": "tensorrt", "library": "10.13.3.9", "onnx_sha256": file_digest(artifact),
+            "flavour": "tensorrt", "library": "10.13.3.9", "onnx_sha256": sha256_of(artifact),
             "precision": "fp32", "profiles": {Graph(artifact).manifest.inputs[0].name: shapes}, "flags": (),
-            "workspace": 0, "targets": (), "gpu": None, "system": "", "engine_sha256": file_digest(path),
+            "workspace": 0, "targets": (), "gpu": None, "system": "", "engine_sha256": sha256_of(path),
             **others,
         }
     )  # fmt: skip

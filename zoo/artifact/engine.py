@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from zoo.artifact.manifest import Manifest
+from zoo.digest import sha256_of
 from zoo.errors import ArtifactError
 from zoo.spec import Tolerance
 
@@ -191,21 +192,12 @@ def read_engine_record(engine: Path) -> EngineRecord:
             f"build it with speechzoo, or record one of trtexec's with scripts.build_engine --record"
         )
     record = EngineRecord.from_json(path.read_text(), str(path))
-    if file_digest(engine) != record.engine_sha256:
+    if sha256_of(engine) != record.engine_sha256:
         raise ArtifactError(
             f"{engine}: it is damaged, or not the engine that {path.name} is about; build or download "
             f"both again"
         )
     return record
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file, 64 hex digits."""
-    sha = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            sha.update(block)
-    return sha.hexdigest()
 
 
 def system() -> str:
