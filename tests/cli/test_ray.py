@@ -191,11 +191,12 @@ def test_a_record_that_cannot_be_read(tmp_path: Path) -> None:
     assert record.read({"a": str(source)}) == {}
 
 
-def test_no_cluster_there(tmp_path: Path, speech_16k: Array, capsys: pytest.CaptureFixture[str]) -> None:
-    """An address where nothing listens is told at once."""
+def test_no_cluster_there(tmp_path: Path, speech_16k: Array) -> None:
+    """An address where nothing listens is told at once; in a process that is not connected to a cluster."""
     pytest.importorskip("ray")
     noisy, clean = tmp_path / "noisy.wav", tmp_path / "clean.wav"
     soundfile.write(noisy, speech_16k[:16000], 16000)
-    assert main(["enhance", str(noisy), "-o", str(clean), "--ray", "127.0.0.1:1"]) == 1
-    assert "--ray 127.0.0.1:1: no cluster answers there" in capsys.readouterr().err
-    assert not clean.exists()
+    process = command("enhance", noisy, "-o", clean, "--ray", "127.0.0.1:1")
+    _, told = process.communicate(timeout=100)
+    assert process.returncode == 1 and not clean.exists()
+    assert "--ray 127.0.0.1:1: no cluster answers there" in told
