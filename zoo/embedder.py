@@ -16,7 +16,7 @@ from zoo.errors import ArtifactError, AudioError, CheckpointError, MissingExtraE
 from zoo.registry import get_spec, list_models
 from zoo.runtime.resample import Resampler, check_rate
 from zoo.runtime.speaker import SpeakerSession, open_speaker_session
-from zoo.runtime.stream import check_samples
+from zoo.runtime.stream import check_samples, rows_of
 from zoo.spec import SpeakerSpec
 
 if TYPE_CHECKING:
@@ -230,14 +230,9 @@ class Embedder:
 
     def _prepare(self, waveform: ArrayLike, sample_rate: int | None, mix_down: bool) -> Array:
         """One channel of a recording at the model's rate: (N,)"""
-        array = np.asarray(waveform)
-        if array.ndim not in (1, 2) or (array.ndim == 2 and len(array) > 64 >= array.shape[1] > 0):
-            raise AudioError(
-                f"a waveform of shape (N,) or (channels, N) is expected, got {array.shape}; "
-                f"if its channels come last, pass waveform.T"
-            )
+        rows = rows_of(np.asarray(waveform))
         rate = self.sample_rate if sample_rate is None else check_rate(sample_rate)
-        samples = check_samples(_one_channel(np.atleast_2d(array), mix_down))
+        samples = check_samples(_one_channel(rows, mix_down))
         if rate != self.sample_rate:
             resampler = Resampler(rate, self.sample_rate)
             samples = np.concatenate([resampler.push(samples), resampler.flush()], axis=1)

@@ -15,7 +15,7 @@ from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import SUFFIXES, is_artifact, open_artifact
 from zoo.runtime.resample import Resampler, check_rate
 from zoo.runtime.session import Session
-from zoo.runtime.stream import Latency, Stream, check_samples
+from zoo.runtime.stream import Latency, Stream, check_samples, rows_of
 from zoo.spec import LOCAL_SCHEME, EnhancementSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -89,13 +89,8 @@ class Enhancer:
             AudioError: another shape or type, an impossible rate, or NaN or infinite samples.
         """
         array = np.asarray(waveform)
-        if array.ndim not in (1, 2) or (array.ndim == 2 and len(array) > 64 >= array.shape[1] > 0):
-            raise AudioError(
-                f"a waveform of shape (N,) or (channels, N) is expected, got {array.shape}; "
-                f"if its channels come last, pass waveform.T"
-            )
+        rows = rows_of(array)
         rate = self.sample_rate if sample_rate is None else check_rate(sample_rate)
-        rows = np.atleast_2d(array)
         output = np.empty(rows.shape, np.float32)
         for channel, row in enumerate(rows):
             try:

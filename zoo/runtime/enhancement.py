@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zoo.artifact.manifest import EnhancementManifest, Form
 from zoo.errors import ArtifactError, StateError
-from zoo.runtime.loaded import Loaded
+from zoo.runtime.loaded import Loaded, manifest_of
 from zoo.runtime.session import State
 from zoo.runtime.spectrum import Transforms
 from zoo.spec import FrontEnd
@@ -45,15 +45,12 @@ def enhancement_manifest(graph: Loaded) -> EnhancementManifest:
     Raises:
         ArtifactError: it has none, or one of another task.
     """
-    manifest = graph.manifest
-    if manifest is None:
-        raise ArtifactError(
-            f"{graph.path}: it has no speechzoo manifest, so its sample rate and window are unknown; export "
-            f"it with speechzoo, or run it with scripts.test_onnx and --sample-rate, --hop-size, --win-type"
-        )
-    if not isinstance(manifest, EnhancementManifest):
-        raise ArtifactError(f"{graph.path}: it is for {manifest.task}, not for {EnhancementManifest.task}")
-    return manifest
+    return manifest_of(
+        graph,
+        EnhancementManifest,
+        "its sample rate and window are unknown; export it with speechzoo, or run it with scripts.test_onnx "
+        "and --sample-rate, --hop-size, --win-type",
+    )
 
 
 class StreamingSession:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from zoo.errors import ArtifactError
 from zoo.spec import TensorSpec
 
 Array = NDArray[np.float32]
+Record = TypeVar("Record", bound=Manifest)
 
 
 class Loaded(Protocol):
@@ -42,6 +43,25 @@ class Loaded(Protocol):
     def __call__(self, *values: NDArray[Any]) -> list[Array]:
         """Run once with values in the order of ``inputs``; the outputs are new arrays."""
         ...
+
+
+def manifest_of(graph: Loaded, kind: type[Record], unknown: str) -> Record:
+    """The record of a graph of ours for one task.
+
+    Args:
+        graph: the loaded file.
+        kind: the task's class of records.
+        unknown: what follows, in words, where there is no record.
+
+    Raises:
+        ArtifactError: it has none, or one of another task.
+    """
+    manifest = graph.manifest
+    if manifest is None:
+        raise ArtifactError(f"{graph.path}: it has no speechzoo manifest, so {unknown}")
+    if not isinstance(manifest, kind):
+        raise ArtifactError(f"{graph.path}: it is for {manifest.task}, not for {kind.task}")
+    return manifest
 
 
 def check_record(

@@ -15,7 +15,7 @@ from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError, AudioError
 from zoo.runtime.filterbank import filterbank
 from zoo.runtime.graph import Graph
-from zoo.runtime.loaded import Loaded
+from zoo.runtime.loaded import Loaded, manifest_of
 from zoo.spec import Filterbank
 
 Array = NDArray[np.float32]
@@ -97,21 +97,17 @@ def open_speaker_session(path: str | os.PathLike[str], *, threads: int = 1) -> G
     return GraphSpeakerSession(graph, speaker_manifest(graph))
 
 
-def speaker_manifest(graph: Graph) -> SpeakerManifest:
+def speaker_manifest(graph: Loaded) -> SpeakerManifest:
     """The record of a graph of ours for speakers.
 
     Raises:
         ArtifactError: it has none, or one of another task.
     """
-    manifest = graph.manifest
-    if manifest is None:
-        raise ArtifactError(
-            f"{graph.path}: it has no speechzoo manifest, so its features and mean are unknown; export it "
-            f"from its training folder with scripts.export_speaker"
-        )
-    if not isinstance(manifest, SpeakerManifest):
-        raise ArtifactError(f"{graph.path}: it is for {manifest.task}, not for {SpeakerManifest.task}")
-    return manifest
+    return manifest_of(
+        graph,
+        SpeakerManifest,
+        "its features and mean are unknown; export it from its training folder with scripts.export_speaker",
+    )
 
 
 def check_lengths(session: SpeakerSession, waveforms: Sequence[Array]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -217,6 +218,20 @@ class Stream:
             output, self._state = self.session.run(part, self._state)
             outputs.append(output)
         return np.concatenate(outputs, axis=1)
+
+
+def rows_of(waveform: NDArray[Any]) -> NDArray[Any]:
+    """The channels of a recording, (N,) or (channels, N) -> (channels, N).
+
+    Raises:
+        AudioError: another shape, or channels that come last.
+    """
+    if waveform.ndim not in (1, 2) or (waveform.ndim == 2 and len(waveform) > 64 >= waveform.shape[1] > 0):
+        raise AudioError(
+            f"a waveform of shape (N,) or (channels, N) is expected, got {waveform.shape}; "
+            f"if its channels come last, pass waveform.T"
+        )
+    return np.atleast_2d(waveform)
 
 
 def check_samples(block: ArrayLike, position: int = 0) -> Array:

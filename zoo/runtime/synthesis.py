@@ -16,7 +16,7 @@ from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError, ParityError
 from zoo.runtime.artifact import load_artifact
-from zoo.runtime.loaded import Loaded
+from zoo.runtime.loaded import Loaded, manifest_of
 from zoo.spec import MelSpectrum, Tolerance
 from zoo.text.symbols import encode
 
@@ -170,10 +170,9 @@ def synthesis_manifest(graph: Loaded) -> SynthesisManifest:
     Raises:
         ArtifactError: it has none, or one of another task.
     """
-    if isinstance(graph.manifest, SynthesisManifest):
-        return graph.manifest
-    task = f"it is for {graph.manifest.task}" if graph.manifest else "it has no speechzoo manifest"
-    raise ArtifactError(f"{graph.path}: {task}; expected is a graph for synthesis, as export_synthesis makes")
+    return manifest_of(
+        graph, SynthesisManifest, "its symbols and sizes are unknown; export it with scripts.export_synthesis"
+    )
 
 
 def find_graphs(folder: Path) -> list[Path]:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from zoo.artifact.manifest import METADATA_KEY, Manifest
 from zoo.errors import ArtifactError, MissingExtraError
-from zoo.runtime.enhancement import OfflineSession, StreamingSession, session_over
 from zoo.runtime.loaded import check_record
 
 if TYPE_CHECKING:
@@ -95,15 +94,6 @@ class TorchGraph:
             )
         taken = {tensor.data_ptr() for tensor in tensors}
         return [(t.clone() if t.data_ptr() in taken else t.contiguous()).cpu().numpy() for t in several]
-
-
-def open_session(path: str | os.PathLike[str]) -> StreamingSession | OfflineSession:
-    """Load one of our TorchScript files or exported programs.
-
-    Raises:
-        ArtifactError, MissingExtraError: as ``TorchGraph``.
-    """
-    return session_over(TorchGraph(path))
 
 
 def read_record(path: Path) -> Manifest:
