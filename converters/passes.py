@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+_LARGE = 1024  # values of a constant that is worth storing in half as many bits
+
 
 def simplify(proto: onnx.ModelProto) -> None:
     """Apply every rewrite of this file to a graph, in place."""
@@ -71,6 +73,25 @@ def elus_in_parts(graph: onnx.GraphProto) -> int:
     del graph.node[:]
     graph.node.extend(nodes)
     return len(elus)
+
+
+def store_in_half(graph: onnx.GraphProto) -> None:
+    """Keep large constants in 16 bits where that loses nothing; runtimes widen them as they load."""
+    casts = []
+    for constant in graph.initializer:
+        if constant.data_type != onnx.TensorProto.FLOAT:
+            continue
+        value = numpy_helper.to_array(constant)
+        with np.errstate(over="ignore"):
+            half = value.astype(np.float16)
+        if value.size < _LARGE or not np.array_equal(half.astype(np.float32), value):
+            continue
+        name = constant.name
+        constant.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _remove_unused(graph: onnx.GraphProto) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 import zoo
 from converters.base import Progress, as_array, gate
+from converters.passes import store_in_half
 from converters.tracing import OPSETS, save, tensor_specs, toolchain, trace
 from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
@@ -48,6 +49,7 @@ def export_synthesis(
     frames: int = 1024,
     batch: int | Literal["batch"] = 1,
     opset: int = OPSETS[0],
+    half_weights: bool = False,
     progress: Progress | None = None,
 ) -> ParityReport:
     """Export a network at one size to one ONNX file.
@@ -60,6 +62,7 @@ def export_synthesis(
         tokens, frames: the longest text and the longest speech.
         batch: texts of a call; "batch" leaves it free.
         opset: of ONNX, 18 to 23.
+        half_weights: store those parameters in 16 bits that lose nothing so; the arithmetic stays in 32.
         progress: called with a line for each step.
 
     Returns:
@@ -85,6 +88,8 @@ def export_synthesis(
             (free,) * 4,
             opset,
         )
+        if half_weights:
+            store_in_half(proto.graph)
         manifest = SynthesisManifest(
             model=model.spec.name,
             inputs=tensor_specs(proto.graph.input),

@@ -1,4 +1,4 @@
-"""Train a small voice from Flite's: python -m scripts.train_voice --help"""
+"""Train the small voice, from Flite's: python -m scripts.train_voice --help"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXAMPLES = """It learns from a free synthesiser, which gives phonemes and their 
       --sentences 12000 --output voice/run --steps 8000
 
 Stopped, it goes on with the last checkpoint when it is started again. What it writes loads as any checkpoint:
-  speechzoo speak "{HH AH0 L OW1}." --weights voice/run -o hello.wav
+  speechzoo speak "Hello." --model fastspeech_small --weights voice/run -o hello.wav
 """
 PER_FILE = 500
 HELD_OUT = 60
@@ -41,14 +41,17 @@ def main(argv: list[str] | None = None) -> int:
 
     from scripts.voice.corpus import load, pronunciations, read_words, save, sentences, speak
     from scripts.voice.teacher import Flite
-    from scripts.voice.training import train
+    from scripts.voice.training import MODEL, train
+    from zoo.create import build
+    from zoo.models.fastspeech.model import FastSpeech
+    from zoo.registry import get_spec
 
     arguments.data.mkdir(parents=True, exist_ok=True)
     words = read_words(arguments.words)
     if arguments.dictionary:
-        text = "\n".join(pronunciations(Flite(arguments.flite), words)) + "\n"
-        arguments.dictionary.write_bytes(lzma.compress(text.encode()))
-        print(f"{arguments.dictionary}: {len(words)} words, {arguments.dictionary.stat().st_size} bytes")
+        entries = list(pronunciations(Flite(arguments.flite), read_words(arguments.words, contractions=True)))
+        arguments.dictionary.write_bytes(lzma.compress("\n".join([*entries, ""]).encode(), preset=9))
+        print(f"{arguments.dictionary}: {len(entries)} words, {arguments.dictionary.stat().st_size} bytes")
         return 0
     files = -(-(arguments.sentences + HELD_OUT) // PER_FILE)
     for number in range(files):
@@ -65,7 +68,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{path}: {PER_FILE} utterances", file=sys.stderr, flush=True)
     examples = [example for number in range(files) for example in load(arguments.data / f"{number:04d}.npz")]
     examples = examples[: arguments.sentences + HELD_OUT]
+    model = build(get_spec(MODEL))
+    assert isinstance(model, FastSpeech)
     train(
+        model,
         examples[HELD_OUT:],
         examples[:HELD_OUT],
         arguments.output,

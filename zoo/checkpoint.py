@@ -99,7 +99,9 @@ def rename(params: Params, renames: Mapping[str, str]) -> Params:
     return renamed
 
 
-def write_parameters(model: nn.Module, spec: ModelSpec, weights: Mapping[str, str], path: Path) -> None:
+def write_parameters(
+    model: nn.Module, spec: ModelSpec, weights: Mapping[str, str], path: Path, *, half: bool = False
+) -> None:
     """Write a network's parameters to a safetensors file that says whose they are.
 
     Args:
@@ -107,11 +109,17 @@ def write_parameters(model: nn.Module, spec: ModelSpec, weights: Mapping[str, st
         spec: the record it was built from.
         weights: what is known of them: source, licence, training data.
         path: the file; the caller sees to it that it is not half written.
+        half: store those in 16 bits that lose nothing so.
     """
     from safetensors.torch import save
 
     params = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     record = Record(spec.name, spec.options, spec.front_end, {**weights, "sha256": digest(params)})
+    if half:
+        halves = {name: value.half() for name, value in params.items()}
+        params |= {
+            name: h for name, h in halves.items() if torch.equal(h.to(params[name].dtype), params[name])
+        }
     header = {"format": "pt", METADATA_KEY: json.dumps(asdict(record), sort_keys=True)}
     path.write_bytes(save(params, header))  # whose errors are those of files, unlike save_file's
 

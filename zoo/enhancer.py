@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zoo.errors import ArtifactError, AudioError, CheckpointError, MissingExtraError, UnknownModelError
+from zoo.locate import weights_advice
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import SUFFIXES, is_artifact, open_artifact
 from zoo.runtime.resample import Resampler, check_rate
 from zoo.runtime.session import Session
 from zoo.runtime.stream import Latency, Stream, check_samples, rows_of
-from zoo.spec import LOCAL_SCHEME, EnhancementSpec, ModelSpec
+from zoo.spec import EnhancementSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -179,14 +180,6 @@ def _open(
             f"artifact in place of the name"
         )
     return _torch_session(name, weights)
-
-
-def weights_advice(spec: ModelSpec) -> str:
-    """What can be done about a model whose weights do not come with the package."""
-    ready = [name for name in list_models(spec.task) if packaged_artifact(get_spec(name))]
-    tags = ", ".join(w.tag for w in spec.weights if not w.url.startswith(LOCAL_SCHEME))
-    known = f"a tag ({tags}) or the path of a checkpoint" if tags else "the path of a checkpoint"
-    return f"Take a model that has some ({', '.join(ready)}), or pass as weights {known}"
 
 
 def _torch_session(source: Any, weights: str | os.PathLike[str] | None = None) -> Session:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from zoo import hub
 from zoo.errors import CheckpointError
-from zoo.packaged import packaged_file
-from zoo.registry import find_weights
-from zoo.spec import PACKAGE_SCHEME, ModelSpec, Weights
+from zoo.packaged import packaged_artifact, packaged_file
+from zoo.registry import find_weights, get_spec, list_models
+from zoo.spec import LOCAL_SCHEME, PACKAGE_SCHEME, ModelSpec, Weights
 
 _NUMBERED = r"(?:checkpoint_)?(\d+)\.pth?"  # a training run's checkpoints
 _CONFIG_NAMES = ("config.yaml", "config.yml", "config.json")
@@ -61,6 +61,14 @@ def _known(path: Path, weights: Weights) -> Located:
         "training_data": weights.training_data,
     }
     return Located(path, provenance, weights.renames)
+
+
+def weights_advice(spec: ModelSpec) -> str:
+    """What can be done about a model whose weights do not come with the package."""
+    ready = [name for name in list_models(spec.task) if packaged_artifact(get_spec(name))]
+    tags = ", ".join(w.tag for w in spec.weights if not w.url.startswith(LOCAL_SCHEME))
+    known = f"a tag ({tags}) or the path of a checkpoint" if tags else "the path of a checkpoint"
+    return f"Take a model that has some ({', '.join(ready)}), or pass as weights {known}"
 
 
 def files_of(path: Path) -> list[Path]:

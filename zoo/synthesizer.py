@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ArtifactError, CheckpointError, MissingExtraError, TextError, UnknownModelError
+from zoo.locate import weights_advice
 from zoo.models.fastspeech.deployment import read_deployment
+from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec
 from zoo.runtime.artifact import is_artifact
 from zoo.runtime.synthesis import Frames, GraphSynthesis, SynthesisSession, Utterance, find_graphs
 from zoo.spec import SynthesisSpec
-from zoo.text.dictionary import Dictionary
+from zoo.text.dictionary import Dictionary, english
 from zoo.text.normalise import normalise
 from zoo.text.sentences import Piece, split
-from zoo.text.symbols import encode
+from zoo.text.symbols import encode, reads_letters
 from zoo.vocoder import Vocoder, open_vocoder
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 PathLike = Union[str, "os.PathLike[str]"]
 
+DEFAULT_MODEL = "fastspeech_small"
 LEAST_ALPHA, MOST_ALPHA = 0.1, 10.0
 
 
@@ -43,7 +46,8 @@ class Speech:
         pieces: what was spoken at once, in words, with the seconds of silence behind each.
         durations: predicted frames of each token, for each piece.
         unknown: characters of the text that cannot be spoken and were left out.
-        letters: words that a dictionary, if there was one, does not hold.
+        letters: words that a dictionary, if there was one, does not hold, and that were read by their
+            letters.
     """
 
     waveform: Array
@@ -68,7 +72,7 @@ class Synthesizer:
 
     def __init__(
         self,
-        source: PathLike | Sequence[PathLike] | SynthesisSession | nn.Module,
+        source: PathLike | Sequence[PathLike] | SynthesisSession | nn.Module = DEFAULT_MODEL,
         weights: PathLike | None = None,
         *,
         vocoder: PathLike | Vocoder = "griffin-lim",
@@ -80,11 +84,13 @@ class Synthesizer:
             source: an exported graph (``.onnx``), several of them, the folder that holds them, or a
                 configuration file (``.yaml``) that names the engines beside which they lie; or the name of a
                 registered model, or a network, which then run in PyTorch; or a session.
-            weights: tag or checkpoint path, for a model's name.
+            weights: tag or checkpoint path, for a model's name; by default those that come with the package,
+                which run in ONNX Runtime.
             vocoder: ``griffin-lim``, the path of a vocoder's ONNX file, or what ``zoo.vocoder.Vocoder``
                 tells.
             dictionary: a pronouncing dictionary in the format of CMU's: words that it holds are spoken by
-                their phonemes, for a network that learned those. Words in letters if None.
+                their phonemes, for a network that learned those. If None, words stay in letters, or
+                become phonemes by the package's own dictionary if the network reads nothing else.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
 
         Raises:
@@ -97,7 +103,10 @@ class Synthesizer:
         self.session = _open(source, weights, threads)
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
-        self._dictionary = None if dictionary is None else Dictionary(dictionary)
+        self._phonemes_only = not reads_letters(self.session.symbols)
+        self._dictionary = Dictionary(dictionary) if dictionary is not None else None
+        if self._phonemes_only and self._dictionary is None:
+            self._dictionary = english()
         if isinstance(vocoder, (str, os.PathLike)):
             vocoder = open_vocoder(vocoder, self.session.front_end, threads=threads)
         self.vocoder = vocoder
@@ -122,7 +131,7 @@ class Synthesizer:
         said = normalise(text)
         letters: tuple[str, ...] = ()
         if self._dictionary is not None:
-            said, letters = self._dictionary.pronounce(said)
+            said, letters = self._dictionary.pronounce(said, spell=self._phonemes_only)
         unknown = encode(said, self.session.symbols).unknown
         most = self.session.buckets[-1][0]
         pieces = [piece for piece in split(said, self._tokens, most) if self._tokens(piece.text)]
@@ -220,7 +229,7 @@ def _open(source: Any, weights: PathLike | None, threads: int) -> SynthesisSessi
         elif is_artifact(path):
             source = [path]
         else:
-            return _torch_session(name, weights)
+            return _named_session(name, weights, threads)
     if isinstance(source, Sequence):
         if weights is not None:
             raise ArtifactError(f"graphs have their own weights; leave weights={os.fspath(weights)!r} out")
@@ -232,17 +241,22 @@ def _open(source: Any, weights: PathLike | None, threads: int) -> SynthesisSessi
     return _torch_session(source)
 
 
+def _named_session(name: str, weights: PathLike | None, threads: int) -> SynthesisSession:
+    """A session of a registered model: its packaged graph, or PyTorch with other weights."""
+    spec = get_spec(name, SynthesisSpec)
+    artifact = packaged_artifact(spec, None if weights is None else os.fspath(weights))
+    if artifact is not None:
+        return GraphSynthesis([artifact], threads=threads)
+    if weights is None:
+        raise CheckpointError(
+            f"{name} needs weights: none come with the package. {weights_advice(spec)}, or exported .onnx "
+            f"graphs in place of the name"
+        )
+    return _torch_session(name, weights)
+
+
 def _torch_session(source: Any, weights: PathLike | None = None) -> SynthesisSession:
     """A session in PyTorch, of a network or of a model's name with weights."""
-    if isinstance(source, str):
-        spec = get_spec(source, SynthesisSpec)
-        if weights is None:
-            tags = ", ".join(entry.tag for entry in spec.weights)
-            known = f"a tag ({tags})," if tags else "none are known by tag; pass"
-            raise CheckpointError(
-                f"{source} needs weights: {known} the path of a checkpoint, or exported .onnx graphs in "
-                f"place of the name"
-            )
     try:
         from zoo.create import create_model
         from zoo.models.fastspeech.model import FastSpeech

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import MissingExtraError
+from zoo.text.symbols import VOWELS
 
 Array = NDArray[np.float32]
 
 VOICE = "cmu_us_slt"
 _LIBRARIES = ("flite", "flite_usenglish", "flite_cmulex", f"flite_{VOICE}")
 _PAUSE = "pau"
-_VOWELS = "aa ae ah ao aw ay eh er ey ih iy ow oy uh uw"
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,11 @@ class Flite:
             ("ffeature_string", c_char_p, (c_void_p, c_char_p)),
             ("utt_wave", POINTER(_Wave), (c_void_p,)),
             ("delete_utterance", None, (c_void_p,)),
+            ("lex_lookup", c_void_p, (c_void_p, c_char_p, c_char_p, c_void_p)),
+            ("val_car", c_void_p, (c_void_p,)),
+            ("val_cdr", c_void_p, (c_void_p,)),
+            ("val_string", c_char_p, (c_void_p,)),
+            ("delete_val", None, (c_void_p,)),
         ):
             function = getattr(self._flite, name)
             function.restype, function.argtypes = result, arguments
@@ -83,6 +88,9 @@ class Flite:
         register = getattr(voice, f"register_{VOICE}")
         register.restype, register.argtypes = c_void_p, (c_char_p,)
         self._voice = register(None)
+        lexicon = loaded[2].cmu_lex_init
+        lexicon.restype, lexicon.argtypes = c_void_p, ()
+        self._lexicon = lexicon()
 
     def __call__(self, text: str) -> tuple[Array, int, list[Segment]]:
         """The speech (N,) in [-1, 1], its rate in Hz, and what is in it."""
@@ -93,6 +101,17 @@ class Flite:
             return samples.astype(np.float32), wave.sample_rate, self._segments(utterance)
         finally:
             self._flite.delete_utterance(utterance)
+
+    def pronounce(self, word: str) -> list[str]:
+        """The phonemes of a word alone, by the teacher's dictionary and its rules for what that lacks."""
+        first = self._flite.lex_lookup(self._lexicon, word.encode("ascii"), None, None)
+        phonemes, item = [], first
+        while item:
+            name = self._flite.val_string(self._flite.val_car(item)).decode()
+            phonemes.append(_arpabet(name.rstrip("012"), name[-1]))
+            item = self._flite.val_cdr(item)
+        self._flite.delete_val(first)
+        return phonemes
 
     def _segments(self, utterance: int) -> list[Segment]:
         segments: list[Segment] = []
@@ -115,4 +134,4 @@ class Flite:
 def _arpabet(name: str, stress: str) -> str:
     if name == "ax":
         return "AH0"
-    return name.upper() + ("1" if stress == "1" else "0") if name in _VOWELS.split() else name.upper()
+    return name.upper() + ("1" if stress == "1" else "0") if name.upper() in VOWELS else name.upper()

@@ -13,28 +13,15 @@ import torch
 from torch import Tensor
 
 from scripts.voice.corpus import Example
-from zoo.create import build
 from zoo.layers.length import length_mask
 from zoo.models.fastspeech.loss import losses
 from zoo.models.fastspeech.model import FastSpeech
-from zoo.registry import get_spec
-from zoo.spec import SynthesisSpec
+from zoo.text.symbols import PHONEMES, VOWELS
 
-SIZES = {
-    "symbols": 149, "channels": 128, "phoneme_layers": 3, "mel_layers": 4, "heads": 2, "head_channels": 64,
-    "filters": 512, "kernel": 3, "duration_filters": 128, "duration_kernel": 3, "mels": 80, "longest": 1024,
-    "dropout": 0.05,
-}  # fmt: skip
+MODEL = "fastspeech_small"
 BATCH, RATE, WARM_UP = 16, 1e-3, 400
+_LIKE = {";": ",", ":": ",", "-": " ", "(": " ", ")": " ", "'": " "}
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-
-
-def network() -> FastSpeech:
-    """The voice's network with random weights."""
-    spec = replace(get_spec("fastspeech", SynthesisSpec), options=SIZES)
-    model = build(spec)
-    assert isinstance(model, FastSpeech)
-    return model
 
 
 def batches(examples: list[Example], seed: int) -> Iterator[Batch]:
@@ -44,7 +31,17 @@ def batches(examples: list[Example], seed: int) -> Iterator[Batch]:
         order = sorted(range(len(examples)), key=lambda i: len(examples[i].mel) * random.uniform(0.9, 1.1))
         groups = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
         for group in random.permutation(len(groups)):
-            yield collate([examples[i] for i in groups[group]])
+            yield collate([_ending(examples[i], random.random()) for i in groups[group]])
+
+
+def _ending(example: Example, roll: float) -> Example:
+    """An utterance; one in ten without its last mark and the pause there, one in ten with a comma for it."""
+    if roll < 0.1 and example.durations[-1] < len(example.mel):
+        left = len(example.mel) - example.durations[-1]
+        return Example(example.ids[:-1], example.durations[:-1], example.mel[:left])
+    if roll > 0.9:
+        return replace(example, ids=(*example.ids[:-1], PHONEMES.index(",")))
+    return example
 
 
 def collate(examples: list[Example]) -> Batch:
@@ -61,6 +58,7 @@ def collate(examples: list[Example]) -> Batch:
 
 
 def train(
+    model: FastSpeech,
     examples: list[Example],
     held_out: list[Example],
     folder: Path,
@@ -68,17 +66,17 @@ def train(
     steps: int,
     pause: Path | None = None,
     say: Callable[[str], None] = print,
-) -> FastSpeech:
+) -> None:
     """Train, or go on with what the folder holds.
 
     Args:
+        model: with random weights; trained in place, and in eval mode at the end.
         examples, held_out: to learn from, and to judge by.
         folder: for ``checkpoint_NNNNNN.pt``, of which the last two stay.
         steps: of the whole training; the learning rate falls to nothing over them.
         pause: a file while which exists nothing is computed.
         say: called with a line now and then.
     """
-    model = network()
     model.mel_linear.bias.data.copy_(
         torch.from_numpy(np.concatenate([e.mel for e in examples[:500]]).mean(0))
     )
@@ -110,7 +108,21 @@ def train(
                 f"durations off by {duration:.3f} frames; {seconds:.0f} s"
             )
             _keep(model, optimiser, folder, step)
-    return model.eval()
+    model.eval()
+
+
+@torch.no_grad()
+def fill_in(model: FastSpeech) -> None:
+    """Give symbols that the teacher never says the embedding of one that it does, in place.
+
+    A vowel without a stress is unstressed, one with the second is stressed; other marks pause like a comma,
+    or take no time as a space.
+    """
+    rows = model.word_emb.weight
+    for symbol, like in {**_LIKE, **{f"@{v}": f"@{v}0" for v in VOWELS}}.items():
+        rows[PHONEMES.index(symbol)] = rows[PHONEMES.index(like)]
+    for vowel in VOWELS:
+        rows[PHONEMES.index(f"@{vowel}2")] = rows[PHONEMES.index(f"@{vowel}1")]
 
 
 @torch.inference_mode()

@@ -258,10 +258,11 @@ def test_silence_in_every_token(small: FastSpeech) -> None:
     assert result.mel_lengths.tolist() == [0] and result.mel.shape == (1, 1, 80)
 
 
-def test_multiply_adds() -> None:
+@pytest.mark.parametrize("name", zoo.list_models("synthesis"))
+def test_multiply_adds(name: str) -> None:
     """The declared count is that of the network, from 128 tokens to 1024 frames."""
-    spec = get_spec("fastspeech", SynthesisSpec)
-    model, count = zoo.create_model("fastspeech").to("meta"), 0
+    spec = get_spec(name, SynthesisSpec)
+    model, count = zoo.create_model(name).to("meta"), 0
 
     def add(module: nn.Module, inputs: tuple, output: Tensor) -> None:
         nonlocal count
@@ -276,7 +277,7 @@ def test_multiply_adds() -> None:
         module.register_forward_hook(add)
     tokens, frames = spec.buckets[-1]
     mask, wide = (torch.ones(1, n, dtype=torch.bool, device="meta") for n in (tokens, frames))
-    x = model.phoneme_side(torch.empty(1, tokens, 384, device="meta"), mask)
+    x = model.phoneme_side(torch.empty(1, tokens, spec.options["channels"], device="meta"), mask)
     model.length_regulator.predict(x, mask)
     x = Repeat()(x, torch.empty(1, tokens, device="meta"), frames)
     model.mel_linear(model.mel_side(x, wide))

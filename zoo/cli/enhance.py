@@ -27,8 +27,9 @@ from tqdm import tqdm
 
 from zoo.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
 from zoo.bulk import add_ray_argument, work_on_ray
-from zoo.enhancer import DEFAULT_MODEL, Enhancer, weights_advice
+from zoo.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.errors import AudioError, SpeechZooError
+from zoo.locate import weights_advice
 from zoo.packaged import packaged_artifact
 from zoo.plot import check_picture, plot_spectrograms
 from zoo.registry import get_spec

@@ -15,10 +15,11 @@ import numpy as np
 
 from zoo.audio import PIPE, AudioWriter, new_format
 from zoo.errors import SpeechZooError
+from zoo.packaged import TAG
 from zoo.plot import check_picture, plot_mel
-from zoo.synthesizer import LEAST_ALPHA, MOST_ALPHA, Speech, Synthesizer
+from zoo.synthesizer import DEFAULT_MODEL, LEAST_ALPHA, MOST_ALPHA, Speech, Synthesizer
 
-DEFAULT_MODEL = "fastspeech"
+CHECKPOINTS = "fastspeech"  # the model of weights that are given without a name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--alpha", type=_alpha, default=1.0, metavar="A", help="how slowly: 1.2 takes 1.2 times as long")
 
     model = parser.add_argument_group("model")
-    model.add_argument("--model", metavar="NAME", help=f"see `speechzoo list` (default {DEFAULT_MODEL})")
-    model.add_argument("--weights", metavar="TAG|PATH", help="of the model; it then runs in PyTorch")
+    model.add_argument(
+        "--model",
+        metavar="NAME",
+        help=f"see `speechzoo list` (default {DEFAULT_MODEL}, whose voice "
+        f"comes with the package; {CHECKPOINTS} if --weights are given)",
+    )
+    model.add_argument("--weights", metavar="TAG|PATH", help="others, which run in PyTorch")
     model.add_argument(
         "--artifact", metavar="PATH", nargs="+", help="exported .onnx graphs, or their folder, instead"
     )
@@ -57,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if speech.unknown:
         print(f"speechzoo: left out, as no symbol stands for it: {' '.join(speech.unknown)}", file=sys.stderr)
     if speech.letters:
-        print(f"speechzoo: not in {args.dictionary}: {', '.join(speech.letters)}", file=sys.stderr)
+        print(f"speechzoo: read by their letters: {', '.join(speech.letters)}", file=sys.stderr)
     if writer.clipped:
         print(f"{writer.name}: clipped samples: {writer.clipped}", file=sys.stderr)
     if args.plot:
@@ -80,7 +86,7 @@ def _synthesizer(args: argparse.Namespace) -> Synthesizer:
             )
         paths = args.artifact[0] if len(args.artifact) == 1 else args.artifact
         return Synthesizer(paths, **options)
-    name = args.model or DEFAULT_MODEL
+    name = args.model or (DEFAULT_MODEL if args.weights in (None, TAG) else CHECKPOINTS)
     return Synthesizer(name, args.weights, **options)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import lzma
 import os
 import re
@@ -14,6 +15,8 @@ _PARTS = re.compile(r"(\{[^{}]*\})|([a-z]+(?:'[a-z]+)*)")
 _ENTRY = re.compile(r"^(\S+?)(?:\((\d+)\))?\s+(\S.*?)\s*(?:#.*)?$")
 _HISSING = {"S", "Z", "SH", "ZH", "CH", "JH"}  # after which a possessive is a syllable of its own
 _VOICELESS = {"P", "T", "K", "F", "TH"}
+_SHORTEST_PART = 3  # letters of a word in a compound
+ENGLISH = Path(__file__).with_name("english.dict.xz")
 
 
 class Dictionary:
@@ -51,17 +54,40 @@ class Dictionary:
         return len(self._entries)
 
     def phonemes(self, word: str) -> str | None:
-        """ARPAbet of a word in lower case, or None if it is not there; a possessive follows from its word."""
+        """ARPAbet of a word in lower case, or None if it is not there.
+
+        A possessive follows from its word, and a compound from its two parts.
+        """
         if word in self._entries:
             return self._entries[word]
-        base = self._entries.get(word.removesuffix("'s")) if word.endswith("'s") else None
-        if base is None:
-            return None
-        last = base.split()[-1]
-        return f"{base} {'IH0 Z' if last in _HISSING else 'S' if last in _VOICELESS else 'Z'}"
+        if word.endswith("'s"):
+            base = self.phonemes(word.removesuffix("'s"))
+            if base is None:
+                return None
+            last = base.split()[-1]
+            return f"{base} {'IH0 Z' if last in _HISSING else 'S' if last in _VOICELESS else 'Z'}"
+        for cut in range(len(word) - _SHORTEST_PART, _SHORTEST_PART - 1, -1):  # the longest first part
+            parts = [self._entries.get(part) for part in (word[:cut], word[cut:])]
+            if all(parts):
+                return " ".join(filter(None, parts))
+        return None
 
-    def pronounce(self, text: str) -> tuple[str, tuple[str, ...]]:
-        """Text in words with every known one as ARPAbet in braces, and the words that stay in letters."""
+    def spelled(self, word: str) -> str | None:
+        """ARPAbet of a word's letters, one by one, or None where the dictionary lacks some of their names.
+
+        Those stand in it with a point: ``a. EY1``.
+        """
+        names = [self._entries.get(f"{letter}.") for letter in word if letter.isalpha()]
+        return "} {".join(filter(None, names)) if all(names) else None
+
+    def pronounce(self, text: str, *, spell: bool = False) -> tuple[str, tuple[str, ...]]:
+        """Text in words with every known one as ARPAbet in braces, and the words that are not known.
+
+        Args:
+            text: in lower case.
+            spell: unknown words as the names of their letters, for a network that reads phonemes only; else
+                they stay as they are.
+        """
         missing: dict[str, None] = {}
 
         def replace(match: re.Match[str]) -> str:
@@ -70,7 +96,13 @@ class Dictionary:
             found = self.phonemes(match[2])
             if found is None:
                 missing[match[2]] = None
-                return match[2]
-            return f"{{{found}}}"
+                found = self.spelled(match[2]) if spell else None
+            return match[2] if found is None else f"{{{found}}}"
 
         return _PARTS.sub(replace, text), tuple(missing)
+
+
+@functools.cache
+def english() -> Dictionary:
+    """The dictionary that comes with the package."""
+    return Dictionary(ENGLISH)

@@ -1,7 +1,8 @@
 """The tokens of English text-to-speech networks, and text as their ids.
 
 The table is the one that Tacotron and its successors share: padding, punctuation, letters, and ARPAbet as the
-CMU dictionary writes it. ARPAbet stands in braces: ``turn left on {HH Y UW1 S T AH0 N} street``.
+CMU dictionary writes it; ``PHONEMES`` is the same without letters. ARPAbet stands in braces:
+``turn left on {HH Y UW1 S T AH0 N} street``.
 """
 
 from __future__ import annotations
@@ -12,16 +13,22 @@ from dataclasses import dataclass
 
 from zoo.errors import TextError
 
-_VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW"
+VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
 _CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"
 
 PADDING = "_"
 CHARACTERS = PADDING + "-!'(),.:;? ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_STRESSED = [vowel + stress for vowel in _VOWELS.split() for stress in ("", "0", "1", "2")]
+_STRESSED = [vowel + stress for vowel in VOWELS for stress in ("", "0", "1", "2")]
 ARPABET = tuple(sorted([*_CONSONANTS.split(), *_STRESSED]))
 SYMBOLS = (*CHARACTERS, *(f"@{phoneme}" for phoneme in ARPABET))  # "@" tells B from the letter
+PHONEMES = tuple(symbol for symbol in SYMBOLS if not symbol.isalpha())  # of networks that read no letters
 
 _PARTS = re.compile(r"\{([^{}]*)\}|([^{}]+)|([{}])")
+
+
+def reads_letters(symbols: Sequence[str]) -> bool:
+    """Whether a table has letters, or phonemes only."""
+    return any(symbol.isalpha() for symbol in symbols)
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def encode(text: str, symbols: Sequence[str] = SYMBOLS) -> Tokens:
             if f"@{phoneme}" not in index:
                 raise TextError(
                     f"{phoneme!r} in {{{phonemes}}} is not ARPAbet as the CMU dictionary writes it: "
-                    f"consonants {_CONSONANTS}; vowels {_VOWELS}, with a stress 0, 1 or 2"
+                    f"consonants {_CONSONANTS}; vowels {' '.join(VOWELS)}, with a stress 0, 1 or 2"
                 )
             ids.append(index[f"@{phoneme}"])
         for character in characters:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import ShapeError
+from zoo.errors import CheckpointError, ShapeError
 from zoo.layers.length import AddPositions, Repeat, length_mask, repeat_counts
 from zoo.network import Network
 from zoo.spec import SynthesisSpec
@@ -45,7 +45,8 @@ class FastSpeech(Network):
 
     Args:
         spec: its record.
-        symbols: size of the table of tokens, that of padding (0) included.
+        symbols: size of the table of tokens, that of padding (0) included: as many as the record has, or
+            one more.
         channels: of the sequences.
         phoneme_layers, mel_layers: transformer blocks before and after the length regulator.
         heads: of attention.
@@ -55,6 +56,9 @@ class FastSpeech(Network):
         mels: bands of a frame.
         longest: tokens and frames at most.
         dropout: while training.
+
+    Raises:
+        CheckpointError: a table of another size than the record's.
     """
 
     spec: SynthesisSpec
@@ -78,6 +82,11 @@ class FastSpeech(Network):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        if not 0 <= symbols - len(spec.symbols) <= 1:  # the public table has a row that nothing uses
+            raise CheckpointError(
+                f"{spec.name} has {len(spec.symbols)} symbols, these parameters are for {symbols}; take the "
+                f"model whose text they learned, see zoo.list_models('synthesis')"
+            )
         self.spec = spec
 
         def block() -> Block:
