@@ -13,8 +13,8 @@ from typing import Any as _Any
 import zoo as _zoo
 
 dependencies = [
-    "filelock", "httpx2", "huggingface_hub", "numpy", "onnxruntime", "platformdirs", "safetensors",
-    "soundfile", "torch", "tqdm", "yaml",
+    "anyascii", "filelock", "httpx2", "huggingface_hub", "inflect", "numpy", "onnxruntime", "platformdirs",
+    "safetensors", "soundfile", "torch", "tqdm", "yaml",
 ]  # fmt: skip
 
 

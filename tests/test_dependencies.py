@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 EXTRAS = (
     "torch", "safetensors", "yaml", "onnx", "onnxscript", "onnxslim", "onnx_ir", "matplotlib",
     "kaldi_native_fbank", "kaldiio", "pytest", "hypothesis", "soxr", "scipy", "tritonclient", "grpc",
-    "anyascii", "inflect", "ray",
+    "ray",
 )  # fmt: skip
 
 # None in sys.modules is what the import system itself takes for "not installed".

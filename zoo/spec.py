@@ -165,7 +165,8 @@ class Weights:
         metrics: published or measured figures, each with the test set in its name.
         renames: regular expressions and what takes their place in the names of the file's parameters.
         obtain: how to come by a ``local:`` file.
-        artifact: ``package:`` and the path of a streaming wav2wav graph with these weights, if it has one.
+        artifact: ``package:`` and the path of a graph with these weights (of an enhancer, streaming wav2wav),
+            if one comes with the package.
         artifact_sha256: hex digest of that file.
         many: the same of a graph that takes any number of hops and streams a call.
         many_sha256: hex digest of that file.

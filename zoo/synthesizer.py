@@ -124,7 +124,6 @@ class Synthesizer:
         Raises:
             TextError: nothing in it can be spoken, or braces hold no ARPAbet.
             ValueError: an alpha that is not from 0.1 to 10.
-            MissingExtraError: inflect or anyascii are not installed.
         """
         if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
             raise ValueError(f"alpha {alpha!r}: expected from {LEAST_ALPHA:g} to {MOST_ALPHA:g}")

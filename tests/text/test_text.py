@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.errors import MissingExtraError, TextError
+from zoo.errors import TextError
 from zoo.text.normalise import normalise
-from zoo.text.numbers import _inflect
 from zoo.text.sentences import CLAUSE_PAUSE, SENTENCE_PAUSE, split
 from zoo.text.symbols import ARPABET, SYMBOLS, decode, encode
 
@@ -104,14 +102,6 @@ def test_public_cases(shared: Path) -> None:
 def test_readings(written: str, said: str) -> None:
     assert normalise(written) == said
     assert not encode(said).unknown
-
-
-@pytest.mark.parametrize("package", ["inflect", "anyascii"])
-def test_without_the_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    _inflect.cache_clear()
-    with pytest.raises(MissingExtraError, match=rf'need {package}: pip install "speechzoo\[tts\]"'):
-        normalise("number 5")
 
 
 def test_what_cannot_be_said_is_reported() -> None:

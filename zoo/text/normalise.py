@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from zoo.errors import MissingExtraError
+from anyascii import anyascii
+
 from zoo.text.numbers import MONTHS, spell_numbers
 
 _BRACES = re.compile(r"(\{[^{}]*\})")
@@ -45,9 +46,6 @@ def normalise(text: str) -> str:
 
     Symbols that no rule reads (``~``, ``^``, ``*``, pictures) are still there: ``symbols.encode`` reports
     them.
-
-    Raises:
-        MissingExtraError: inflect or anyascii are not installed.
     """
     parts = [part if part.startswith("{") else _words(part) for part in _BRACES.split(text)]
     return re.sub(r"\s+", " ", "".join(parts)).strip()
@@ -68,10 +66,6 @@ def _words(text: str) -> str:
 
 def _to_ascii(text: str) -> str:
     """Every character in ASCII, but for the few that ``_KEPT`` names; pictures stay as they are."""
-    try:
-        from anyascii import anyascii
-    except ImportError as error:
-        raise MissingExtraError('other scripts need anyascii: pip install "speechzoo[tts]"') from error
     text = "".join(_BEFORE.get(character, character) for character in text)
     text = unicodedata.normalize("NFKC", text).replace("\u2044", "/")
     return "".join(

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from zoo.errors import MissingExtraError
-
 MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
@@ -109,10 +107,8 @@ def number_words(text: str) -> str:
 
 @cache
 def _inflect() -> Any:
-    try:
-        import inflect
-    except ImportError as error:
-        raise MissingExtraError('numbers in words need inflect: pip install "speechzoo[tts]"') from error
+    import inflect  # slowly
+
     return inflect.engine()
 
 
