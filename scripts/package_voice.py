@@ -34,7 +34,7 @@ a record with hashes, and a card. Figures come from scripts.evaluate_voice:
 """
 LICENCE = "MIT"
 BUCKET = (128, 1024)  # tokens and frames of the graph
-TRAINING_DATA = "10,000 sentences of random English words, 8 hours, spoken by Flite with its voice cmu_us_slt"
+TRAINING_DATA = "10,000 sentences of random English words, 7 hours, spoken by Flite with its voice cmu_us_slt"
 
 
 def main(argv: list[str] | None = None) -> int:
