@@ -53,7 +53,7 @@ from zoo.runtime.enhancement import session_over
 from zoo.runtime.gpu import find_gpu
 from zoo.runtime.graph import Graph
 from zoo.runtime.nvidia import load_library
-from zoo.runtime.tensorrt import open_session
+from zoo.runtime.tensorrt import load_torch, open_session
 from zoo.spec import Tolerance
 
 Progress = Callable[[str], None]
@@ -154,9 +154,11 @@ def build_engine(
         tf32=tf32,
         plugins=plugins,
     )
-    if plugins == "aot":
-        for half in (False, True):  # what is missing for it is told before anything else is done
+    if plugins == "aot":  # what is missing is told before anything is done
+        for half in (False, True):
             compile_kernels(half=half)
+    if plugins == "jit":
+        load_torch(out)
     if out.suffix not in (".engine", ".plan", ".trt"):
         raise ValueError(f"{out}: the name of an engine ends in .engine, .plan or .trt")
     job = Job(

@@ -279,10 +279,34 @@ def test_tensorrt_for_rtx_has_none(graph: Path, tmp_path: Path, capsys: pytest.C
     assert os.listdir(tmp_path) == ["plugins.onnx"]
 
 
-def test_the_record(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Engines with plugins are others, and none of them is one of trtexec's."""
-    library = type("library", (), {"__version__": "11"})  # what describe asks of TensorRT
+@pytest.fixture
+def version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version of TensorRT, which is all that is asked of it before the builder starts."""
+    library = type("library", (), {"__version__": "11"})
     monkeypatch.setattr("converters.tensorrt.load_library", lambda flavour: library)
+
+
+@pytest.mark.usefixtures("version")
+@pytest.mark.skipif(find_spec("tensorrt") is not None, reason="needs an environment without tensorrt")
+def test_up_to_the_builder(graph: Path, tmp_path: Path) -> None:
+    """Everything is ready when TensorRT is found to be missing; nothing is left."""
+    pytest.importorskip("cuda.bindings", reason="needs cuda-bindings and nvidia-cuda-nvrtc")
+    lines: list[str] = []
+    with pytest.raises(MissingExtraError, match="TensorRT is not installed"):
+        build_engine(graph, tmp_path / "x.engine", plugins="aot", progress=lines.append)
+    assert any("with plugins, mel: SNR inf dB" in line for line in lines) and os.listdir(tmp_path) == []
+
+
+@pytest.mark.usefixtures("version")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs PyTorch without CUDA")
+def test_without_cuda_for_python(graph: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingExtraError, match="needs an NVIDIA GPU and PyTorch with CUDA"):
+        build_engine(graph, tmp_path / "x.engine", plugins="jit")
+
+
+@pytest.mark.usefixtures("version")
+def test_the_record(graph: Path) -> None:
+    """Engines with plugins are others, and none of them is one of trtexec's."""
     records = [describe(graph, plugins=how) for how in (None, "aot", "jit")]
     assert [record.flags[1:] for record in records] == [(), ("aot_plugins",), ("jit_plugins",)]
     assert len({record.key() for record in records}) == 3
