@@ -59,7 +59,7 @@ def insert_plugins(
         source: a graph of text to speech, in 32 or in 16 bits; it stays.
         out: the file to write.
         how: compiled ahead of time, or as Python calls.
-        tolerance: what may differ. ONNX Runtime gives bits that are the same in 32 bits; in 16 it rounds
+        tolerance: what may differ. In 32 bits all are seen to be the same; in 16 ONNX Runtime rounds
             elsewhere.
         feeds: inputs of some calls to compare on; by default ``own_feeds``.
 
