@@ -17,7 +17,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from zoo.artifact.engine import TITLES, Flavour, Shapes
+from converters.plugins import register_for_building
+from zoo.artifact.engine import PLUGIN_FLAGS, TITLES, Flavour, Shapes
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.runtime.nvidia import load_library, make_logger
 
@@ -34,7 +35,7 @@ class Job:
         name: what errors call it.
         plan: the file to write; nothing is written if it fails.
         profiles: of every input with a free dimension.
-        flags: of ``BUILDER_FLAGS``, and ``no_tf32``.
+        flags: of ``BUILDER_FLAGS`` and ``PLUGIN_FLAGS``, and ``no_tf32``.
         workspace: bytes; 0: no limit of ours.
         targets: compute capabilities, "8.6"; none: the library's own choice.
         timing_cache: file to read and write, or empty.
@@ -94,6 +95,8 @@ def build(job: Job, trt: Any = None) -> Built:
             f"{title} cannot start ({log.told() or error}); its builder needs an NVIDIA GPU and a driver "
             f"that is new enough. TensorRT for RTX builds without one: --rtx"
         ) from error
+    if not set(PLUGIN_FLAGS.values()).isdisjoint(job.flags):
+        register_for_building(PLUGIN_FLAGS["aot"] in job.flags)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(job.onnx):

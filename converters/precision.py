@@ -85,7 +85,7 @@ def reduce_precision(
                 kept = _to_fp16(proto, fragile(proto.graph, keep, recurrent), out)
             else:
                 kept = _to_int8(proto, fragile(proto.graph, keep, recurrent), feeds, out)
-        reduced = Graph(out, options=_as_written())
+        reduced = Graph(out, options=as_written())
     except ArtifactError:
         out.unlink(missing_ok=True)
         raise
@@ -170,7 +170,7 @@ def own_feeds(
     return [calls[index] for index in dict.fromkeys(chosen.tolist())]
 
 
-def _as_written() -> onnxruntime.SessionOptions:
+def as_written() -> onnxruntime.SessionOptions:
     """ONNX Runtime 1.31 without what fails: rewrites of quantised graphs from opset 21 on, and of layouts in
     16 bits, which may end the process."""
     options = session_options()

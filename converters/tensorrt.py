@@ -28,12 +28,16 @@ import zoo
 from converters.engine_builder import Built, Job
 from converters.files import gate
 from converters.passes import elus_in_parts
+from converters.plugin_nodes import insert_plugins
+from converters.plugins import compile_kernels
 from converters.precision import RECURRENT_LAYERS, Feeds, reduce_precision
 from converters.profiles import complete_profiles, parse_profiles
 from zoo.artifact.engine import (
+    PLUGIN_FLAGS,
     TITLES,
     EngineRecord,
     Flavour,
+    Plugins,
     Precision,
     Shapes,
     record_path,
@@ -49,7 +53,7 @@ from zoo.runtime.enhancement import session_over
 from zoo.runtime.gpu import find_gpu
 from zoo.runtime.graph import Graph
 from zoo.runtime.nvidia import load_library
-from zoo.runtime.tensorrt import open_session
+from zoo.runtime.tensorrt import load_torch, open_session
 from zoo.spec import Tolerance
 
 Progress = Callable[[str], None]
@@ -68,7 +72,7 @@ class EngineReport:
         layers: of the network that was compiled.
         seconds: of parsing and compiling.
         warnings: what the library said.
-        command: the same by NVIDIA's own command line.
+        command: the same by NVIDIA's own command line; empty with plugins, which it does not know.
         parity: how close the engine comes to the graph where it ran on a GPU; else how close a reduced graph
             does, and nothing for fp32.
     """
@@ -98,6 +102,7 @@ def build_engine(
     refit: bool = False,
     version_compatible: bool = False,
     tf32: bool = False,
+    plugins: Plugins | None = None,
     bar: bool = False,
     progress: Progress | None = None,
 ) -> EngineReport:
@@ -124,6 +129,9 @@ def build_engine(
         refit: weights can be replaced later.
         version_compatible: runs with later versions of the same major version too.
         tf32: let 32-bit products be computed with 10 bits of fraction; parity of fp32 is lost.
+        plugins: put TensorRT's plugins in the place of the layers between lengths in a graph of text to
+            speech, compiled ahead of time (``aot``) or called just in time (``jit``); by default there are
+            none.
         bar: show the builder's progress on stderr.
         progress: called with a line for each step.
 
@@ -144,7 +152,13 @@ def build_engine(
         refit=refit,
         version_compatible=version_compatible,
         tf32=tf32,
+        plugins=plugins,
     )
+    if plugins == "aot":  # what is missing is told before anything is done
+        for half in (False, True):
+            compile_kernels(half=half)
+    if plugins == "jit":
+        load_torch(out)
     if out.suffix not in (".engine", ".plan", ".trt"):
         raise ValueError(f"{out}: the name of an engine ends in .engine, .plan or .trt")
     job = Job(
@@ -178,6 +192,10 @@ def build_engine(
                 )
                 parity = str(report)
                 say(f"{source.name}: {parity}; in 32 bits stay {', '.join(kept)}")
+            if plugins:
+                plain, graph = graph, Path(folder) / "plugins.onnx"
+                seen = insert_plugins(plain, graph, plugins, tolerance=record.tolerance, feeds=feeds)
+                say(f"{source.name}: with plugins, {seen}")
             say(f"{source.name}: building with {record.title}")
             job = replace(job, onnx=str(graph), plan=str(temporary))
             try:
@@ -246,6 +264,7 @@ def describe(
     refit: bool = False,
     version_compatible: bool = False,
     tf32: bool = False,
+    plugins: Plugins | None = None,
 ) -> EngineRecord:
     """All that decides what an engine of a graph would be on this machine, before it is built."""
     graph = Graph(onnx)
@@ -255,6 +274,10 @@ def describe(
     if flavour == "tensorrt" and targets:
         raise ValueError("targets are for TensorRT for RTX (--rtx); TensorRT builds for the card at hand")
     ahead = flavour == "tensorrt_rtx"
+    if plugins:
+        if ahead:
+            raise ValueError("plugins are for TensorRT (without --rtx); TensorRT for RTX does not read them")
+        flags[PLUGIN_FLAGS[plugins]] = True
     if ahead and version_compatible:
         raise ValueError(
             "version_compatible is for TensorRT (without --rtx); TensorRT for RTX brings no library for it"
@@ -374,8 +397,11 @@ def _advice(onnx: Path, record: EngineRecord) -> str:
 def command_line(record: EngineRecord, onnx: Path, engine: Path) -> str:
     """The same engine by NVIDIA's own program: ``trtexec``, or ``tensorrt_rtx``; fp32 graphs only.
 
-    A reduced precision is a property of the graph, which ``reduce_precision`` writes.
+    A reduced precision is a property of the graph, which ``reduce_precision`` writes. Plugins of Python it
+    does not know: the command is empty then.
     """
+    if not set(PLUGIN_FLAGS.values()).isdisjoint(record.flags):
+        return ""
     words = ["tensorrt_rtx" if record.flavour == "tensorrt_rtx" else "trtexec"]
     words += [f"--onnx={onnx}", f"--saveEngine={engine}"]
     if record.flavour == "tensorrt":

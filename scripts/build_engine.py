@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   python -m scripts.build_engine --onnx gtcrn.onnx --engine gtcrn.engine --rtx    # for RTX cards, without one
   python -m scripts.build_engine --onnx speaker.onnx --engine speaker.engine \\
       --profile feats:1x200x80/64x200x80/128x3000x80
+  python -m scripts.build_engine --onnx fastspeech.i128.o1024.onnx --engine speech.engine --plugins
   python -m scripts.build_engine --onnx gtcrn.onnx --engine mine.engine --record  # trtexec built it
 """
 
@@ -36,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         "refit": arguments.refit,
         "version_compatible": arguments.version_compatible,
         "tf32": arguments.tf32,
+        "plugins": arguments.plugins,
     }
     try:
         if arguments.record:
@@ -65,7 +67,8 @@ def main(argv: list[str] | None = None) -> int:
         f"{arguments.engine}: {size:.1f} MB, {report.layers} layers, {report.seconds:.1f} s, "
         f"{report.record.title}{'; ' + report.parity if report.parity else ''}"
     )
-    print(f"the same by NVIDIA's own program:\n  {report.command}")
+    if report.command:
+        print(f"the same by NVIDIA's own program:\n  {report.command}")
     return 0
 
 
@@ -132,6 +135,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--refit", action="store_true", help="weights can be replaced later")
     add("--version-compatible", action="store_true", help="runs with later minor versions too")
     add("--tf32", action="store_true", help="32-bit products with 10 bits of fraction; parity is lost")
+    add(
+        "--plugins",
+        nargs="?",
+        choices=("aot", "jit"),
+        const="aot",
+        help="of text to speech, the layers between lengths as plugins: compiled ahead of time (default), or "
+        "called just in time",
+    )
     add("--record", action="store_true", help="write the record of an engine that is there already")
     return parser
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,11 @@ from zoo.artifact.parity import measure_difference
 from zoo.errors import MissingExtraError, SpeechZooError
 from zoo.runtime.enhancement import StreamingSession
 from zoo.runtime.gpu import find_gpu
+from zoo.runtime.graph import Graph
 from zoo.runtime.nvidia import load_library
 from zoo.runtime.onnx import open_session
+from zoo.runtime.synthesis import inputs, parity_texts
+from zoo.runtime.tensorrt import Engine, Loop
 from zoo.streaming.state import StreamingModule
 
 Array = NDArray[np.float32]
@@ -36,6 +40,7 @@ Step = Callable[[Array], Array]  # a hop (1, hop) in, a hop out; states inside
 MODELS = ("fastenhancer_t=speechzoo", "gtcrn=speechzoo")
 REPORT = Path(__file__).parent.parent / "docs" / "gpu.md"
 WARM_UP = 20
+NO_GPU = "there is no NVIDIA GPU, or no driver for it"
 
 
 @dataclass
@@ -83,6 +88,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         for word in arguments.models:
             rows += check_model(word, arguments.frames)
+        rows += check_synthesis(arguments.frames)
     except SpeechZooError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -115,22 +121,54 @@ def check_model(word: str, frames: int) -> list[Row]:
         reference = run(_stepping(session), blocks)
         backends = list(backends_of(model, graph, Path(folder)))
         for backend, precision, make in tqdm(backends, desc=name, disable=not sys.stderr.isatty()):
-            row = Row(name, backend, 100.0 if precision == "fp32" else TOLERANCES[precision].snr_db)
-            rows.append(row)
-            try:
-                begin = time.perf_counter()
-                step = make()
-                row.build_seconds = time.perf_counter() - begin
-                row.snr_db, _ = measure_difference(reference, run(step, blocks))
-                row.median_ms, row.p99_ms = timed(step, blocks, frames)
-            except MissingExtraError as error:
-                row.outcome, row.reason = "not here", str(error)
-            except Exception as error:  # one backend's fault is no reason not to see the others
-                row.reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            else:
-                row.outcome = "passed" if row.snr_db >= row.limit_db else "failed"
-                row.reason = "" if row.outcome == "passed" else f"SNR below {row.limit_db:g} dB"
+            rows.append(Row(name, backend, TOLERANCES[precision].snr_db))
+            judge(rows[-1], make, reference, blocks, frames)
     return rows
+
+
+def check_synthesis(frames: int) -> list[Row]:
+    """Engines of text to speech without plugins and with them, on a text at three speeds."""
+    name, rows = "fastspeech", []
+    if find_gpu() is None:
+        return [Row(name, "tensorrt, with and without plugins", 100.0, "not here", NO_GPU)]
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder) / f"{name}.onnx"
+        converters.export_synthesis(zoo.create_model(name), graph, tokens=128, frames=1024)
+        ids, lengths, _, forced = inputs(parity_texts(1, 128, 1024), 128)
+
+        def speaking(loaded: Callable[..., list[Any]]) -> Step:
+            return lambda alpha: np.asarray(loaded(ids, lengths, alpha, forced)[0])
+
+        def build(precision: Any, plugins: Any) -> Step:
+            engine = Path(folder) / f"{precision}-{plugins}.engine"
+            converters.build_engine(graph, engine, precision=precision, plugins=plugins)
+            return speaking(Engine(engine))
+
+        alphas = np.array([[0.8], [1.0], [1.25]], np.float32)
+        reference = run(speaking(Graph(graph)), alphas)
+        for precision in ("fp32", "fp16"):
+            for plugins in (None, "aot", "jit"):
+                backend = f"tensorrt, {precision}" + (f", plugins {plugins}" if plugins else "")
+                rows.append(Row(name, backend, TOLERANCES[precision].snr_db))
+                judge(rows[-1], partial(build, precision, plugins), reference, alphas, frames)
+    return rows
+
+
+def judge(row: Row, make: Callable[[], Step], reference: Array, blocks: Array, frames: int) -> None:
+    """Make a backend, hold it against the reference, and time it; a fault is its outcome."""
+    try:
+        begin = time.perf_counter()
+        step = make()
+        row.build_seconds = time.perf_counter() - begin
+        row.snr_db, _ = measure_difference(reference, run(step, blocks))
+        row.median_ms, row.p99_ms = timed(step, blocks, frames)
+    except MissingExtraError as error:
+        row.outcome, row.reason = "not here", str(error)
+    except Exception as error:  # one backend's fault is no reason not to see the others
+        row.reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    else:
+        row.outcome = "passed" if row.snr_db >= row.limit_db else "failed"
+        row.reason = "" if row.outcome == "passed" else f"SNR below {row.limit_db:g} dB"
 
 
 def backends_of(
@@ -232,15 +270,13 @@ def _provider(graph: Path, provider: str) -> Step:
     if provider not in names:
         raise MissingExtraError(f"this ONNX Runtime has {', '.join(names)}; onnxruntime-gpu has {provider}")
     if find_gpu() is None:
-        raise MissingExtraError("there is no NVIDIA GPU, or no driver for it")
+        raise MissingExtraError(NO_GPU)
     return _stepping(open_session(graph, providers=[provider]))
 
 
 def _engine(graph: Path, engine: Path, flavour: Any, precision: Any) -> Step:
-    from zoo.runtime.tensorrt import Engine, Loop
-
     if find_gpu() is None:  # before it is built for nothing
-        raise MissingExtraError("there is no NVIDIA GPU, or no driver for it")
+        raise MissingExtraError(NO_GPU)
     converters.build_engine(graph, engine, flavour=flavour, precision=precision)
     return Loop(Engine(engine)).step
 
@@ -277,7 +313,9 @@ def report(rows: list[Row], machine: dict[str, str]) -> str:
         "# Everything that wants a GPU",
         "",
         f"Written by `python -m scripts.gpu_check` on {date.today()}. SNR is to ONNX Runtime on the CPU, on "
-        "the package's own speech, frame by frame; a frame's time has audio going in and coming out in it.",
+        "the package's own speech, frame by frame; a frame's time has audio going in and coming out in it. "
+        "Text to speech has random weights; its SNR is that of mel spectra, and its frame a call, of 128 "
+        "tokens to 1024 frames.",
         "",
         "| | |",
         "|---|---|",

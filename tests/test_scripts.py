@@ -264,6 +264,6 @@ def test_gpu_check_without_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "ONNX Runtime, CPU",
         "PyTorch, cpu",
     ]
-    assert set(outcomes.values()) == {"passed", "not here"} and len(outcomes) == 12
+    assert set(outcomes.values()) == {"passed", "not here"} and len(outcomes) == 13
     assert all(row["reason"] for row in rows if row["outcome"] == "not here")
     assert "| `fastenhancer_t` | PyTorch, cpu | passed | 1" in (tmp_path / "gpu.md").read_text()

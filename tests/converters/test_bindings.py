@@ -63,19 +63,26 @@ except MissingExtraError as error:
 """
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++: for libraries that do nothing")
-def test_names_and_a_start_without_a_gpu(tmp_path: Path) -> None:
+def empty_libraries(folder: Path) -> Path:
+    """A folder of libraries that the bindings load, and that do nothing."""
+    if shutil.which("g++") is None:
+        pytest.skip("needs g++: for libraries that do nothing")
     if importlib.util.find_spec("tensorrt_bindings") is None:
         pytest.skip("needs tensorrt-cu13-bindings")
-    source = tmp_path / "stub.cpp"
+    source = folder / "stub.cpp"
     source.write_text("".join(f'extern "C" void* {name}() {{ return nullptr; }}\n' for name in SYMBOLS))
-    libraries = tmp_path / "libraries"
+    libraries = folder / "libraries"
     libraries.mkdir()
     version = importlib.metadata.version("tensorrt-cu13-bindings").partition(".")[0]
     for name in ("nvinfer", "nvinfer_plugin", "nvonnxparser"):
         file = f"lib{name}.so.{version}"
         command = ["g++", "-shared", "-fPIC", f"-Wl,-soname,{file}", "-o", str(libraries / file), str(source)]
         subprocess.run(command, check=True)
+    return libraries
+
+
+def test_names_and_a_start_without_a_gpu(tmp_path: Path) -> None:
+    libraries = empty_libraries(tmp_path)
     words = [str(libraries), str(packaged("gtcrn")), str(tmp_path / "x.engine")]
     done = subprocess.run(
         [sys.executable, "-c", CODE, *words],

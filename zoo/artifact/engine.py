@@ -23,8 +23,10 @@ from zoo.spec import Tolerance
 VERSION = 1
 Flavour = Literal["tensorrt", "tensorrt_rtx"]
 Precision = Literal["fp32", "fp16", "int8"]
+Plugins = Literal["aot", "jit"]  # compiled ahead of time, into the engine, or called just in time
 Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # least, best, most
 
+PLUGIN_FLAGS: dict[Plugins, str] = {"aot": "aot_plugins", "jit": "jit_plugins"}
 TITLES: dict[str, str] = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}
 # An engine may differ from the training form by this much; TF32 is off.
 TOLERANCES: dict[str, Tolerance] = {
@@ -59,7 +61,8 @@ class EngineRecord:
         precision: ``fp32``, ``fp16`` or ``int8``.
         kept: what of a reduced graph stays in 32 bits.
         profiles: least, best and most shape of every input with a free dimension.
-        flags: builder flags that were set, and ``no_tf32``.
+        flags: builder flags that were set, ``no_tf32``, and one of ``PLUGIN_FLAGS`` if it holds plugins; it
+            loads only where ``jit_plugins`` are known to the library.
         workspace: bytes that a layer may take while the engine runs; 0: the library's own limit.
         targets: compute capabilities that it was built for ahead of time, or none for the card at hand.
         gpu: the card that it was built on; None where none was needed.

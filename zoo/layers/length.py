@@ -47,8 +47,12 @@ class AddPositions(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, C) and mask (B, T) -> (B, T, C), float32 or half precision"""
-        code = self.weight[1 : x.shape[1] + 1].to(x.dtype)  # (T, C)
-        return x + torch.where(mask.unsqueeze(2), code, torch.zeros_like(code[:1]))
+        return add_code(x, self.weight[1 : x.shape[1] + 1].to(x.dtype), mask)
+
+
+def add_code(x: Tensor, code: Tensor, mask: Tensor) -> Tensor:
+    """(B, T, C), a code (T, C) of the same type and mask (B, T) -> (B, T, C): nothing is added to padding"""
+    return x + torch.where(mask.unsqueeze(2), code, torch.zeros_like(code[:1]))
 
 
 def position_code(channels: int, longest: int) -> Tensor:

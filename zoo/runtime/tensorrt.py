@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.artifact.engine import EngineRecord, read_engine_record
+from zoo.artifact.engine import PLUGIN_FLAGS, EngineRecord, read_engine_record
 from zoo.artifact.manifest import Manifest
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.runtime.buckets import choose_bucket, fits
@@ -26,6 +26,7 @@ from zoo.runtime.enhancement import OfflineSession, StreamingSession, enhancemen
 from zoo.runtime.gpu import find_gpu
 from zoo.runtime.loaded import check_record
 from zoo.runtime.nvidia import load_library, make_logger
+from zoo.runtime.plugins import register_plugins
 from zoo.spec import TensorSpec
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Engine:
 
     Args:
         path: the engine; its record lies beside it.
-        graphs: replay calls as CUDA graphs.
+        graphs: replay calls as CUDA graphs, but for engines that call Python.
 
     Attributes:
         record: what lies beside it.
@@ -65,6 +66,9 @@ class Engine:
         refusal = self.record.refusal(self._trt.__version__, find_gpu(self._torch.cuda.current_device()))
         if refusal:
             raise ArtifactError(f"{self.path}: {refusal}; build it here, with scripts.build_engine")
+        calls_python = PLUGIN_FLAGS["jit"] in self.record.flags
+        if calls_python:
+            register_plugins()
         self._log = make_logger(self._trt)
         self._runtime = self._trt.Runtime(self._log)
         self._engine = self._runtime.deserialize_cuda_engine(self.path.read_bytes())
@@ -80,7 +84,7 @@ class Engine:
         if self.manifest is not None:
             check_record(self.path, self.manifest, self.inputs, self.outputs)
         self._stream = self._torch.cuda.Stream()
-        self._graphs = graphs
+        self._graphs = graphs and not calls_python
         self._bound: dict[tuple[Shape, ...], _Bound] = {}
         self._buffers: dict[str, Tensor] = {}
 
