@@ -340,7 +340,9 @@ def fragile(graph: onnx.GraphProto, keep: Sequence[str] = (), recurrent: bool = 
             node.name for node in nodes if node.op_type in RECURRENT and recurrent and not states
         ],
         "statistics, powers and logarithms": [node.name for node in nodes if node.op_type in STATISTICS],
-        "numbers that are rounded, and compared then": _leading_to(nodes, _rounded(nodes)),
+        "numbers that are rounded, and compared then": _with_copies(
+            nodes, _leading_to(nodes, _rounded(nodes))
+        ),
     }
     for part in keep:
         own = [node for node in nodes if any(part in name for name in node.input)]
@@ -358,6 +360,13 @@ def _rounded(nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
     rounding = [node for node in nodes if node.op_type == "Round"]
     after = set(_following(nodes, rounding))
     return rounding + [node for node in nodes if node.op_type in COMPARISONS and node.name in after]
+
+
+def _with_copies(nodes: Sequence[onnx.NodeProto], names: Sequence[str]) -> list[str]:
+    """Nodes, and those that only copy what they give."""
+    given = {output for node in nodes if node.name in names for output in node.output}
+    copies = [node.name for node in nodes if node.op_type == "Identity" and node.input[0] in given]
+    return sorted({*names, *copies})
 
 
 def _readers(nodes: Sequence[onnx.NodeProto], part: str) -> list[onnx.NodeProto]:

@@ -341,8 +341,7 @@ def _check_on_gpu(onnx: Path, engine: Path, record: EngineRecord) -> ParityRepor
     if gpu is None or record.refusal(record.library, gpu) or record.manifest is None:
         return None
     manifest = graph.manifest
-    known = isinstance(manifest, EnhancementManifest | SynthesisManifest)
-    if not known or "no_tf32" not in record.flags:
+    if not isinstance(manifest, EnhancementManifest | SynthesisManifest) or "no_tf32" not in record.flags:
         return None
     beside = record_path(engine)
     beside.write_text(record.to_json())
