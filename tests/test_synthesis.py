@@ -18,6 +18,7 @@ from onnx import numpy_helper
 
 import zoo
 from converters.precision import check_reduced, own_feeds, reduce_precision
+from converters.profiles import complete_profiles
 from converters.synthesis import default_buckets, export_synthesis
 from converters.tracing import FORBIDDEN
 from scripts import export_synthesis as script
@@ -556,6 +557,8 @@ def test_engines_speak(
 def test_an_engine_of_a_free_batch(graphs: Path, tmp_path: Path, card: type[InPlaceOfEngine]) -> None:
     """No more texts at once than it was built for, and no fewer."""
     (graph,) = (graphs / "many").glob("*.onnx")
+    declared = complete_profiles(Graph(graph).inputs, {}, manifest_of(graph).ranges)
+    assert declared["ids"] == ((1, 16), (4, 16), (16, 16)) and declared["alpha"] == ((1,), (4,), (16,))
     shapes = ((2, 16), (2, 16), (3, 16))
     engine = engine_of(graph, tmp_path / "x.engine", profiles={"ids": shapes})
     texts = [Utterance(tuple(range(1, 5 + i))) for i in range(4)]
