@@ -56,7 +56,8 @@ class Deployment:
             ArtifactError: some are missing, or an engine has no record, or is of another size, batch or
                 precision.
         """
-        if not (self.use_engines and any(path.is_file() for path in self.paths)):
+        there = [path for path in self.paths if path.is_file()]
+        if not (self.use_engines and there):
             missing = [path for path in self.graphs if not path.is_file()]
             if missing:
                 raise ArtifactError(
@@ -64,6 +65,12 @@ class Deployment:
                     f"scripts.export_synthesis --config, engines with scripts.build_engine --config"
                 )
             return self.graphs
+        if len(there) < len(self.paths):
+            missing = [path for path in self.paths if path not in there]
+            raise ArtifactError(
+                f"{self.source}: {missing[0]} is not there, and {there[0]} is; build it with "
+                f"scripts.build_engine --config {self.source}, or set use_trt to False to run the graphs"
+            )
         for path, (tokens, frames) in zip(self.paths, self.buckets, strict=True):
             record = find_engine_record(path)
             manifest = engine_manifest(path, record)
