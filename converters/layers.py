@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from zoo.artifact.engine import TOLERANCES, Precision
 from zoo.artifact.parity import measure_difference
 from zoo.spec import Tolerance
 
@@ -31,6 +32,8 @@ Runner = Callable[..., Sequence[Any]]
 
 # Of layers, whose values may be small beside rounding: an error counts if it is large by both measures.
 LAYER_TOLERANCE = Tolerance(snr_db=80.0, max_error=1e-4)
+LAYER_TOLERANCES: dict[Precision, Tolerance] = {"fp32": LAYER_TOLERANCE, "fp16": TOLERANCES["fp16"]}
+ANY = Tolerance(float("-inf"), float("inf"))
 
 
 @dataclass(frozen=True)
@@ -144,12 +147,13 @@ def verify_layers(
     inputs: Sequence[str],
     outputs: Sequence[str],
     states: int = 0,
-    tolerance: Tolerance = LAYER_TOLERANCE,
+    precision: Precision = "fp32",
+    tolerance: Tolerance | None = None,
     valid: Valid | None = None,
     within: str = "",
     inputs_of: Sequence[str] = (),
     opset: int = 23,
-    build: Callable[[Path, Path], object] | None = None,
+    build: Callable[..., object] | None = None,
 ) -> list[Layer]:
     """Compare every module's output in PyTorch with a backend's.
 
@@ -159,27 +163,38 @@ def verify_layers(
         against: the backend.
         inputs, outputs: names of what the module takes and gives, the states behind all others.
         states: how many there are; each run feeds its own back.
-        tolerance: what a layer may differ; it fails where both figures are beyond it.
+        precision: ``fp32``, or ``fp16`` for ``onnx`` and ``engine``: the graph that such engines are built
+            from, which gives all in 32 bits. PyTorch stays in fp32.
+        tolerance: what a layer may differ; it fails where both figures are beyond it. By default that of
+            ``LAYER_TOLERANCES``.
         valid: cuts a named activation of a numbered call down to what counts, where inputs are padded.
         within: path of the submodule whose modules are compared, and whose paths begin there; "": all.
         inputs_of: last names of modules whose first input is compared too, for what no module gives.
         opset: of ONNX.
-        build: makes an engine from an ONNX file, for ``engine``.
+        build: makes an engine from an ONNX file, for ``engine``; as ``build_engine``.
 
     Returns:
         one record a layer: those that fail first, by the call and the order in which they do.
 
     Raises:
-        ValueError: an unknown backend, or an activation that a backend gives in another shape.
+        ValueError: an unknown backend, a precision that it does not have, or an activation that a backend
+            gives in another shape.
+        ArtifactError: the graph cannot be reduced, or an engine of it cannot be built or run.
     """
     if against not in BACKENDS:
         raise ValueError(f"backend {against!r} is none of {', '.join(BACKENDS)}")
+    if precision not in LAYER_TOLERANCES or (precision != "fp32" and against not in ("onnx", "engine")):
+        raise ValueError(f"{against} in {precision} is not compared; take fp32, or fp16 of onnx or engine")
+    tolerance = tolerance or LAYER_TOLERANCES[precision]
     zeros = _zero_states(module, calls[0], states)
     probed = Probed(module, outputs, within, inputs_of).eval()
     example = tuple(torch.from_numpy(np.ascontiguousarray(value)) for value in (*calls[0], *zeros))
     cut = valid or (lambda name, value, call: value)
     with tempfile.TemporaryDirectory() as folder, probed.watching():
-        candidate, names = _open(against, probed, example, inputs, Path(folder), opset, build)
+        feeds = [dict(zip(inputs, (*call, *zeros), strict=True)) for call in calls]
+        candidate, names = _open(
+            against, probed, example, inputs, Path(folder), opset, precision, feeds, build
+        )
         common: dict[str, list[tuple[Array, Array]]] = {}
         memory: tuple[Sequence[Any], Sequence[Any]] = (zeros, zeros)
         for number, call in enumerate(calls):
@@ -248,7 +263,9 @@ def _open(
     inputs: Sequence[str],
     folder: Path,
     opset: int,
-    build: Callable[[Path, Path], object] | None,
+    precision: Precision,
+    feeds: Sequence[dict[str, Array]],
+    build: Callable[..., object] | None,
 ) -> tuple[Runner, list[str]]:
     """What runs a probed network, from a file, and the names of what it gives."""
     if against == "torchscript":
@@ -273,13 +290,20 @@ def _open(
     path, shapes = folder / "probed.onnx", ((None,) * len(example),)
     proto = tracing.trace(probed, example, inputs, probed.own, shapes, opset)
     onnx.save(proto, path)
-    if against == "onnx":
+    if against == "onnx" and precision == "fp32":
         return Graph(path), probed.names
+    if against == "onnx":
+        from converters.precision import write_reduced
+
+        return write_reduced(path, folder / "reduced.onnx", precision, feeds)[1], probed.names
     from converters.tensorrt import build_engine
     from zoo.runtime.tensorrt import Engine
 
     engine = folder / "probed.engine"
-    (build or build_engine)(path, engine)
+    options: dict[str, Any] = {}
+    if precision != "fp32":  # the layers are judged here, one by one
+        options = {"precision": precision, "feeds": feeds, "tolerance": ANY}
+    (build or build_engine)(path, engine, **options)
     loaded = Engine(engine)
     found = [spec.name for spec in loaded.outputs]
     order = [found.index(value.name) for value in proto.graph.output]

@@ -27,6 +27,7 @@ from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError, ParityError
 from zoo.runtime.enhancement import StreamingSession, session_over
 from zoo.runtime.graph import Graph, session_options
+from zoo.runtime.loaded import Loaded, as_array
 from zoo.runtime.speaker import GraphSpeakerSession
 from zoo.runtime.synthesis import inputs, parity_texts
 from zoo.spec import Tolerance
@@ -78,21 +79,7 @@ def reduce_precision(
     """
     graph = Graph(source)
     feeds = own_feeds(graph) if feeds is None else feeds
-    proto = onnx.load(source)
-    try:
-        with quiet():  # advice on preparation, and on numbers too small for 16 bits, which the gate judges
-            if precision == "fp16":
-                kept = _to_fp16(proto, fragile(proto.graph, keep, recurrent), out)
-            else:
-                kept = _to_int8(proto, fragile(proto.graph, keep, recurrent), feeds, out)
-        reduced = Graph(out, options=as_written())
-    except ArtifactError:
-        out.unlink(missing_ok=True)
-        raise
-    except Exception as error:  # the tools' own errors share no other base
-        out.unlink(missing_ok=True)
-        reason = (str(error) or type(error).__name__).splitlines()[0][:300]
-        raise ArtifactError(f"{source}: it cannot be made {precision} ({reason}); take fp32") from error
+    kept, reduced = write_reduced(source, out, precision, feeds, keep=keep, recurrent=recurrent)
     try:
         return kept, check_reduced(graph, reduced, feeds, tolerance or TOLERANCES[precision])
     except ParityError:
@@ -100,8 +87,45 @@ def reduce_precision(
         raise
 
 
-def check_reduced(graph: Graph, reduced: Graph, feeds: Feeds, tolerance: Tolerance) -> ParityReport:
-    """Hold a reduced graph against its source: enhancers on speech, a stream at a time, others on ``feeds``.
+def write_reduced(
+    source: Path,
+    out: Path,
+    precision: Precision,
+    feeds: Feeds,
+    *,
+    keep: Sequence[str] = (),
+    recurrent: bool = True,
+) -> tuple[tuple[str, ...], Graph]:
+    """Write a graph that computes in fewer bits, and load it; nothing is compared.
+
+    Args: as ``reduce_precision``.
+
+    Returns:
+        what stays in 32 bits, for people; and the graph in ONNX Runtime.
+
+    Raises:
+        ArtifactError: the tool fails on this graph; no file is left.
+    """
+    proto = onnx.load(source)
+    try:
+        with quiet():  # advice on preparation, and on numbers too small for 16 bits, which the gate judges
+            if precision == "fp16":
+                kept = _to_fp16(proto, fragile(proto.graph, keep, recurrent), out)
+            else:
+                kept = _to_int8(proto, fragile(proto.graph, keep, recurrent), feeds, out)
+        return kept, Graph(out, options=as_written())
+    except ArtifactError:
+        out.unlink(missing_ok=True)
+        raise
+    except Exception as error:  # the tools' own errors share no other base
+        out.unlink(missing_ok=True)
+        reason = (str(error) or type(error).__name__).splitlines()[0][:300]
+        raise ArtifactError(f"{source}: it cannot be made {precision} ({reason}); take fp32") from error
+
+
+def check_reduced(graph: Graph, reduced: Loaded, feeds: Feeds, tolerance: Tolerance) -> ParityReport:
+    """Hold a reduced graph, or an engine, against its source: enhancers on speech, a stream at a time, others
+    on ``feeds``.
 
     Raises:
         ParityError: it differs by more than the tolerance.
@@ -119,7 +143,8 @@ def check_reduced(graph: Graph, reduced: Graph, feeds: Feeds, tolerance: Toleran
     reports = []
     for feed in feeds:
         values = [feed[spec.name] for spec in graph.inputs]
-        for spec, a, b in zip(graph.outputs, graph(*values), reduced(*values), strict=True):
+        found = map(as_array, reduced(*values))
+        for spec, a, b in zip(graph.outputs, graph(*values), found, strict=True):
             if np.issubdtype(np.asarray(a).dtype, np.integer) and not np.array_equal(a, b):
                 raise ParityError(f"{spec.name}: expected {np.ravel(a)[:8]}, got {np.ravel(b)[:8]}")
             if np.issubdtype(np.asarray(a).dtype, np.floating) and np.any(a):
@@ -315,7 +340,9 @@ def fragile(graph: onnx.GraphProto, keep: Sequence[str] = (), recurrent: bool = 
             node.name for node in nodes if node.op_type in RECURRENT and recurrent and not states
         ],
         "statistics, powers and logarithms": [node.name for node in nodes if node.op_type in STATISTICS],
-        "numbers that are rounded, and compared then": _leading_to(nodes, _rounded(nodes)),
+        "numbers that are rounded, and compared then": _with_copies(
+            nodes, _leading_to(nodes, _rounded(nodes))
+        ),
     }
     for part in keep:
         own = [node for node in nodes if any(part in name for name in node.input)]
@@ -333,6 +360,13 @@ def _rounded(nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
     rounding = [node for node in nodes if node.op_type == "Round"]
     after = set(_following(nodes, rounding))
     return rounding + [node for node in nodes if node.op_type in COMPARISONS and node.name in after]
+
+
+def _with_copies(nodes: Sequence[onnx.NodeProto], names: Sequence[str]) -> list[str]:
+    """Nodes, and those that only copy what they give."""
+    given = {output for node in nodes if node.name in names for output in node.output}
+    copies = [node.name for node in nodes if node.op_type == "Identity" and node.input[0] in given]
+    return sorted({*names, *copies})
 
 
 def _readers(nodes: Sequence[onnx.NodeProto], part: str) -> list[onnx.NodeProto]:

@@ -26,7 +26,7 @@ from converters.tracing import OPSETS, save, tensor_specs, toolchain, trace
 from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
-from zoo.errors import ParityError
+from zoo.errors import ArtifactError, ParityError
 from zoo.models.fastspeech.model import FastSpeech, Prediction
 from zoo.runtime.graph import Graph
 from zoo.runtime.synthesis import (
@@ -132,6 +132,37 @@ def export_buckets(
         )
         for tokens, frames in buckets or default_buckets(model)
     }
+
+
+def export_or_keep(
+    model: FastSpeech,
+    out: str | os.PathLike[str],
+    *,
+    tokens: int,
+    frames: int,
+    batch: int | Literal["batch"] = 1,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> ParityReport | None:
+    """Export a network at one size unless the file is there already.
+
+    Args:
+        force: replace a file that is there, whatever it is.
+        model, out, tokens, frames, batch, progress: as ``export_synthesis``.
+
+    Returns:
+        how close the file comes, or None if it was there and is the same.
+
+    Raises:
+        ArtifactError: a file is there that is something else.
+        ParityError, ValueError: as ``export_synthesis``.
+    """
+    path = Path(out)
+    if not path.exists() or force:
+        return export_synthesis(model, path, tokens=tokens, frames=frames, batch=batch, progress=progress)
+    if not is_export_of(path, model, tokens=tokens, frames=frames, batch=batch):
+        raise ArtifactError(f"{path}: it is there, of other weights or another size; --force replaces it")
+    return None
 
 
 def default_buckets(model: FastSpeech) -> list[tuple[int, int]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from converters.layers import LAYER_TOLERANCE, Backend, Layer, Valid, verify_layers
+from converters.layers import Backend, Layer, Valid, verify_layers
 from converters.synthesis import SynthesisGraph, default_buckets
+from converters.tracing import OPSETS
+from zoo.artifact.engine import Precision
 from zoo.errors import TextError
 from zoo.models.fastspeech.model import FastSpeech
 from zoo.runtime.synthesis import Utterance, inputs
@@ -34,8 +35,9 @@ def verify_synthesis_layers(
     *,
     bucket: tuple[int, int] | None = None,
     own_durations: bool = False,
-    tolerance: Tolerance = LAYER_TOLERANCE,
-    build: Callable[[Path, Path], object] | None = None,
+    precision: Precision = "fp32",
+    tolerance: Tolerance | None = None,
+    build: Callable[..., object] | None = None,
 ) -> list[Layer]:
     """Compare every module's output in PyTorch with a backend's, both padded to one size.
 
@@ -48,7 +50,7 @@ def verify_synthesis_layers(
         against: ``onnx`` or ``engine``.
         bucket: tokens and frames; by default the smallest of the model's sizes that holds the texts.
         own_durations: each takes the durations that it predicts itself.
-        tolerance, build, Returns: as ``verify_layers``.
+        precision, tolerance, build, Returns: as ``verify_layers``.
 
     Raises:
         TextError: a text that does not fit.
@@ -71,7 +73,9 @@ def verify_synthesis_layers(
         against,
         inputs=["ids", "lengths", "alpha", "forced"],
         outputs=["mel", "mel_lengths", "durations"],
+        precision=precision,
         tolerance=tolerance,
+        opset=OPSETS[0],  # as the files that engines are built from
         valid=_valid(model, [(len(own), frames) for own, frames in durations]),
         within="model",
         inputs_of=_INPUTS_OF,

@@ -30,7 +30,7 @@ from converters.files import gate
 from converters.passes import elus_in_parts
 from converters.plugin_nodes import insert_plugins
 from converters.plugins import compile_kernels
-from converters.precision import RECURRENT_LAYERS, Feeds, reduce_precision
+from converters.precision import RECURRENT_LAYERS, Feeds, check_reduced, own_feeds, reduce_precision
 from converters.profiles import complete_profiles, parse_profiles
 from zoo.artifact.engine import (
     PLUGIN_FLAGS,
@@ -44,7 +44,7 @@ from zoo.artifact.engine import (
     system,
 )
 from zoo.artifact.golden import parity_speech
-from zoo.artifact.manifest import EnhancementManifest
+from zoo.artifact.manifest import EnhancementManifest, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.digest import sha256_of
 from zoo.errors import ArtifactError, MissingExtraError
@@ -53,7 +53,7 @@ from zoo.runtime.enhancement import session_over
 from zoo.runtime.gpu import find_gpu
 from zoo.runtime.graph import Graph
 from zoo.runtime.nvidia import load_library
-from zoo.runtime.tensorrt import load_torch, open_session
+from zoo.runtime.tensorrt import Engine, load_torch, open_session
 from zoo.spec import Tolerance
 
 Progress = Callable[[str], None]
@@ -109,8 +109,8 @@ def build_engine(
     """Build an engine, with its record beside it.
 
     TensorRT builds for the card at hand and needs it; TensorRT for RTX builds ahead of time for the cards of
-    ``targets`` and needs none. Where a card is at hand, the engine of an enhancer is then run on it and held
-    against the recording in the graph.
+    ``targets`` and needs none. Where a card is at hand, the engine of an enhancer, or of text to speech, is
+    then run on it and held against the graph.
 
     Args:
         onnx: the graph.
@@ -353,7 +353,9 @@ def _readable(source: Path, folder: Path, flavour: Flavour) -> Path:
 
 
 def _check_on_gpu(onnx: Path, engine: Path, record: EngineRecord) -> ParityReport | None:
-    """Hold an enhancer's engine against its graph in ONNX Runtime, if it can run here.
+    """Hold an engine against its graph in ONNX Runtime, if it can run here.
+
+    An enhancer's on speech, one for text to speech on texts with forced durations, others not.
 
     Raises:
         ParityError: it differs by more than its precision may.
@@ -362,11 +364,14 @@ def _check_on_gpu(onnx: Path, engine: Path, record: EngineRecord) -> ParityRepor
     if gpu is None or record.refusal(record.library, gpu) or record.manifest is None:
         return None
     manifest = graph.manifest
-    if not isinstance(manifest, EnhancementManifest) or "no_tf32" not in record.flags:
+    if not isinstance(manifest, EnhancementManifest | SynthesisManifest) or "no_tf32" not in record.flags:
         return None
     beside = record_path(engine)
     beside.write_text(record.to_json())
     try:
+        if isinstance(manifest, SynthesisManifest):
+            forced = [feed for feed in own_feeds(graph) if (feed["forced"] >= 0).any()]
+            return check_reduced(graph, Engine(engine), forced, record.tolerance)
         computed = open_session(engine)
         speech = parity_speech(manifest.front_end.sample_rate)[None]
         return compare(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ArtifactError, SpeechZooError
+
+if TYPE_CHECKING:
+    from converters.tensorrt import EngineReport
 
 EXAMPLES = """examples:
   python -m scripts.build_engine --onnx gtcrn.onnx --engine gtcrn.engine --fp16   # for the GPU at hand
@@ -16,11 +19,21 @@ EXAMPLES = """examples:
       --profile feats:1x200x80/64x200x80/128x3000x80
   python -m scripts.build_engine --onnx fastspeech.i128.o1024.onnx --engine speech.engine --plugins
   python -m scripts.build_engine --onnx gtcrn.onnx --engine mine.engine --record  # trtexec built it
+  python -m scripts.build_engine --config trt_multi_engine.yaml --weights checkpoint_012000.pt
+
+A configuration file as the public implementation of FastSpeech has it names the engines, with their sizes,
+batch, precision and workspace. Each is built from the graph beside it (.onnx), which is exported if it is not
+there. What is there already is kept if it is the same in all that decides.
 """
+# What such a file says itself; given beside it they are an error.
+CONFIGURED = ("onnx", "engine", "keep", "calibration", "profile", "workspace", "record")
+ONLY_CONFIGURED = ("weights", "model", "force")
 
 
 def main(argv: list[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    _check(parser, arguments)
     try:
         from converters.tensorrt import build_engine, record_engine
     except ModuleNotFoundError as error:
@@ -30,16 +43,25 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     described = {
         "flavour": "tensorrt_rtx" if arguments.rtx or arguments.target else "tensorrt",
-        "precision": arguments.precision,
-        "profiles": ",".join(arguments.profile) or None,
         "targets": arguments.target or None,
-        "workspace": arguments.workspace << 20,
         "refit": arguments.refit,
         "version_compatible": arguments.version_compatible,
         "tf32": arguments.tf32,
         "plugins": arguments.plugins,
     }
+    shown = {
+        "timing_cache": arguments.timing_cache,
+        "bar": sys.stderr.isatty(),
+        "progress": lambda line: print(line, file=sys.stderr),
+    }
     try:
+        if arguments.config:
+            return _build_configured(arguments, described, shown)
+        described |= {
+            "precision": arguments.precision,
+            "profiles": ",".join(arguments.profile) or None,
+            "workspace": arguments.workspace << 20,
+        }
         if arguments.record:
             record = record_engine(arguments.onnx, arguments.engine, **described)
             print(f"{arguments.engine}: recorded as an engine of {record.title}")
@@ -49,9 +71,7 @@ def main(argv: list[str] | None = None) -> int:
             arguments.engine,
             keep=arguments.keep,
             feeds=_calibration(arguments),
-            timing_cache=arguments.timing_cache,
-            bar=sys.stderr.isatty(),
-            progress=lambda line: print(line, file=sys.stderr),
+            **shown,
             **described,
         )
     except (SpeechZooError, ValueError) as error:
@@ -60,16 +80,52 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; nothing is left", file=sys.stderr)
         return 130
-    for warning in report.warnings:
-        print(f"warning: {' '.join(warning.split())}", file=sys.stderr)
-    size = arguments.engine.stat().st_size / 1e6
-    print(
-        f"{arguments.engine}: {size:.1f} MB, {report.layers} layers, {report.seconds:.1f} s, "
-        f"{report.record.title}{'; ' + report.parity if report.parity else ''}"
-    )
+    _tell(report)
     if report.command:
         print(f"the same by NVIDIA's own program:\n  {report.command}")
     return 0
+
+
+def _build_configured(arguments: argparse.Namespace, described: dict[str, Any], shown: dict[str, Any]) -> int:
+    """Every engine of a configuration file."""
+    import zoo
+    from converters.deployment import build_deployment
+    from zoo.models.fastspeech.deployment import read_deployment
+
+    model = None
+    if arguments.weights:
+        model = zoo.create_model(arguments.model or "fastspeech", arguments.weights)
+    deployment = read_deployment(arguments.config)
+    reports = build_deployment(deployment, model=model, force=arguments.force, described=described, **shown)
+    for path, report in reports.items():
+        if report is None:
+            print(f"{path}: there already, the same")
+        else:
+            _tell(report)
+    return 0
+
+
+def _tell(report: EngineReport) -> None:
+    for warning in report.warnings:
+        print(f"warning: {' '.join(warning.split())}", file=sys.stderr)
+    size = report.path.stat().st_size / 1e6
+    print(
+        f"{report.path}: {size:.1f} MB, {report.layers} layers, {report.seconds:.1f} s, "
+        f"{report.record.title}{'; ' + report.parity if report.parity else ''}"
+    )
+
+
+def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Options that do not go together end the program."""
+    unfit = CONFIGURED if arguments.config else ONLY_CONFIGURED
+    given = [name for name in unfit if getattr(arguments, name)]
+    if arguments.config and arguments.precision != "fp32":
+        given.append(arguments.precision)
+    if given:
+        where = "the file of --config says that" if arguments.config else "it goes with --config"
+        parser.error(f"--{given[0]}: {where}; leave it out")
+    if not arguments.config and not (arguments.onnx and arguments.engine):
+        parser.error("either --onnx GRAPH and --engine FILE or --config YAML is needed")
 
 
 def _calibration(arguments: argparse.Namespace) -> list[dict[str, Any]] | None:
@@ -96,8 +152,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--onnx", type=Path, required=True, help="the graph")
-    add("--engine", type=Path, required=True, help="the file to write; its record lies beside it")
+    add("--onnx", type=Path, help="the graph")
+    add("--engine", type=Path, help="the file to write; its record lies beside it")
+    add("--config", type=Path, metavar="YAML", help="engines, sizes, batch and precision from such a file")
+    add("--weights", help="with --config: of the graphs that are not there; a tag, or a checkpoint's path")
+    add("--model", help="with --config: registered name (default fastspeech)")
+    add("--force", action="store_true", help="with --config: replace files that exist")
     add("--rtx", action="store_true", help="TensorRT for RTX: ahead of time, no GPU needed")
     add("--target", nargs="+", metavar="8.9", help="compute capabilities of the RTX cards (default all)")
     precision = parser.add_mutually_exclusive_group()

@@ -7,10 +7,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import converters
 import zoo
 from scripts.exporting import bucket
-from zoo.errors import ArtifactError, SpeechZooError
+from zoo.errors import SpeechZooError
 
 EXAMPLES = """examples:
   python -m scripts.export_synthesis --weights checkpoint_012000.pt --output graphs/
@@ -59,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> dict[Path, object]:
-    from converters.synthesis import default_buckets, file_name, is_export_of
+    from converters.synthesis import default_buckets, export_or_keep, file_name
     from zoo.models.fastspeech.deployment import read_deployment
 
     if arguments.weights is None:
@@ -73,19 +72,13 @@ def _export(arguments: argparse.Namespace) -> dict[Path, object]:
         buckets = arguments.buckets or default_buckets(model)
         sizes = {arguments.output / file_name(model, *size): size for size in buckets}
         batch, force = arguments.batch if arguments.batch is not None else 1, arguments.force
-    reports: dict[Path, object] = {}
-    for path, (tokens, frames) in sizes.items():
-        size = {"tokens": tokens, "frames": frames, "batch": batch or "batch"}
-        if path.exists() and not force:
-            if not is_export_of(path, model, **size):
-                raise ArtifactError(
-                    f"{path}: it is there, of other weights or another size; --force replaces it"
-                )
-            reports[path] = None
-            continue
-        say = partial(print, file=sys.stderr)
-        reports[path] = converters.export_synthesis(model, path, **size, progress=say)
-    return reports
+    say = partial(print, file=sys.stderr)
+    return {
+        path: export_or_keep(
+            model, path, tokens=tokens, frames=frames, batch=batch or "batch", force=force, progress=say
+        )
+        for path, (tokens, frames) in sizes.items()
+    }
 
 
 if __name__ == "__main__":

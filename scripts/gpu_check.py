@@ -9,11 +9,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,23 +25,26 @@ import zoo
 from zoo.artifact.engine import TOLERANCES
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.parity import measure_difference
-from zoo.errors import MissingExtraError, SpeechZooError
+from zoo.errors import MissingExtraError, ParityError, SpeechZooError
 from zoo.runtime.enhancement import StreamingSession
 from zoo.runtime.gpu import find_gpu
-from zoo.runtime.graph import Graph
 from zoo.runtime.nvidia import load_library
 from zoo.runtime.onnx import open_session
-from zoo.runtime.synthesis import inputs, parity_texts
-from zoo.runtime.tensorrt import Engine, Loop
+from zoo.runtime.synthesis import Utterance, parity_texts
 from zoo.streaming.state import StreamingModule
+
+if TYPE_CHECKING:
+    from zoo.models.fastspeech.model import FastSpeech
 
 Array = NDArray[np.float32]
 Step = Callable[[Array], Array]  # a hop (1, hop) in, a hop out; states inside
 
-MODELS = ("fastenhancer_t=speechzoo", "gtcrn=speechzoo")
+MODELS = ("fastenhancer_t=speechzoo", "gtcrn=speechzoo", "fastspeech")
+BUCKET = (32, 256)  # tokens and frames at which text to speech is checked
 REPORT = Path(__file__).parent.parent / "docs" / "gpu.md"
+# In the place of text to speech's layers between lengths, by flavour.
+PLUGINS: dict[str, tuple[Any, ...]] = {"tensorrt": (None, "aot", "jit"), "tensorrt_rtx": (None,)}
 WARM_UP = 20
-NO_GPU = "there is no NVIDIA GPU, or no driver for it"
 
 
 @dataclass
@@ -51,9 +55,10 @@ class Row:
         model, backend: which.
         outcome: ``passed``, ``failed``, or ``not here``: what it needs is missing.
         reason: why, unless it passed.
-        snr_db: of the whole speech, to ONNX Runtime on the CPU.
+        snr_db: of the whole speech, to ONNX Runtime on the CPU; of text to speech that of its frames, or of
+            the layer that is furthest from PyTorch.
         limit_db: least that is allowed.
-        median_ms, p99_ms: of a frame, audio in and out included.
+        median_ms, p99_ms: of a frame, audio in and out included; of text to speech, of a text.
         build_seconds: until it could run.
     """
 
@@ -70,7 +75,9 @@ class Row:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.gpu_check", description=__doc__.split(":")[0])
-    parser.add_argument("--models", nargs="+", default=MODELS, metavar="MODEL=WEIGHTS", help="streaming ones")
+    parser.add_argument(
+        "--models", nargs="+", default=MODELS, metavar="MODEL=WEIGHTS", help="streaming ones, and fastspeech"
+    )
     parser.add_argument("--frames", type=int, default=500, help="timed frames of each (default 500)")
     parser.add_argument("--report", type=Path, default=REPORT, help="Markdown; JSON lies beside it")
     parser.add_argument(
@@ -88,7 +95,6 @@ def main(argv: list[str] | None = None) -> int:
     try:
         for word in arguments.models:
             rows += check_model(word, arguments.frames)
-        rows += check_synthesis(arguments.frames)
     except SpeechZooError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -104,10 +110,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def check_model(word: str, frames: int) -> list[Row]:
     """Every backend with one model."""
+    from zoo.models.fastspeech.model import FastSpeech
+
     name, _, weights = word.partition("=")
     model = zoo.create_model(name, weights or None)
+    if isinstance(model, FastSpeech):
+        return check_synthesis(model, frames)
     if not isinstance(model, StreamingModule) or not model.spec.streaming:
-        raise SpeechZooError(f"{name} has no stream; name models that have one")
+        raise SpeechZooError(f"{name} has no stream; name models that have one, or fastspeech")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / f"{name}.onnx"
@@ -121,47 +131,22 @@ def check_model(word: str, frames: int) -> list[Row]:
         reference = run(_stepping(session), blocks)
         backends = list(backends_of(model, graph, Path(folder)))
         for backend, precision, make in tqdm(backends, desc=name, disable=not sys.stderr.isatty()):
-            rows.append(Row(name, backend, TOLERANCES[precision].snr_db))
-            judge(rows[-1], make, reference, blocks, frames)
+            row = Row(name, backend, 100.0 if precision == "fp32" else TOLERANCES[precision].snr_db)
+            rows.append(row)
+            with judged(row):
+                begin = time.perf_counter()
+                step = make()
+                row.build_seconds = time.perf_counter() - begin
+                row.snr_db, _ = measure_difference(reference, run(step, blocks))
+                row.median_ms, row.p99_ms = timed(step, blocks, frames)
     return rows
 
 
-def check_synthesis(frames: int) -> list[Row]:
-    """Engines of text to speech without plugins and with them, on a text at three speeds."""
-    name, rows = "fastspeech", []
-    if find_gpu() is None:
-        return [Row(name, "tensorrt, with and without plugins", 100.0, "not here", NO_GPU)]
-    with tempfile.TemporaryDirectory() as folder:
-        graph = Path(folder) / f"{name}.onnx"
-        converters.export_synthesis(zoo.create_model(name), graph, tokens=128, frames=1024)
-        ids, lengths, _, forced = inputs(parity_texts(1, 128, 1024), 128)
-
-        def speaking(loaded: Callable[..., list[Any]]) -> Step:
-            return lambda alpha: np.asarray(loaded(ids, lengths, alpha, forced)[0])
-
-        def build(precision: Any, plugins: Any) -> Step:
-            engine = Path(folder) / f"{precision}-{plugins}.engine"
-            converters.build_engine(graph, engine, precision=precision, plugins=plugins)
-            return speaking(Engine(engine))
-
-        alphas = np.array([[0.8], [1.0], [1.25]], np.float32)
-        reference = run(speaking(Graph(graph)), alphas)
-        for precision in ("fp32", "fp16"):
-            for plugins in (None, "aot", "jit"):
-                backend = f"tensorrt, {precision}" + (f", plugins {plugins}" if plugins else "")
-                rows.append(Row(name, backend, TOLERANCES[precision].snr_db))
-                judge(rows[-1], partial(build, precision, plugins), reference, alphas, frames)
-    return rows
-
-
-def judge(row: Row, make: Callable[[], Step], reference: Array, blocks: Array, frames: int) -> None:
-    """Make a backend, hold it against the reference, and time it; a fault is its outcome."""
+@contextmanager
+def judged(row: Row) -> Iterator[None]:
+    """What is done inside passes, or the row says why not."""
     try:
-        begin = time.perf_counter()
-        step = make()
-        row.build_seconds = time.perf_counter() - begin
-        row.snr_db, _ = measure_difference(reference, run(step, blocks))
-        row.median_ms, row.p99_ms = timed(step, blocks, frames)
+        yield
     except MissingExtraError as error:
         row.outcome, row.reason = "not here", str(error)
     except Exception as error:  # one backend's fault is no reason not to see the others
@@ -169,6 +154,75 @@ def judge(row: Row, make: Callable[[], Step], reference: Array, blocks: Array, f
     else:
         row.outcome = "passed" if row.snr_db >= row.limit_db else "failed"
         row.reason = "" if row.outcome == "passed" else f"SNR below {row.limit_db:g} dB"
+
+
+def check_synthesis(model: FastSpeech, calls: int) -> list[Row]:
+    """Text to speech: engines through ``zoo.Synthesizer``, and every layer; durations are forced."""
+    rows: list[Row] = []
+    texts = parity_texts(3, *BUCKET)
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder) / "graph.onnx"
+        converters.export_synthesis(model, graph, tokens=BUCKET[0], frames=BUCKET[1])
+        reference = np.concatenate([frames.mel for frames in zoo.Synthesizer(graph).frames(texts)])
+        for flavour in ("", "tensorrt", "tensorrt_rtx"):
+            for precision in ("fp32", "fp16"):
+                name = f"{flavour or 'ONNX Runtime, CPU'}, {precision}"
+                for plugins in PLUGINS.get(flavour, ()):
+                    title = f"{name}, plugins {plugins}" if plugins else name
+                    rows.append(row := Row(model.spec.name, title, TOLERANCES[precision].snr_db))
+                    engine = Path(folder) / f"{flavour}-{precision}-{plugins}.engine"
+                    built = partial(
+                        converters.build_engine, graph, engine, flavour=flavour, precision=precision
+                    )
+                    with judged(row):
+                        _speak(row, partial(built, plugins=plugins), engine, texts, reference, calls)
+                rows.append(row := Row(model.spec.name, f"{name}, every layer", 0.0))
+                with judged(row):
+                    row.snr_db = _worst_layer(model, flavour, precision, texts)
+    return rows
+
+
+def _speak(
+    row: Row,
+    build: Callable[[], object],
+    engine: Path,
+    texts: list[Utterance],
+    reference: Array,
+    calls: int,
+) -> None:
+    """Build an engine, hold its frames against the graph's, and time it."""
+    _need_gpu()
+    begin = time.perf_counter()
+    build()
+    synthesizer = zoo.Synthesizer(engine)
+    row.build_seconds = time.perf_counter() - begin
+    found = np.concatenate([frames.mel for frames in synthesizer.frames(texts)])
+    row.snr_db, _ = measure_difference(reference, found)
+    row.median_ms, row.p99_ms = _milliseconds(lambda turn: synthesizer.session.run(texts[:1], 0), calls)
+
+
+def _worst_layer(model: FastSpeech, flavour: str, precision: Any, texts: list[Utterance]) -> float:
+    """The least SNR of all layers, in ONNX Runtime or in an engine of a flavour.
+
+    Raises:
+        ParityError: a layer differs by more than its tolerance.
+    """
+    from converters.synthesis_layers import verify_synthesis_layers
+
+    if flavour:
+        _need_gpu()
+    layers = verify_synthesis_layers(
+        model,
+        texts,
+        "engine" if flavour else "onnx",
+        bucket=BUCKET,
+        precision=precision,
+        build=partial(converters.build_engine, flavour=flavour) if flavour else None,
+    )
+    failed = [layer.name for layer in layers if not layer.passed]
+    if failed:
+        raise ParityError(f"{len(failed)} of {len(layers)} layers differ, {failed[0]} first")
+    return min(layer.snr_db for layer in layers)
 
 
 def backends_of(
@@ -242,11 +296,15 @@ def run(step: Step, blocks: Array) -> Array:
 
 def timed(step: Step, blocks: Array, frames: int) -> tuple[float, float]:
     """Median and 99th percentile of a frame, in milliseconds."""
+    return _milliseconds(lambda turn: step(np.ascontiguousarray(blocks[turn % len(blocks)])), frames)
+
+
+def _milliseconds(call: Callable[[int], object], calls: int) -> tuple[float, float]:
+    """Median and 99th percentile of numbered calls."""
     seconds = []
-    for turn in range(WARM_UP + frames):
-        block = np.ascontiguousarray(blocks[turn % len(blocks)])
+    for turn in range(WARM_UP + calls):
         begin = time.perf_counter()
-        step(block)
+        call(turn)
         seconds.append(time.perf_counter() - begin)
     milliseconds = 1e3 * np.array(seconds[WARM_UP:])
     return float(np.median(milliseconds)), float(np.percentile(milliseconds, 99))
@@ -269,16 +327,22 @@ def _provider(graph: Path, provider: str) -> Step:
     names = [n.removesuffix("ExecutionProvider").lower() for n in onnxruntime.get_available_providers()]
     if provider not in names:
         raise MissingExtraError(f"this ONNX Runtime has {', '.join(names)}; onnxruntime-gpu has {provider}")
-    if find_gpu() is None:
-        raise MissingExtraError(NO_GPU)
+    _need_gpu()
     return _stepping(open_session(graph, providers=[provider]))
 
 
 def _engine(graph: Path, engine: Path, flavour: Any, precision: Any) -> Step:
-    if find_gpu() is None:  # before it is built for nothing
-        raise MissingExtraError(NO_GPU)
+    from zoo.runtime.tensorrt import Engine, Loop
+
+    _need_gpu()
     converters.build_engine(graph, engine, flavour=flavour, precision=precision)
     return Loop(Engine(engine)).step
+
+
+def _need_gpu() -> None:
+    """Before something is built for nothing."""
+    if find_gpu() is None:
+        raise MissingExtraError("there is no NVIDIA GPU, or no driver for it")
 
 
 def _torch_tensorrt(model: StreamingModule, path: Path, precision: Any) -> Step:
@@ -314,8 +378,8 @@ def report(rows: list[Row], machine: dict[str, str]) -> str:
         "",
         f"Written by `python -m scripts.gpu_check` on {date.today()}. SNR is to ONNX Runtime on the CPU, on "
         "the package's own speech, frame by frame; a frame's time has audio going in and coming out in it. "
-        "Text to speech has random weights; its SNR is that of mel spectra, and its frame a call, of 128 "
-        "tokens to 1024 frames.",
+        f"Of text to speech it is that of log-mel frames at {BUCKET[0]} tokens to {BUCKET[1]} frames, with "
+        "forced durations, and the time is a text's; of its layers that of the one furthest from PyTorch.",
         "",
         "| | |",
         "|---|---|",
@@ -330,6 +394,8 @@ def report(rows: list[Row], machine: dict[str, str]) -> str:
             figures = (
                 f"{row.snr_db:.1f} dB | {row.median_ms:.3f} ({row.p99_ms:.3f}) | {row.build_seconds:.1f} s"
             )
+        elif np.isfinite(row.snr_db):
+            figures = f"{row.snr_db:.1f} dB | | "
         told = f"{row.outcome}: {row.reason}".replace("|", "/") if row.reason else row.outcome
         lines.append(f"| `{row.model}` | {row.backend} | {told} | {figures} |")
     return "\n".join(lines) + "\n"

@@ -18,6 +18,7 @@ from zoo.errors import SpeechZooError
 
 if TYPE_CHECKING:
     from converters.layers import Layer
+    from zoo.artifact.engine import Precision
     from zoo.models.fastspeech.model import FastSpeech
     from zoo.network import Network
     from zoo.streaming.state import StreamingModule
@@ -26,7 +27,7 @@ EXAMPLES = """examples:
   python -m scripts.verify_layers --model gtcrn --weights dns3 --against onnx
   python -m scripts.verify_layers --model dpcrn --against engine --rtx --plot layers.png     # needs the GPU
   python -m scripts.verify_layers --model fastspeech --weights checkpoint_012000.pt --text "Hello, world." \\
-      --against onnx
+      --against onnx --fp16
 
 The layers that fail come first. Of an enhancer they come by the frame and the order in which they do, and the
 first one is the cause; of text to speech the one that is furthest off comes first (--sort has either). There,
@@ -185,14 +186,21 @@ def _verify_synthesis(arguments: argparse.Namespace, model: FastSpeech) -> list[
 
 
 def _judging(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What all models share: the tolerance, and what builds engines."""
+    """What all models share: the precision, the tolerance, and what builds engines."""
     from functools import partial
 
+    from converters.layers import LAYER_TOLERANCES
     from converters.tensorrt import build_engine
     from zoo.spec import Tolerance
 
+    precision: Precision = "fp16" if arguments.fp16 else "fp32"
+    usual = LAYER_TOLERANCES[precision]
+    snr, max_error = arguments.snr, arguments.max_error
     return {
-        "tolerance": Tolerance(arguments.snr, arguments.max_error),
+        "precision": precision,
+        "tolerance": Tolerance(
+            usual.snr_db if snr is None else snr, usual.max_error if max_error is None else max_error
+        ),
         "build": partial(build_engine, flavour="tensorrt_rtx" if arguments.rtx else "tensorrt"),
     }
 
@@ -248,6 +256,7 @@ def _parser() -> argparse.ArgumentParser:
     add("-n", "--name", help="training folder logs/NAME")
     add("--against", choices=("onnx", "torchscript", "exported", "engine"), required=True)
     add("--rtx", action="store_true", help="the engine is one of TensorRT for RTX")
+    add("--fp16", action="store_true", help="the graph that fp16 engines are built from, or such an engine")
     add("--sort", choices=("first", "worst"), help="the order (default: first, of text to speech worst)")
     enhancement = parser.add_argument_group("enhancement")
     more = enhancement.add_argument
@@ -266,13 +275,8 @@ def _parser() -> argparse.ArgumentParser:
         default=None,
         help="the backend takes the durations that it predicts, not PyTorch's",
     )
-    add("--snr", type=float, default=80.0, help="a layer fails below so many dB ... (default 80)")
-    add(
-        "--max-error",
-        type=float,
-        default=1e-4,
-        help="... if it differs by more too (default 1e-4)",
-    )
+    add("--snr", type=float, help="a layer fails below so many dB ... (default 80; with --fp16 40)")
+    add("--max-error", type=float, help="... if it differs by more too (default 1e-4; with --fp16 3e-2)")
     add("--all", action="store_true", help=f"show all layers, not only those that fail and {SHOWN} more")
     add("--json", action="store_true", help="print JSON")
     add("--plot", type=Path, metavar="PNG", help="draw the SNR of every layer")

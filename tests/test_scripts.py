@@ -267,3 +267,24 @@ def test_gpu_check_without_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert set(outcomes.values()) == {"passed", "not here"} and len(outcomes) == 13
     assert all(row["reason"] for row in rows if row["outcome"] == "not here")
     assert "| `fastenhancer_t` | PyTorch, cpu | passed | 1" in (tmp_path / "gpu.md").read_text()
+
+
+def test_gpu_check_of_text_to_speech(shared: Path, tmp_path: Path) -> None:
+    """Every layer in ONNX Runtime, in both precisions; the engines take a GPU."""
+    from scripts import gpu_check
+    from zoo.runtime.gpu import find_gpu
+
+    if find_gpu() is not None:
+        pytest.skip("needs a machine without a GPU")
+    model = f"fastspeech={shared / 'oracles/fastspeech/checkpoint_000001.pt'}"
+    words = ["--models", model, "--without-gpu", "--report", str(tmp_path / "gpu.md")]
+    assert gpu_check.main(words) == 0
+    rows = {row["backend"]: row for row in json.loads((tmp_path / "gpu.json").read_text())["rows"]}
+    snr = {name: row["snr_db"] for name, row in rows.items() if row["outcome"] == "passed"}
+    assert list(snr) == [f"ONNX Runtime, CPU, {precision}, every layer" for precision in ("fp32", "fp16")]
+    assert min(snr.values()) > 40 and snr["ONNX Runtime, CPU, fp32, every layer"] > 100
+    assert len(rows) == 10 and {row["outcome"] for row in rows.values()} == {"passed", "not here"}
+    assert (
+        "| `fastspeech` | ONNX Runtime, CPU, fp16, every layer | passed |"
+        in (tmp_path / "gpu.md").read_text()
+    )

@@ -17,18 +17,30 @@ import torch
 from onnx import numpy_helper
 
 import zoo
-from converters.precision import reduce_precision
+from converters.precision import check_reduced, own_feeds, reduce_precision
+from converters.profiles import complete_profiles
 from converters.synthesis import default_buckets, export_synthesis
 from converters.tracing import FORBIDDEN
 from scripts import export_synthesis as script
+from tests.artifact.test_engine import RECORD
 from tests.test_readme import snippet
+from zoo.artifact.engine import read_engine_record, record_path
 from zoo.artifact.manifest import METADATA_KEY, Manifest, SynthesisManifest
 from zoo.cli import main
-from zoo.errors import ArtifactError, CheckpointError, ParityError, TextError, UnknownModelError
+from zoo.digest import sha256_of
+from zoo.errors import (
+    ArtifactError,
+    CheckpointError,
+    MissingExtraError,
+    ParityError,
+    TextError,
+    UnknownModelError,
+)
 from zoo.models.fastspeech.deployment import read_deployment
 from zoo.models.fastspeech.model import FastSpeech
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec
+from zoo.runtime.gpu import find_gpu
 from zoo.runtime.graph import Graph
 from zoo.runtime.synthesis import Utterance, inputs
 from zoo.spec import MelSpectrum
@@ -367,13 +379,13 @@ def test_what_cannot_be_spoken(synthesizer: Synthesizer, utterance: Utterance, m
 
 
 def test_sources_that_are_none(files: list[Path], tmp_path: Path, small: FastSpeech) -> None:
-    with pytest.raises(ArtifactError, match=r"holds no .onnx files"):
+    with pytest.raises(ArtifactError, match=r"it holds no engines and no \.onnx files"):
         Synthesizer(tmp_path)
     with pytest.raises(ArtifactError, match="no graph for synthesis was named"):
         Synthesizer([])
-    with pytest.raises(ArtifactError, match="graphs have their own weights"):
+    with pytest.raises(ArtifactError, match="graphs and engines have their own weights"):
         Synthesizer(files, "x.pt")
-    with pytest.raises(ArtifactError, match="two graphs are of one size"):
+    with pytest.raises(ArtifactError, match="two files are of one size"):
         Synthesizer([files[0], files[0]])
     with pytest.raises(ArtifactError, match="it is for enhancement, not for synthesis"):
         Synthesizer(packaged_artifact(get_spec("gtcrn")))
@@ -442,7 +454,7 @@ def test_a_public_configuration(files: list[Path], tmp_path: Path, checkpoint: P
     assert script.main(words) == 0
     assert capsys.readouterr().out.count("there already, the same") == 2
     assert [graph.stat().st_mtime_ns for graph in several.graphs] == times
-    assert Synthesizer(config).session.buckets == SIZES
+    assert Synthesizer(config, vocoder="griffin-lim").session.buckets == SIZES
     shutil.copy(files[1], several.graphs[0])
     assert script.main(words) == 1
     assert "a.onnx: it is there, of other weights or another size; --force" in capsys.readouterr().err
@@ -465,6 +477,11 @@ def test_a_public_configuration(files: list[Path], tmp_path: Path, checkpoint: P
             "'maybe' where True or False is expected",
         ),
         (
+            "trt_multi_engine: True\ntrt_max_input_seq_len_list: [8, 8]\n"
+            "trt_max_output_seq_len_list: [9, 9]\ntrt_file_path_list: [a.trt, b.trt]",
+            "two engines have one size or one name",
+        ),
+        (
             "trt_multi_engine: True\ntrt_max_input_seq_len_list: [8]\ntrt_max_output_seq_len_list: [8, 9]\n"
             "trt_file_path_list: [a]",
             "have 1, 2 and 1 entries",
@@ -475,6 +492,171 @@ def test_wrong_configurations(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "own.yaml").write_text(text)
     with pytest.raises(CheckpointError, match=message):
         read_deployment(tmp_path / "own.yaml")
+
+
+# engines, which take a GPU: all but what they compute, with ONNX Runtime in the place of TensorRT
+
+
+class InPlaceOfEngine:
+    """What ``zoo.runtime.tensorrt.Engine`` gives, by the graph of its name: the first output as an array,
+    the others as tensors."""
+
+    calls: tuple[int, ...] = ()
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.record = path, read_engine_record(path)
+        self._graph = Graph(path.with_suffix(".onnx"))
+        self.backend: str = self.record.flavour
+        self.inputs, self.outputs = self._graph.inputs, self._graph.outputs
+        manifest = self.record.model_manifest(str(path))
+        self.manifest = dataclasses.replace(manifest, tolerance=self.record.tolerance)
+
+    def __call__(self, *values: np.ndarray) -> list[object]:
+        InPlaceOfEngine.calls += (len(values[0]),)
+        first, *others = self._graph(*values)
+        return [first, *map(torch.from_numpy, others)]
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> type[InPlaceOfEngine]:
+    monkeypatch.setattr("zoo.runtime.tensorrt.Engine", InPlaceOfEngine)
+    monkeypatch.setattr(InPlaceOfEngine, "calls", ())
+    return InPlaceOfEngine
+
+
+def engine_of(graph: Path, engine: Path, **changes: object) -> Path:
+    """A file with the record of an engine of a graph, which lies beside it."""
+    engine.write_bytes(b"a plan")
+    if not engine.with_suffix(".onnx").exists():
+        engine.with_suffix(".onnx").symlink_to(graph)
+    found = Graph(graph).manifest
+    assert found is not None
+    known = {"precision": "fp32", "profiles": {}, "manifest": json.loads(found.to_json())}
+    record = dataclasses.replace(RECORD, **{**known, **changes}, engine_sha256=sha256_of(engine))
+    record_path(engine).write_text(record.to_json())
+    return engine
+
+
+def test_engines_speak(
+    files: list[Path], synthesizer: Synthesizer, tmp_path: Path, card: type[InPlaceOfEngine], capsys: Capture
+) -> None:
+    """By the same session as graphs; a folder's engines run, not the graphs beside them."""
+    engines = [engine_of(path, tmp_path / f"{index}.engine") for index, path in enumerate(files)]
+    for source in (tmp_path, engines, engines[::-1]):
+        own = Synthesizer(source, vocoder=synthesizer.vocoder)
+        assert own.backend == "tensorrt" and own.session.buckets == SIZES
+        spoken, expected = own(TEXT), synthesizer(TEXT)
+        np.testing.assert_array_equal(spoken.waveform, expected.waveform)
+        assert all(type(durations) is np.ndarray for durations in spoken.durations)
+    assert Synthesizer(engines[1]).session.buckets == SIZES[1:]
+    assert zoo.verify(engines[0]).passed
+    words = ["speak", TEXT, "-o", str(tmp_path / "x.wav"), "--json", "--artifact"]
+    assert main([*words, str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["backend"] == "tensorrt"
+    report = check_reduced(Graph(files[0]), card(engines[0]), own_feeds(Graph(files[0])), RECORD.tolerance)
+    assert report.snr_db == float("inf")  # as build_engine holds an engine against its graph
+
+
+def test_an_engine_of_a_free_batch(graphs: Path, tmp_path: Path, card: type[InPlaceOfEngine]) -> None:
+    """No more texts at once than it was built for, and no fewer."""
+    (graph,) = (graphs / "many").glob("*.onnx")
+    declared = complete_profiles(Graph(graph).inputs, {}, manifest_of(graph).ranges)
+    assert declared["ids"] == ((1, 16), (4, 16), (16, 16)) and declared["alpha"] == ((1,), (4,), (16,))
+    shapes = ((2, 16), (2, 16), (3, 16))
+    engine = engine_of(graph, tmp_path / "x.engine", profiles={"ids": shapes})
+    texts = [Utterance(tuple(range(1, 5 + i))) for i in range(4)]
+    expected = Synthesizer(graph).frames(texts)
+    for found, alone in zip(Synthesizer(engine).frames(texts), expected, strict=True):
+        np.testing.assert_allclose(found.mel, alone.mel, atol=1e-4)
+    assert card.calls == (3, 2)
+
+
+def test_engines_that_do_not_go_together(files: list[Path], tmp_path: Path) -> None:
+    """Told before a GPU is asked for."""
+    one, two = tmp_path / "one.engine", tmp_path / "two.engine"
+    engine_of(files[0], one)
+    manifest = manifest_of(files[1])
+    other = dataclasses.replace(manifest, weights={"sha256": "0" * 64})
+    enhancer = Graph(packaged_artifact(get_spec("gtcrn"))).manifest
+    assert enhancer is not None
+    for changes, message in (
+        ({"precision": "fp16"}, r"two\.engine: it does not go with .*one\.engine: precision fp16, not fp32"),
+        ({"flavour": "tensorrt_rtx"}, "flavour tensorrt_rtx, not tensorrt; build all sizes together"),
+        ({"manifest": json.loads(other.to_json())}, "another weights; export all sizes together"),
+        (
+            {"manifest": json.loads(enhancer.to_json())},
+            "two.engine: it is for enhancement, not for synthesis",
+        ),
+        ({"manifest": None}, "built from a graph without a speechzoo manifest"),
+    ):
+        engine_of(files[1], two, **changes)
+        with pytest.raises(ArtifactError, match=message):
+            Synthesizer([one, two])
+    engine_of(files[0], two)
+    with pytest.raises(ArtifactError, match="two files are of one size"):
+        Synthesizer(tmp_path)
+    with pytest.raises(ArtifactError, match=r"i32\.o256\.onnx: it does not go with .*one is an engine"):
+        Synthesizer([files[1], one])
+    with pytest.raises(ArtifactError, match="graphs and engines have their own weights"):
+        Synthesizer(one, "x.pt")
+    record_path(two).unlink()
+    with pytest.raises(ArtifactError, match=r"there is no two\.engine\.json beside it"):
+        Synthesizer(tmp_path)
+
+
+@pytest.mark.skipif(find_gpu() is not None, reason="needs a machine without a GPU")
+def test_an_engine_where_there_is_no_gpu(files: list[Path], tmp_path: Path, capsys: Capture) -> None:
+    engine = engine_of(files[0], tmp_path / "x.engine")
+    with pytest.raises(MissingExtraError, match=r"is not installed |needs an NVIDIA GPU and PyTorch"):
+        Synthesizer(engine)
+    words = ["speak", TEXT, "-o", str(tmp_path / "x.wav"), "--artifact", str(engine)]
+    assert main(words) == 1 and capsys.readouterr().err.startswith("speechzoo: ")
+    assert not (tmp_path / "x.wav").exists()
+    engine.write_bytes(b"a plam")
+    with pytest.raises(ArtifactError, match="it is damaged, or not the engine"):
+        Synthesizer(engine)
+
+
+def test_a_configuration_runs_its_engines(
+    files: list[Path], tmp_path: Path, card: type[InPlaceOfEngine], capsys: Capture
+) -> None:
+    """They run if they are there and as the file says; without them, or if it says so, the graphs do."""
+    paths = [tmp_path / "a.trt", tmp_path / "b.trt"]
+    config = write_configuration(tmp_path, paths)
+    with pytest.raises(ArtifactError, match=r"multi\.yaml: .*a\.onnx is not there, and no engines are"):
+        Synthesizer(config)
+    engine_of(files[0], paths[0], precision="fp16")
+    with pytest.raises(ArtifactError, match=r"multi\.yaml: .*b\.trt is not there, and .*a\.trt is"):
+        Synthesizer(config)
+    for graph, changes, found in (
+        (files[1], {"precision": "fp32"}, "32 tokens to 256 frames, batch 1, fp32"),
+        (files[0], {"precision": "fp16"}, "16 tokens to 128 frames, batch 1, fp16"),
+    ):
+        engine_of(graph, paths[1], **changes)
+        with pytest.raises(ArtifactError) as error:
+            Synthesizer(config)
+        assert f"b.trt: it is an engine of {found}, and {config} asks for 32 tokens" in str(error.value)
+        paths[1].with_suffix(".onnx").unlink()
+    engine_of(files[1], paths[1], precision="fp16")
+    with pytest.warns(UserWarning, match=r"multi\.yaml: the vocoder /workspace/waveglow\.trt is not used"):
+        assert Synthesizer(config).backend == "tensorrt"
+    assert Synthesizer(config, vocoder="griffin-lim").session.buckets == SIZES  # no warning
+    words = ["speak", "Hello.", "-o", str(tmp_path / "x.wav"), "--artifact", str(config)]
+    assert main(words) == 0
+    assert capsys.readouterr().err.count("the vocoder /workspace/waveglow.trt is not used") == 1
+    own = tmp_path / "own.yaml"
+    own.write_text("parent_yaml: multi.yaml\nuse_trt: False\nwaveglow_engine_path: ''\n")
+    assert Synthesizer(own).backend == "onnxruntime"
+    own.write_text(own.read_text().replace("''", str(files[0])))
+    with pytest.raises(ArtifactError, match="a vocoder with one input"):  # an ONNX file is taken
+        Synthesizer(own)
+    own.write_text(
+        f"trt_file_path: {paths[0]}\ntrt_max_input_seq_len: 9\ntrt_max_output_seq_len: 9\nuse_trt: False\n"
+    )
+    with pytest.raises(
+        ArtifactError, match=r"asks for the sizes \(\(9, 9\),\), and its graphs are of \(\(16"
+    ):
+        Synthesizer(own)
 
 
 # speechzoo speak, and the export script
@@ -603,3 +785,90 @@ def test_an_engine_for_rtx_cards_compiles(files: list[Path], tmp_path: Path) -> 
     report = build_engine(files[0], engine, flavour="tensorrt_rtx", precision="fp16")
     assert report.layers > 50 and engine.stat().st_size > 1e6
     assert json.loads((tmp_path / "x.engine.json").read_text())["manifest"]["task"] == "synthesis"
+
+
+def test_a_configurations_engines_are_built(files: list[Path], tmp_path: Path, capsys: Capture) -> None:
+    """By the real compiler; kept while they are the same in all that decides, and otherwise refused."""
+    pytest.importorskip("tensorrt_rtx_bindings")
+    from scripts import build_engine as builder
+
+    engine = tmp_path / "a.trt"
+    config = write_configuration(tmp_path, [engine, tmp_path / "b.trt"]).with_name("trt.yaml")
+    words = ["--config", str(config), "--target", "8.6"]
+    assert builder.main(words) == 1
+    assert "a.onnx: there is no such graph; name the weights (--weights)" in capsys.readouterr().err
+    shutil.copy(files[1], tmp_path / "a.onnx")
+    assert builder.main(words) == 1
+    told = capsys.readouterr().err
+    assert "a graph of 32 tokens to 256 frames, batch 1, and 16 tokens to 128 frames, batch 1 are" in told
+    shutil.copy(files[0], tmp_path / "a.onnx")
+    engine.write_bytes(b"a public engine")
+    assert builder.main(words) == 1
+    told = capsys.readouterr().err
+    assert "there is no a.trt.json beside it" in told and "--force replaces it" in told
+    assert builder.main([*words, "--force"]) == 0
+    record = read_engine_record(engine)
+    assert (record.precision, record.workspace, record.targets) == ("fp16", 8 << 30, ("8.6",))
+    assert record.onnx_sha256 == sha256_of(files[0]) and "a.trt: " in capsys.readouterr().out
+    assert builder.main(words) == 0 and "a.trt: there already, the same" in capsys.readouterr().out
+    assert read_engine_record(engine) == record
+    config.write_text(config.read_text().replace("use_fp16: True", "use_fp16: False"))
+    assert builder.main(words) == 1
+    assert "it is there and is another engine: precision fp16, not fp32; --force" in capsys.readouterr().err
+    config.write_text(config.read_text().replace("use_trt: True", "use_trt: False"))
+    assert builder.main(words) == 1
+    assert "it asks for no engines, since use_trt is False" in capsys.readouterr().err
+
+
+def test_graphs_beside_engines_are_exported(
+    small: FastSpeech, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a model; nothing is built while a file is there that is something else."""
+    import converters.deployment as deployment
+
+    built: list[tuple[Path, Path]] = []
+    monkeypatch.setattr(deployment, "build_engine", lambda graph, path, **_: built.append((graph, path)))
+    monkeypatch.setattr(deployment, "describe", lambda graph, **_: dataclasses.replace(RECORD, manifest=None))
+    engines = [tmp_path / "a.trt", tmp_path / "b.trt"]
+    wanted = read_deployment(write_configuration(tmp_path, engines))
+    for path, graph in zip(files, wanted.graphs, strict=True):
+        shutil.copy(path, graph)
+    deployment.build_deployment(wanted, model=small)
+    assert built == list(zip(wanted.graphs, engines, strict=True))
+    shutil.copy(files[0], wanted.graphs[1])
+    with pytest.raises(ArtifactError, match=r"b\.onnx: it is there, of other weights or another size"):
+        deployment.build_deployment(wanted, model=small)
+    exported: list[Path] = []
+    monkeypatch.setattr(
+        "converters.synthesis.export_synthesis", lambda model, path, **_: exported.append(path)
+    )
+    deployment.build_deployment(wanted, model=small, force=True)
+    assert exported == [wanted.graphs[1]]  # the other one is the same
+    shutil.copy(files[1], wanted.graphs[1])
+    engine_of(files[1], engines[1], onnx_sha256="c" * 64)
+    del built[:]
+    with pytest.raises(ArtifactError, match=r"b\.trt: .*another engine: another graph; precision fp32, not"):
+        deployment.build_deployment(wanted, model=small)
+    assert not built
+    forced = dataclasses.replace(wanted, force_build=True)
+    deployment.build_deployment(forced)
+    assert len(built) == 2
+    with pytest.raises(ValueError, match=r"a\.x: the name of an engine ends in \.engine"):
+        deployment.build_deployment(dataclasses.replace(wanted, paths=(tmp_path / "a.x", engines[1])))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--config", "x", "--onnx", "y"], "--onnx: the file of --config says that"),
+        (["--config", "x", "--fp16"], "--fp16: the file of --config says that"),
+        (["--onnx", "x", "--engine", "y", "--force"], "--force: it goes with --config"),
+        (["--onnx", "x"], "either --onnx GRAPH and --engine FILE or --config YAML"),
+    ],
+)
+def test_build_engines_wrong_words(words: list[str], message: str, capsys: Capture) -> None:
+    from scripts import build_engine as builder
+
+    with pytest.raises(SystemExit) as left:
+        builder.main(words)
+    assert left.value.code == 2 and message in capsys.readouterr().err

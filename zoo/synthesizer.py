@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,17 +14,17 @@ from numpy.typing import NDArray
 
 from zoo.errors import ArtifactError, CheckpointError, MissingExtraError, TextError, UnknownModelError
 from zoo.locate import weights_advice
-from zoo.models.fastspeech.deployment import read_deployment
+from zoo.models.fastspeech.deployment import Deployment, read_deployment
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec
 from zoo.runtime.artifact import is_artifact
-from zoo.runtime.synthesis import Frames, GraphSynthesis, SynthesisSession, Utterance, find_graphs
+from zoo.runtime.synthesis import Frames, GraphSynthesis, SynthesisSession, Utterance, find_files
 from zoo.spec import SynthesisSpec
 from zoo.text.dictionary import Dictionary, english
 from zoo.text.normalise import normalise
 from zoo.text.sentences import Piece, split
 from zoo.text.symbols import encode, reads_letters
-from zoo.vocoder import Vocoder, open_vocoder
+from zoo.vocoder import GriffinLim, Vocoder, open_vocoder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,7 +68,7 @@ class Synthesizer:
         vocoder: what makes them audible.
         name: the model or file.
         sample_rate: of the speech, in Hz.
-        backend: ``onnxruntime`` or ``torch``.
+        backend: ``onnxruntime``, ``tensorrt``, ``tensorrt_rtx`` or ``torch``.
     """
 
     def __init__(
@@ -75,19 +76,22 @@ class Synthesizer:
         source: PathLike | Sequence[PathLike] | SynthesisSession | nn.Module = DEFAULT_MODEL,
         weights: PathLike | None = None,
         *,
-        vocoder: PathLike | Vocoder = "griffin-lim",
+        vocoder: PathLike | Vocoder | None = None,
         dictionary: PathLike | None = None,
         threads: int = 1,
     ) -> None:
         """
         Args:
-            source: an exported graph (``.onnx``), several of them, the folder that holds them, or a
-                configuration file (``.yaml``) that names the engines beside which they lie; or the name of a
-                registered model, or a network, which then run in PyTorch; or a session.
+            source: an exported graph (``.onnx``) or an engine of one (``.engine``, ``.trt``), several of one
+                kind, or the folder that holds them, whose engines run if it has some; a configuration file
+                (``.yaml``) that names engines, which run if they are there and ``use_trt`` is not false, else
+                the graphs beside them; or the name of a registered model, or a network, which then run in
+                PyTorch; or a session.
             weights: tag or checkpoint path, for a model's name; by default those that come with the package,
                 which run in ONNX Runtime.
             vocoder: ``griffin-lim``, the path of a vocoder's ONNX file, or what ``zoo.vocoder.Vocoder``
-                tells.
+                tells. By default the ONNX file that a configuration file names as its vocoder, else
+                Griffin-Lim, with a warning if the file names an engine of a vocoder.
             dictionary: a pronouncing dictionary in the format of CMU's: words that it holds are spoken by
                 their phonemes, for a network that learned those. If None, words stay in letters, or
                 become phonemes by the package's own dictionary if the network reads nothing else.
@@ -95,18 +99,24 @@ class Synthesizer:
 
         Raises:
             TextError: a dictionary that cannot be read.
-            ArtifactError: a file that cannot be read or is for something else.
+            ArtifactError: a file that cannot be read or is for something else, files that do not go
+                together, or an engine that may not run here.
             UnknownModelError: no such model, or one for another task.
             CheckpointError: no weights for a model's name, or some that do not fit.
-            MissingExtraError: PyTorch is needed and not installed.
+            MissingExtraError: PyTorch or TensorRT is needed and not installed.
         """
-        self.session = _open(source, weights, threads)
+        deployment = _deployment(source)
+        self.session = _open(source if deployment is None else deployment.files(), weights, threads)
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
         self._phonemes_only = not reads_letters(self.session.symbols)
         self._dictionary = Dictionary(dictionary) if dictionary is not None else None
         if self._phonemes_only and self._dictionary is None:
             self._dictionary = english()
+        if deployment is not None:
+            _check_sizes(deployment, self.session)
+        if vocoder is None:
+            vocoder = _vocoder_of(deployment)
         if isinstance(vocoder, (str, os.PathLike)):
             vocoder = open_vocoder(vocoder, self.session.front_end, threads=threads)
         self.vocoder = vocoder
@@ -217,21 +227,49 @@ class Synthesizer:
             )
 
 
+def _deployment(source: Any) -> Deployment | None:
+    """The configuration file that a source names, if it does."""
+    named = isinstance(source, (str, os.PathLike)) and Path(source).suffix in (".yaml", ".yml")
+    return read_deployment(source) if named else None
+
+
+def _check_sizes(deployment: Deployment, session: SynthesisSession) -> None:
+    if session.buckets != deployment.buckets:
+        raise ArtifactError(
+            f"{deployment.source}: it asks for the sizes {deployment.buckets}, and its graphs are of "
+            f"{session.buckets}; scripts.export_synthesis --config {deployment.source} --force writes them"
+        )
+
+
+def _vocoder_of(deployment: Deployment | None) -> str:
+    """What makes frames audible where the caller does not say."""
+    named = "" if deployment is None else deployment.vocoder
+    if named.endswith(".onnx"):
+        return named
+    if deployment is not None and named:
+        warnings.warn(
+            f"{deployment.source}: the vocoder {named} is not used, since a vocoder is run from an ONNX file "
+            f"only; speech is made by {GriffinLim.name}",
+            stacklevel=3,
+        )
+    return GriffinLim.name
+
+
 def _open(source: Any, weights: PathLike | None, threads: int) -> SynthesisSession:
     """The session that the arguments of ``Synthesizer`` name."""
     if isinstance(source, (str, os.PathLike)):
         path, name = Path(source), os.fspath(source)
         if path.is_dir():
-            source = find_graphs(path)
-        elif path.suffix in (".yaml", ".yml"):
-            source = read_deployment(path).graphs
+            source = find_files(path)
         elif is_artifact(path):
             source = [path]
         else:
             return _named_session(name, weights, threads)
     if isinstance(source, Sequence):
         if weights is not None:
-            raise ArtifactError(f"graphs have their own weights; leave weights={os.fspath(weights)!r} out")
+            raise ArtifactError(
+                f"graphs and engines have their own weights; leave weights={os.fspath(weights)!r} out"
+            )
         return GraphSynthesis(source, threads=threads)
     if weights is not None:
         raise CheckpointError("weights go with a model's name; a network or session has its own")

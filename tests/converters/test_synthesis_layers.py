@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from converters.synthesis_layers import verify_synthesis_layers
 from scripts import verify_layers as script
 from tests.converters.test_layers import slip
 from tests.models.test_fastspeech import own_name
+from zoo.artifact.engine import Precision
 from zoo.errors import TextError
 from zoo.models.fastspeech.model import FastSpeech
 from zoo.runtime.gpu import find_gpu
@@ -159,20 +162,44 @@ def test_options_of_another_task(capsys: Capture) -> None:
     assert "expected TOKENS/FRAMES such as 32/256, got 'large'" in capsys.readouterr().err
 
 
+def test_sixteen_bits(checkpoint: Path, capsys: Capture) -> None:
+    """All that leads to a duration is as in 32 bits; what follows differs by what 16 bits allow."""
+    words = ["--model", "fastspeech", "--weights", str(checkpoint), "--against", "onnx", "--fp16"]
+    assert script.main([*words, "--bucket", "16/128", "--json"]) == 0
+    layers = {layer["name"]: layer for layer in json.loads(capsys.readouterr().out)}
+    snr = {name: math.inf if x["snr_db"] is None else x["snr_db"] for name, x in layers.items()}
+    assert len(layers) == 65 and list(snr.values()) == sorted(snr.values())
+    path = [
+        n for n in snr if n.startswith(("word_emb", "phoneme_side", PREDICTOR, "durations", "mel_lengths"))
+    ]
+    assert len(path) > 30 and all(snr[name] > 100 for name in path)
+    assert all(40 < snr[name] < 90 for name in snr if name.startswith(("mel_side.layer_stack", "mel_linear")))
+
+
+def test_precisions_that_are_not_compared() -> None:
+    from converters.layers import verify_layers
+
+    names = {"inputs": ["x"], "outputs": ["y"]}
+    for against, precision in (("torchscript", "fp16"), ("onnx", "int8")):
+        with pytest.raises(ValueError, match=f"{against} in {precision} is not compared; take fp32, or fp16"):
+            verify_layers(torch.nn.ReLU(), [], against, precision=precision, **names)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.skipif(find_gpu() is not None, reason="needs a machine without a GPU")
-def test_an_engine_is_compiled_with_all_layers(small: FastSpeech) -> None:
+def test_an_engine_is_compiled_with_all_layers(small: FastSpeech, precision: Precision) -> None:
     """As far as it can be seen without a GPU: to run it takes one, and is asked for in one sentence."""
     from converters import build_engine
     from zoo.errors import MissingExtraError
 
     built = []
 
-    def build(graph: Path, engine: Path) -> None:
+    def build(graph: Path, engine: Path, **options: Any) -> None:
         try:
-            built.append(build_engine(graph, engine, flavour="tensorrt_rtx", targets=["8.6"]))
+            built.append(build_engine(graph, engine, flavour="tensorrt_rtx", targets=["8.6"], **options))
         except MissingExtraError as error:
             pytest.skip(f"needs tensorrt-rtx: {error}")
 
     with pytest.raises(MissingExtraError, match="needs an NVIDIA GPU and PyTorch with CUDA"):
-        verify_synthesis_layers(small, [text()], "engine", bucket=BUCKET, build=build)
-    assert built[0].layers > 5
+        verify_synthesis_layers(small, [text()], "engine", bucket=BUCKET, precision=precision, build=build)
+    assert built[0].layers > 100 and built[0].record.precision == precision

@@ -36,6 +36,9 @@ TOLERANCES: dict[str, Tolerance] = {
 }
 
 
+_FOLLOWING = ("golden", "inputs", "outputs")  # of a manifest: they follow from its other fields
+
+
 @dataclass(frozen=True)
 class Gpu:
     """A card.
@@ -104,6 +107,21 @@ class EngineRecord:
         """What two engines share only if they are interchangeable: 64 hex digits."""
         same = dataclasses.asdict(dataclasses.replace(self, engine_sha256="", manifest=None, kept=()))
         return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
+
+    def differences(self, wanted: EngineRecord) -> str:
+        """What makes another key than that of ``wanted``, in words; empty if nothing does."""
+        told = []
+        for field in dataclasses.fields(self):
+            found, other = getattr(self, field.name), getattr(wanted, field.name)
+            if field.name in ("engine_sha256", "manifest", "kept") or found == other:
+                continue
+            if field.name == "onnx_sha256":
+                ours, theirs = self.manifest or {}, wanted.manifest or {}
+                names = [n for n in ours if n in theirs and n not in _FOLLOWING and ours[n] != theirs[n]]
+                told.append(f"another graph{', with other ' + ', '.join(names) if names else ''}")
+            else:
+                told.append(f"{field.name} {found or 'none'}, not {other or 'none'}")
+        return "; ".join(told)
 
     def model_manifest(self, where: str) -> Manifest:
         """The graph's manifest.
@@ -180,11 +198,11 @@ def record_path(engine: Path) -> Path:
     return engine.with_name(f"{engine.name}.json")
 
 
-def read_engine_record(engine: Path) -> EngineRecord:
-    """The record beside an engine, once it is known to be of that very file.
+def find_engine_record(engine: Path) -> EngineRecord:
+    """The record beside an engine, of which nothing but its name has been read.
 
     Raises:
-        ArtifactError: no engine, no record, or one of another file.
+        ArtifactError: no engine, or no record that can be read.
     """
     if not engine.is_file():
         raise ArtifactError(f"{engine}: there is no such file; expected an engine")
@@ -194,11 +212,20 @@ def read_engine_record(engine: Path) -> EngineRecord:
             f"{engine}: there is no {path.name} beside it, so what it is and where it may run is unknown; "
             f"build it with speechzoo, or record one of trtexec's with scripts.build_engine --record"
         )
-    record = EngineRecord.from_json(path.read_text(), str(path))
+    return EngineRecord.from_json(path.read_text(), str(path))
+
+
+def read_engine_record(engine: Path) -> EngineRecord:
+    """The record beside an engine, once it is known to be of that very file.
+
+    Raises:
+        ArtifactError: no engine, no record, or one of another file.
+    """
+    record = find_engine_record(engine)
     if sha256_of(engine) != record.engine_sha256:
         raise ArtifactError(
-            f"{engine}: it is damaged, or not the engine that {path.name} is about; build or download "
-            f"both again"
+            f"{engine}: it is damaged, or not the engine that {record_path(engine).name} is about; build or "
+            f"download both again"
         )
     return record
 

@@ -323,6 +323,10 @@ class SynthesisManifest(Manifest):
         if not (self.batch == "batch" or (type(self.batch) is int and self.batch > 0)):
             raise ValueError(f"batch {self.batch!r}")
 
+    @property
+    def ranges(self) -> Mapping[str, tuple[int, int, int]]:
+        return {"batch": (1, 4, 16)}
+
     def contradiction(self) -> str:
         batch, wide = self.batch, (self.batch, self.tokens)
         expected = {

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+import warnings
 
 import numpy as np
 
@@ -38,7 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument("--weights", metavar="TAG|PATH", help="others, which run in PyTorch")
     model.add_argument(
-        "--artifact", metavar="PATH", nargs="+", help="exported .onnx graphs, or their folder, instead"
+        "--artifact",
+        metavar="PATH",
+        nargs="+",
+        help="exported .onnx graphs or engines, their folder, or a trt.yaml, instead",
     )
     model.add_argument("--vocoder", metavar="FILE", help="a vocoder's .onnx file (default: Griffin-Lim)")
     model.add_argument("--dictionary", metavar="FILE", help="words as phonemes, in the format of CMU's")
@@ -75,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _synthesizer(args: argparse.Namespace) -> Synthesizer:
     options = {
-        "vocoder": args.vocoder or "griffin-lim",
+        "vocoder": args.vocoder,
         "dictionary": args.dictionary,
         "threads": args.threads,
     }
@@ -85,7 +89,13 @@ def _synthesizer(args: argparse.Namespace) -> Synthesizer:
                 "--artifact has its model and weights inside; leave --model and --weights out"
             )
         paths = args.artifact[0] if len(args.artifact) == 1 else args.artifact
-        return Synthesizer(paths, **options)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", UserWarning)
+            synthesizer = Synthesizer(paths, **options)
+        for warning in told:
+            if warning.category is UserWarning:
+                print(f"speechzoo: {warning.message}", file=sys.stderr)
+        return synthesizer
     name = args.model or (DEFAULT_MODEL if args.weights in (None, TAG) else CHECKPOINTS)
     return Synthesizer(name, args.weights, **options)
 

@@ -56,12 +56,25 @@ def manifest_of(graph: Loaded, kind: type[Record], unknown: str) -> Record:
     Raises:
         ArtifactError: it has none, or one of another task.
     """
-    manifest = graph.manifest
-    if manifest is None:
+    if graph.manifest is None:
         raise ArtifactError(f"{graph.path}: it has no speechzoo manifest, so {unknown}")
+    return manifest_for(graph.manifest, kind, graph.path)
+
+
+def manifest_for(manifest: Manifest, kind: type[Record], path: Path) -> Record:
+    """A record, once it is known to be one for a task; ``kind`` is the task's class of records.
+
+    Raises:
+        ArtifactError: it is for another one.
+    """
     if not isinstance(manifest, kind):
-        raise ArtifactError(f"{graph.path}: it is for {manifest.task}, not for {kind.task}")
+        raise ArtifactError(f"{path}: it is for {manifest.task}, not for {kind.task}")
     return manifest
+
+
+def as_array(value: Any) -> NDArray[Any]:
+    """An output as an array, wherever it lies: an engine leaves all but the first on the GPU."""
+    return value if isinstance(value, np.ndarray) else value.cpu().numpy()
 
 
 def check_record(

@@ -22,7 +22,7 @@ def verify(path: str | os.PathLike[str]) -> ParityReport:
     Needs nothing but the file and what runs it: no network, and for ONNX no torch.
 
     Args:
-        path: ONNX file, TorchScript file or exported program with our manifest.
+        path: ONNX file, TorchScript file, exported program or engine with our manifest.
 
     Raises:
         ArtifactError: damaged, or without manifest or recording.

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import CheckpointError, MissingExtraError
+from zoo.artifact.engine import Precision, find_engine_record
+from zoo.errors import ArtifactError, CheckpointError, MissingExtraError
+from zoo.runtime.synthesis import engine_manifest
 
 _SIZES = ("trt_max_input_seq_len", "trt_max_output_seq_len")
 
@@ -17,8 +19,10 @@ class Deployment:
     """What such a file asks for.
 
     Attributes:
+        source: the file that was read.
         buckets: tokens and frames of each engine, ascending.
         paths: its file, for each.
+        use_engines: run engines; else the graphs beside them.
         batch: texts of a call.
         half: FP16 engines; the duration path stays in FP32 all the same.
         force_build: build even where the files are there.
@@ -26,8 +30,10 @@ class Deployment:
         vocoder: path of the vocoder's engine, or empty.
     """
 
+    source: Path
     buckets: tuple[tuple[int, int], ...]
     paths: tuple[Path, ...]
+    use_engines: bool = True
     batch: int = 1
     half: bool = False
     force_build: bool = False
@@ -38,6 +44,44 @@ class Deployment:
     def graphs(self) -> tuple[Path, ...]:
         """The ONNX files beside the engines, which ``scripts.export_synthesis`` writes."""
         return tuple(path.with_suffix(".onnx") for path in self.paths)
+
+    @property
+    def precision(self) -> Precision:
+        return "fp16" if self.half else "fp32"
+
+    def files(self) -> tuple[Path, ...]:
+        """What there is to run: the engines if one of them is there, else the graphs beside them.
+
+        Raises:
+            ArtifactError: some are missing, or an engine has no record, or is of another size, batch or
+                precision.
+        """
+        there = [path for path in self.paths if path.is_file()]
+        if not (self.use_engines and there):
+            missing = [path for path in self.graphs if not path.is_file()]
+            if missing:
+                raise ArtifactError(
+                    f"{self.source}: {missing[0]} is not there, and no engines are; write the graphs with "
+                    f"scripts.export_synthesis --config, engines with scripts.build_engine --config"
+                )
+            return self.graphs
+        if len(there) < len(self.paths):
+            missing = [path for path in self.paths if path not in there]
+            raise ArtifactError(
+                f"{self.source}: {missing[0]} is not there, and {there[0]} is; build it with "
+                f"scripts.build_engine --config {self.source}, or set use_trt to False to run the graphs"
+            )
+        for path, (tokens, frames) in zip(self.paths, self.buckets, strict=True):
+            record = find_engine_record(path)
+            manifest = engine_manifest(path, record)
+            found = (manifest.tokens, manifest.frames, manifest.batch, record.precision)
+            asked = (tokens, frames, self.batch, self.precision)
+            if found != asked:
+                raise ArtifactError(
+                    f"{path}: it is an engine of {_written(*found)}, and {self.source} asks for "
+                    f"{_written(*asked)}; build it with scripts.build_engine --config {self.source} --force"
+                )
+        return self.paths
 
 
 def read_deployment(path: str | os.PathLike[str]) -> Deployment:
@@ -64,9 +108,14 @@ def read_deployment(path: str | os.PathLike[str]) -> Deployment:
             ((_positive(t), _positive(f)), Path(str(file)))
             for t, f, file in zip(tokens, frames, files, strict=True)
         )
+        graphs = {file.with_suffix(".onnx") for _, file in engines}
+        if not len(graphs) == len({size for size, _ in engines}) == len(engines):
+            raise ValueError("two engines have one size or one name")
         return Deployment(
+            source=Path(path),
             buckets=tuple(size for size, _ in engines),
             paths=tuple(file for _, file in engines),
+            use_engines=_flag(settings.get("use_trt", True)),
             batch=_positive(settings.get("batch_size", 1)),
             half=_flag(settings.get("use_fp16", False)),
             force_build=_flag(settings.get("trt_force_build", False)),
@@ -96,6 +145,10 @@ def _merged(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
         raise CheckpointError(f"{path}: expected a mapping of settings, got {type(own).__name__}")
     parent = own.pop("parent_yaml", None)
     return {**(_merged(path.parent / str(parent), (*children, path)) if parent else {}), **own}
+
+
+def _written(tokens: int, frames: int, batch: int | str, precision: str) -> str:
+    return f"{tokens} tokens to {frames} frames, batch {batch}, {precision}"
 
 
 def _positive(value: Any) -> int:
