@@ -123,7 +123,10 @@ def _draw(voice: Synthesizer, teacher: Flite, said: list[str], folder: Path) -> 
         ways = _ways(voice, teacher, sentence)
         for name, wave in ways.items():
             soundfile.write(folder / f"{number} {name}.wav", wave, voice.sample_rate)
-        drawn = [(f"{name}: {sentence}", wave) for name, wave in ways.items()]
+        longest = max(map(len, ways.values()))
+        drawn = [
+            (f"{name}: {sentence}", np.pad(wave, (0, longest - len(wave)))) for name, wave in ways.items()
+        ]
         plot_spectrograms(folder / f"{number}.png", drawn, voice.sample_rate, force=True)
 
 
