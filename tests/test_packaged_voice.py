@@ -16,7 +16,7 @@ from scripts.voice.corpus import load
 from tests.conftest import ROOT
 from zoo.artifact.parity import compare
 from zoo.cli import main
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, TextError
 from zoo.packaged import TAG, folder, packaged_artifact
 from zoo.registry import find_weights, get_spec
 from zoo.runtime.graph import Graph
@@ -74,13 +74,20 @@ def test_it_is_near_its_teacher(voice: zoo.Synthesizer) -> None:
 def test_it_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["speak", "Dr. Smith paid £20 for the GTCRN speechzoo.", "-o", "a.wav"]) == 0
-    assert capsys.readouterr().err == "speechzoo: read by their letters: gtcrn\n"
+    assert capsys.readouterr().err == "speechzoo: not in the dictionary, read by their letters: gtcrn\n"
     wave, rate = soundfile.read("a.wav")
     assert rate == 22050 and 3 < len(wave) / rate < 7 and 0.02 < wave.std() < 0.5
     assert main(["speak", "Hello.", "-o", "b.wav", "--weights", TAG, "--alpha", "2"]) == 0
     assert main(["speak", "Hello.", "-o", "c.wav"]) == 0
     slow, fast = (soundfile.info(f"{name}.wav").frames for name in "bc")
     assert 1.8 < slow / fast < 2.2
+
+
+def test_what_is_wrong_in_braces_is_told_of_the_text(voice: zoo.Synthesizer) -> None:
+    with pytest.raises(TextError, match=r"in 'hello \{zzz'; braces hold ARPAbet"):
+        voice("Hello {zzz")
+    with pytest.raises(TextError, match="'XX' in {XX} is not ARPAbet"):
+        voice("Hello {XX}.")
 
 
 def test_every_mark_and_phoneme_is_spoken(voice: zoo.Synthesizer) -> None:

@@ -357,7 +357,7 @@ def test_a_dictionary(files: list[Path], tmp_path: Path, capsys: Capture) -> Non
     assert [piece.text for piece in speech.pieces] == ["{HH AH0 L OW1} zyx."] and speech.letters == ("zyx",)
     out = ["-o", str(tmp_path / "x.wav"), "--artifact", str(files[1]), "--dictionary", str(words)]
     assert main(["speak", "Hello zyx.", *out]) == 0
-    assert "words.dict: zyx" in capsys.readouterr().err
+    assert "not in the dictionary, read by their letters: zyx" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

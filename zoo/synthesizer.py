@@ -140,6 +140,7 @@ class Synthesizer:
         said = normalise(text)
         letters: tuple[str, ...] = ()
         if self._dictionary is not None:
+            encode(said)  # what is wrong in braces is told of the text as it was given
             said, letters = self._dictionary.pronounce(said, spell=self._phonemes_only)
         unknown = encode(said, self.session.symbols).unknown
         most = self.session.buckets[-1][0]

@@ -67,7 +67,10 @@ def run(args: argparse.Namespace) -> int:
     if speech.unknown:
         print(f"speechzoo: left out, as no symbol stands for it: {' '.join(speech.unknown)}", file=sys.stderr)
     if speech.letters:
-        print(f"speechzoo: read by their letters: {', '.join(speech.letters)}", file=sys.stderr)
+        print(
+            f"speechzoo: not in the dictionary, read by their letters: {', '.join(speech.letters)}",
+            file=sys.stderr,
+        )
     if writer.clipped:
         print(f"{writer.name}: clipped samples: {writer.clipped}", file=sys.stderr)
     if args.plot:
