@@ -323,6 +323,11 @@ class SynthesisManifest(Manifest):
         if not (self.batch == "batch" or (type(self.batch) is int and self.batch > 0)):
             raise ValueError(f"batch {self.batch!r}")
 
+    @property
+    def form(self) -> str:
+        """The size, as repositories name it: ``32/256``."""
+        return f"{self.tokens}/{self.frames}"
+
     def contradiction(self) -> str:
         batch, wide = self.batch, (self.batch, self.tokens)
         expected = {
