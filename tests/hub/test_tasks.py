@@ -18,7 +18,7 @@ import torch
 import yaml
 
 import zoo
-from converters import releases
+from converters import releases, repository
 from converters.card import card
 from converters.repository import build_repository, check_repository
 from tests.conftest import ROOT
@@ -32,6 +32,7 @@ from zoo.errors import ArtifactError, CheckpointError, ParityError, SpeechZooErr
 from zoo.packaged import TAG, packaged_artifact
 from zoo.registry import find_weights, get_spec
 from zoo.repository import CARD, GOLDEN, INDEX, File, Index
+from zoo.runtime.graph import Graph
 from zoo.runtime.synthesis import Utterance, parity_ids
 
 Change = Callable[[Files], Files]
@@ -500,3 +501,28 @@ def test_the_largest_size_is_meant() -> None:
     for wrong in ("96", "0/1", "96/768/1", "1/-2", "wav", "a/b"):
         with pytest.raises(ValueError, match="is no form of a graph for synthesis"):
             Index(VOICE, "synthesis", {}, (graph(wrong),))
+
+
+@pytest.mark.parametrize(("name", "form"), [(SPEAKER, "wav"), (VOICE, "64/512")])
+def test_the_entry_of_an_engine(name: str, form: str, built: Callable[[str], Path], tmp_path: Path) -> None:
+    """Its form comes from the manifest in its record; nothing here can build or run one."""
+    engine = tmp_path / "x.engine"
+    engine.write_bytes(b"an engine")
+    manifest = Graph(built(name) / USUAL[name]).manifest
+    assert manifest is not None
+    record = {
+        "flavour": "tensorrt",
+        "library": "10.15.1.29",
+        "precision": "fp32",
+        "profiles": {},
+        "targets": [],
+        "gpu": {"name": "NVIDIA L4", "capability": "8.9"},
+        "manifest": json.loads(manifest.to_json()),
+    }
+    engine.with_name("x.engine.json").write_text(json.dumps(record))
+    file, beside = repository._engine(tmp_path / "new", engine)
+    assert (file.format, file.form, file.streaming) == ("tensorrt", form, None)
+    assert beside.path == f"{file.path}.json" == "tensorrt/sm89-10.15.1-fp32/x.engine.json"
+    engine.with_name("x.engine.json").write_text(json.dumps({**record, "manifest": None}))
+    with pytest.raises(ArtifactError, match=r"x\.engine\.json: its manifest cannot be read"):
+        repository._engine(tmp_path / "other", engine)
