@@ -6,19 +6,21 @@ import re
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from converters.releases import RELEASES
 from zoo.repository import Index
-from zoo.spec import EnhancementSpec, Weights
+from zoo.spec import ModelSpec, Weights
 
 # Identifiers of the Hub for licences that weights come under; what is not here is "other" with a name.
 _LICENCES = {
     "MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0",
     "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "GPL-3.0", "LGPL-3.0", "MPL-2.0", "Unlicense",
 }  # fmt: skip
-_PIPELINES = {"enhancement": "audio-to-audio"}
-_METRICS = ("SI-SDR", "PESQ", "STOI", "DNSMOS", "clean", "noise", "steady")
+_METRICS = (
+    "SI-SDR", "PESQ", "STOI", "DNSMOS", "clean", "noise", "steady", "log-mel L1", "durations", "word errors",
+)  # fmt: skip
 
 
-def card(spec: EnhancementSpec, index: Index, weights: Weights | None, repo: str) -> str:
+def card(spec: ModelSpec, index: Index, weights: Weights | None, repo: str) -> str:
     """Markdown: what the model is, how to use it, what is in the repository, how good, and from what.
 
     Args:
@@ -27,17 +29,17 @@ def card(spec: EnhancementSpec, index: Index, weights: Weights | None, repo: str
         weights: descriptor of the weights, if they have one.
         repo: its name on the Hub.
     """
+    release = RELEASES[spec.task]
     licence = index.weights["licence"]
     trained_on = index.weights.get("training_data", "")
     parts = [
         header(spec, licence, weights),
         f"# {spec.title}",
-        f"Removes noise from speech at {spec.front_end.sample_rate} Hz. {spec.parameters:,} parameters. "
-        f"{spec.paper} ({spec.url}).",
+        f"{release.purpose(spec)} {spec.parameters:,} parameters. {spec.paper} ({spec.url}).",
         "Every file here was checked against the network in PyTorch before it was published. "
         "`speechzoo pull` checks it again where it will run, by a recording that comes with it.",
         "## Use",
-        _use(spec, repo),
+        release.use(spec.name, repo, index.find("onnx", repo).name),
         "## Files",
         _files(index),
         "## Weights",
@@ -54,12 +56,13 @@ def card(spec: EnhancementSpec, index: Index, weights: Weights | None, repo: str
     return "\n\n".join(parts) + "\n"
 
 
-def header(spec: EnhancementSpec, licence: str, weights: Weights | None) -> str:
+def header(spec: ModelSpec, licence: str, weights: Weights | None) -> str:
     """The YAML header, between its lines of dashes."""
+    release = RELEASES[spec.task]
     metrics = {name: _parts(name) for name in (weights.metrics if weights else ())}
     results = [
         EvalResult(
-            task_type=_PIPELINES[spec.task],
+            task_type=release.pipeline,
             dataset_type=_slug(data) or "unknown",
             dataset_name=data or "unknown",
             metric_type=_slug(metric),
@@ -74,12 +77,12 @@ def header(spec: EnhancementSpec, licence: str, weights: Weights | None) -> str:
         license=licence.lower() if known else "other",
         license_name=None if known else licence.lower(),
         library_name="speechzoo",
-        pipeline_tag=_PIPELINES[spec.task],
+        pipeline_tag=release.pipeline,
         tags=[
             "speech",
-            f"speech-{spec.task}",
+            *release.tags,
             "onnx",
-            *(["streaming"] if spec.streaming else []),
+            *(["streaming"] if getattr(spec, "streaming", False) else []),
             spec.family,
         ],
         datasets=list(weights.datasets) if weights and weights.datasets else None,
@@ -88,20 +91,6 @@ def header(spec: EnhancementSpec, licence: str, weights: Weights | None) -> str:
         model_name=spec.name,
     )
     return f"---\n{data.to_yaml()}\n---"
-
-
-def _use(spec: EnhancementSpec, repo: str) -> str:
-    graph = f"{spec.name}.wav2wav{'' if spec.streaming else '.offline'}.onnx"
-    return f"""```sh
-speechzoo pull {spec.name} --repo {repo} -o .
-speechzoo enhance noisy.wav --artifact {graph} -o clean.wav
-```
-
-```python
-import zoo
-
-enhancer = zoo.Enhancer(zoo.pull("{spec.name}", repo="{repo}"))
-```"""
 
 
 def _files(index: Index) -> str:

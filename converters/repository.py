@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,26 +17,21 @@ import torch
 import zoo
 from converters.base import Progress
 from converters.card import card
-from converters.exported import export_program
-from converters.onnx import export_onnx
-from converters.torchscript import export_torchscript
-from zoo.artifact.manifest import EnhancementManifest, Form
+from converters.releases import RELEASES, Planned
+from zoo.artifact.manifest import Manifest
 from zoo.artifact.target import EngineTarget
 from zoo.checkpoint import digest, write_parameters
 from zoo.create import create_model
 from zoo.digest import sha256_of
 from zoo.errors import ArtifactError, CheckpointError
 from zoo.locate import locate
+from zoo.network import Network
 from zoo.packaged import TAG, packaged_artifact
 from zoo.pulled import prove
 from zoo.registry import get_spec
-from zoo.repository import CARD, ENDINGS, GOLDEN, HELPERS, INDEX, PARAMETERS, RECORD, File, Index
+from zoo.repository import CARD, GOLDEN, HELPERS, INDEX, PARAMETERS, RECORD, File, Index
 from zoo.runtime.graph import Graph
-from zoo.spec import EnhancementSpec, Weights
-from zoo.streaming.state import StreamingModule
-
-FORMS: tuple[Form, ...] = ("wav2wav", "spec2spec")
-ALSO: dict[str, Callable[..., Any]] = {"torchscript": export_torchscript, "exported": export_program}
+from zoo.spec import ModelSpec, Weights
 
 
 def build_repository(
@@ -58,7 +53,7 @@ def build_repository(
         folder: that does not exist yet, or is empty.
         weights: tag or checkpoint; by default those that come with the package.
         licence, training_data: of weights of which that is not known.
-        also: formats besides ONNX, of ``ALSO``.
+        also: formats besides ONNX, of those that its task's ``Release`` has.
         engines: that were built before, beside each its record, ``<engine>.json``.
         repo: where it will be, for the card.
         progress: called with a line for each step.
@@ -68,20 +63,24 @@ def build_repository(
 
     Raises:
         CheckpointError: no weights, or their licence is not known.
-        ArtifactError, ParityError: a file that does not pass; no folder is left.
+        ArtifactError, ParityError: a file that does not pass, no folder is left; or a format that there is
+            not for such a model.
     """
-    spec = get_spec(name, EnhancementSpec)
+    spec = get_spec(name)
     say = progress or (lambda line: None)
+    if missing := [format for format in also if format not in RELEASES[spec.task].also]:
+        raise ArtifactError(
+            f"{name} is a model for {spec.task}, and there is no {' or '.join(missing)} export of those; "
+            f"leave --also out"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ArtifactError(f"{folder}: it exists and is not empty; name a new folder, or remove it")
     model, known = _model(spec, weights, licence, training_data)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         temporary.mkdir(parents=True)
-        files = [
-            _parameters(temporary, spec, model, known),
-            *_graphs(temporary, spec, model, known, also, say),
-        ]
+        spec = _sized(model, spec)
+        files = [_parameters(temporary, spec, model, known), *_graphs(temporary, model, known, also, say)]
         files.append(_golden(temporary, files))
         files += [file for path in engines for file in _engine(temporary, path)]
         index = Index(name, spec.task, dict(model.provenance), tuple(files), _toolchain())
@@ -136,15 +135,14 @@ def check_repository(folder: Path, progress: Progress | None = None) -> Index:
 
 
 def _model(
-    spec: EnhancementSpec, weights: str | os.PathLike[str] | None, licence: str, training_data: str
-) -> tuple[StreamingModule, Weights | None]:
+    spec: ModelSpec, weights: str | os.PathLike[str] | None, licence: str, training_data: str
+) -> tuple[Network, Weights | None]:
     """The network with its weights, and their descriptor if they have one."""
     if weights is None:
         if not packaged_artifact(spec, TAG):
             raise CheckpointError(f"--weights is missing: none of {spec.name} come with the package")
         weights = TAG
     model = create_model(spec.name, weights)
-    assert isinstance(model, StreamingModule)  # as every enhancer is
     given = {"licence": licence, "training_data": training_data}
     model.provenance = {**model.provenance, **{key: text for key, text in given.items() if text}}
     if not model.provenance.get("licence"):
@@ -156,7 +154,14 @@ def _model(
     return model, next((known for known in spec.weights if known.tag == source), None)
 
 
-def _parameters(folder: Path, spec: EnhancementSpec, model: StreamingModule, known: Weights | None) -> File:
+def _sized(model: Network, registered: ModelSpec) -> ModelSpec:
+    """A network's record; where it has other sizes than the registered one, its parameters are counted."""
+    if model.spec.options == registered.options:
+        return model.spec
+    return replace(model.spec, parameters=sum(value.numel() for value in model.parameters()))
+
+
+def _parameters(folder: Path, spec: ModelSpec, model: Network, known: Weights | None) -> File:
     """The parameters, as they are in the package or written anew."""
     path = folder / f"model.{PARAMETERS}"
     if known is not None and known.tag == TAG and _terms(known) <= model.provenance.items():
@@ -171,50 +176,52 @@ def _terms(known: Weights) -> set[tuple[str, str]]:
 
 
 def _graphs(
-    folder: Path,
-    spec: EnhancementSpec,
-    model: StreamingModule,
-    known: Weights | None,
-    also: Sequence[str],
-    say: Progress,
+    folder: Path, model: Network, known: Weights | None, also: Sequence[str], say: Progress
 ) -> list[File]:
-    """ONNX in both forms, streaming if the model is and offline; other formats streaming if the model is."""
-    (folder / "onnx").mkdir()
+    """What the task's release plans, each exported, or taken from the package if it is there."""
+    spec = model.spec
+    ready = packaged_artifact(spec, TAG) if known is not None and known.tag == TAG else None
     files = []
-    for streaming in (True, False) if spec.streaming else (False,):
-        for form in FORMS:
-            path = f"onnx/{spec.name}.{form}{'' if streaming else '.offline'}.onnx"
-            ready = packaged_artifact(spec, TAG) if known is not None and known.tag == TAG else None
-            if ready is not None and _same(ready, form, streaming, model):
-                shutil.copyfile(ready, folder / path)
-                say(f"{path}: as it is in the package")
-            else:
-                export_onnx(model, folder / path, form, streaming=streaming, progress=say)
-            files.append(_file(folder, path, "onnx", form=form, streaming=streaming))
-            for format in also if streaming == spec.streaming else ():
-                path = f"{format}/{spec.name}.{form}{'' if streaming else '.offline'}{ENDINGS[format]}"
-                ALSO[format](model, folder / path, form, streaming=streaming, progress=say)
-                files.append(_file(folder, path, format, form=form, streaming=streaming))
+    for planned in RELEASES[spec.task].graphs(model, also):
+        path = folder / planned.path
+        path.parent.mkdir(exist_ok=True)
+        if ready is not None and _same(ready, planned, model):
+            shutil.copyfile(ready, path)
+            say(f"{planned.path}: as it is in the package")
+        else:
+            planned.export(path, progress=say)
+        about = {"form": planned.form, "streaming": planned.streaming}
+        files.append(_file(folder, planned.path, planned.format, **about))
     return files
 
 
-def _same(ready: Path, form: Form, streaming: bool, model: StreamingModule) -> bool:
-    """Whether a graph of the package is the one wanted, of the same parameters under the same terms."""
+def _same(ready: Path, planned: Planned, model: Network) -> bool:
+    """Whether a graph of the package is the one planned, of the same parameters under the same terms."""
     manifest = Graph(ready).manifest
     return (
-        isinstance(manifest, EnhancementManifest)
-        and (manifest.form, manifest.streaming) == (form, streaming)
+        manifest is not None
+        and planned.format == "onnx"
+        and _kind(manifest) == {"form": planned.form, "streaming": planned.streaming}
         and dict(manifest.weights) == model.provenance
         and manifest.weights["sha256"] == digest(model.state_dict())
     )
 
 
+def _kind(manifest: Manifest) -> dict[str, Any]:
+    """What the index says of the kind of a graph."""
+    return {
+        "form": getattr(manifest, "form", ""),
+        "streaming": getattr(manifest, "streaming", None),
+    }
+
+
 def _golden(folder: Path, files: Sequence[File]) -> File:
-    """The recording of the graphs as a file of its own, by which the parameters are verified."""
-    manifest = Graph(folder / next(file.path for file in files if file.format == "onnx")).manifest
-    assert isinstance(manifest, EnhancementManifest) and manifest.golden is not None
-    (folder / GOLDEN).write_text(json.dumps(asdict(manifest.golden), indent=2) + "\n")
-    return _file(folder, GOLDEN, "golden")
+    """The recording of the first graph as a file of its own, by which the parameters are verified."""
+    first = next(file for file in files if file.format == "onnx")
+    golden = getattr(Graph(folder / first.path).manifest, "golden", None)
+    assert golden is not None  # every export carries one
+    (folder / GOLDEN).write_text(json.dumps(asdict(golden), indent=2) + "\n")
+    return _file(folder, GOLDEN, "golden", form=first.form)
 
 
 def _engine(folder: Path, path: Path) -> list[File]:
@@ -222,12 +229,12 @@ def _engine(folder: Path, path: Path) -> list[File]:
     record = path.with_name(f"{path.name}.json")
     try:
         data = json.loads(record.read_text())
-        gpu, manifest = data["gpu"] or {}, data["manifest"]
+        gpu = data["gpu"] or {}
         capabilities = tuple(data["targets"]) or (gpu["capability"],)
         target = EngineTarget(
             gpu.get("name", ""), capabilities, data["library"], data["precision"], data["profiles"]
         )
-        about = {"form": manifest.get("form", ""), "streaming": manifest.get("streaming")}
+        about = _kind(Manifest.from_json(json.dumps(data["manifest"]), str(record)))
         flavour = data["flavour"]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ArtifactError(

@@ -45,6 +45,7 @@ def modules_without_torch() -> list[str]:
         "zoo.create",
         "zoo.layers",
         "zoo.network",
+        "zoo.parameters",
         "zoo.speaker",
         "zoo.streaming",
     )
@@ -115,6 +116,12 @@ NEEDS = [  # code, packages hidden, what the message must say
         "zoo.Synthesizer('fastspeech', weights={weights!r})",
         EXTRAS,
         "a synthesizer from fastspeech needs torch",
+    ),
+    (
+        "from pathlib import Path; from zoo import pulled; "
+        "pulled._prove_parameters(Path('model.safetensors'), None, Path('golden.json'), '')",
+        EXTRAS,
+        "verifying it needs torch",
     ),
     ("from converters import export_onnx", EXTRAS, "converters.export_onnx needs"),
     ("import converters; converters.export_onnx", ("onnx",), "converters.export_onnx needs onnx"),

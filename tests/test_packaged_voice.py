@@ -86,7 +86,7 @@ def test_it_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_what_is_wrong_in_braces_is_told_of_the_text(voice: zoo.Synthesizer) -> None:
     with pytest.raises(TextError, match=r"in 'hello \{zzz'; braces hold ARPAbet"):
         voice("Hello {zzz")
-    with pytest.raises(TextError, match="'XX' in {XX} is not ARPAbet"):
+    with pytest.raises(TextError, match=r"'XX' in {XX} is not ARPAbet"):
         voice("Hello {XX}.")
 
 

@@ -17,13 +17,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from zoo import hub
-from zoo.artifact.golden import read_golden
-from zoo.artifact.manifest import Golden
 from zoo.artifact.target import FLAVOURS, choose, this_machine
 from zoo.errors import ArtifactError, HubError, MissingExtraError, SpeechZooError
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
-from zoo.repository import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, Index
+from zoo.repository import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, Index, check_choice
 from zoo.runtime.artifact import is_artifact, load_artifact
 
 VARIABLE = "SPEECHZOO_REPO"
@@ -53,8 +51,11 @@ def pull(
     Args:
         model: registered name.
         format: ``onnx``, ``safetensors``, ``tensorrt``, ``tensorrt_rtx``, or another that the repository has.
-        form: of a graph, ``wav2wav`` or ``spec2spec``; by default ``wav2wav``.
-        streaming: of a graph: with states, or a whole recording at once; by default streaming if possible.
+        form: of a graph. Enhancers: ``wav2wav``, the default, or ``spec2spec``. Speaker models: ``wav``, the
+            default, or ``feats``. Text to speech: the size, as ``32/256``, by default the largest, which
+            takes the longest sentences whole.
+        streaming: of an enhancer's graph: with states, or a whole recording at once; by default streaming if
+            possible.
         precision: of an engine: ``fp32``, ``fp16``, ...
         streams: that an engine must take at once.
         repo: ``ORG/NAME``; by default ``SPEECHZOO_REPO``.
@@ -73,7 +74,7 @@ def pull(
         ParityError: it does not compute what its golden recording holds.
         MissingExtraError: proving it takes a package that is not installed.
     """
-    get_spec(model)
+    check_choice(get_spec(model).task, format, form, streaming)
     say = progress or (lambda line: None)
     source = _open(model, repo, revision, say)
     if format in FLAVOURS:
@@ -120,7 +121,7 @@ def prove(path: Path, file: File, index: Index, golden: Path | None, where: str)
         if file.format == PARAMETERS:
             if golden is None:
                 raise ArtifactError(f"{path}: without {GOLDEN} it cannot be verified")
-            _prove_parameters(path, index, read_golden(golden, f"{where}: {GOLDEN}"))
+            _prove_parameters(path, index, golden, f"{where}: {GOLDEN}")
         elif file.format in GRAPHS and is_artifact(path):
             _prove_graph(path, file, index)
         else:
@@ -193,6 +194,8 @@ def _text(path: Path) -> str:
 def _check_model(index: Index, model: str, where: str) -> None:
     if index.model != model:
         raise ArtifactError(f"{where}: the repository is one of {index.model}, not of {model}")
+    if index.task != (task := get_spec(model).task):
+        raise ArtifactError(f"{where}: it says that {model} is for {index.task}; it is for {task}")
 
 
 def _proved(source: _Source, file: File, say: Say) -> Path:
@@ -278,27 +281,23 @@ def _engine(
     return Path(build(onnx, flavour=flavour, precision=precision, progress=say))
 
 
-def _prove_parameters(path: Path, index: Index, golden: Golden) -> None:
-    """A safetensors file against the recording, in PyTorch."""
+def _prove_parameters(path: Path, index: Index, golden: Path, where: str) -> None:
+    """A safetensors file against the recording, in PyTorch; ``where`` names the recording."""
     try:
         from zoo.create import create_model
-        from zoo.streaming.session import TorchSession
-        from zoo.streaming.state import StreamingModule
+        from zoo.parameters import verify_parameters
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f'{path}: verifying it needs {error.name}: pip install "speechzoo[torch]"; --format onnx does not'
         ) from error
-    from zoo.runtime.verification import verify_session
-
     model = create_model(index.model, path)
     if model.provenance["sha256"] != index.weights["sha256"]:
         raise ArtifactError(
             f"{path}: its parameters have the sha256 {model.provenance['sha256']}, not that of the index, "
             f"{index.weights['sha256']}"
         )
-    if not isinstance(model, StreamingModule):
-        raise ArtifactError(f"{path}: parameters of models for {model.spec.task} cannot be verified yet")
-    verify_session(TorchSession(model), golden, model.spec.tolerance, str(path))
+    form = next((file.form for file in index.files if file.path == GOLDEN), "")
+    verify_parameters(model, golden, form, str(path), where)
 
 
 def _prove_graph(path: Path, file: File, index: Index) -> None:
@@ -310,6 +309,7 @@ def _prove_graph(path: Path, file: File, index: Index) -> None:
         raise ArtifactError(f"{path}: it has no manifest of speechzoo")
     for what, found, expected in (
         ("model", manifest.model, index.model),
+        ("task", manifest.task, index.task),
         ("weights", manifest.weights.get("sha256"), index.weights["sha256"]),
         ("form", getattr(manifest, "form", ""), file.form),
         ("streaming", getattr(manifest, "streaming", None), file.streaming),

@@ -31,8 +31,34 @@ ENDINGS = {
 }
 RECORD = "record"  # of what a file beside it is, ``<name>.json``
 HELPERS = ("card", "golden", RECORD)
+_SIZE = re.compile(r"[1-9]\d*/[1-9]\d*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Which graphs the repositories of a task hold.
+
+    Attributes:
+        forms: that they have; the first is meant where none is named. Empty for graphs of fixed sizes, whose
+            form is their size, ``TOKENS/FRAMES``; the largest is meant where none is named.
+        streaming: whether they are streaming or offline.
+    """
+
+    forms: tuple[str, ...] = ()
+    streaming: bool = False
+
+    def has(self, form: str) -> bool:
+        """Whether a graph can be of a form."""
+        return form in self.forms if self.forms else _SIZE.fullmatch(form) is not None
+
+
+KINDS = {  # by task
+    "enhancement": Kinds(("wav2wav", "spec2spec"), streaming=True),
+    "speaker": Kinds(("wav", "feats")),
+    "synthesis": Kinds(),
+}
 
 
 @dataclass(frozen=True)
@@ -44,8 +70,8 @@ class File:
         format: ``safetensors``, one of ``GRAPHS``, ``golden``, ``record`` or ``card``.
         size: bytes.
         sha256: hex digest.
-        form: ``spec2spec`` or ``wav2wav``, of a graph that has forms.
-        streaming: with states, or a whole recording at once; of such a graph.
+        form: of a graph, one of its task's ``Kinds``; of the golden recording, that of the graph whose it is.
+        streaming: with states, or a whole recording at once; of a graph of a task that has both.
         engine: what an engine was built for.
     """
 
@@ -94,6 +120,11 @@ class Index:
     files: tuple[File, ...]
     toolchain: Mapping[str, str] = field(default_factory=dict)
     version: int = VERSION
+
+    def __post_init__(self) -> None:
+        for file in self.files:
+            if file.form and not KINDS[self.task].has(file.form):
+                raise ValueError(f"{file.path}: {file.form!r} is no form of a graph for {self.task}")
 
     def to_json(self) -> str:
         files = {}
@@ -150,15 +181,12 @@ class Index:
         Raises:
             ArtifactError: there is none; the message lists what there is.
         """
-        if format not in GRAPHS and (form is not None or streaming is not None):
-            raise ArtifactError(
-                f"{format} files have no form and are not streaming or offline; leave that out"
-            )
+        wanted = form or self.usual_form()
         found = [
             file
             for file in self.files
             if file.format == format
-            and (not file.form or file.form == (form or "wav2wav"))
+            and (not file.form or file.form == wanted)
             and (streaming is None or file.streaming in (None, streaming))
         ]
         if not found or format in HELPERS:
@@ -169,6 +197,16 @@ class Index:
                 )
             )
         return sorted(found, key=lambda file: (not file.streaming, file.path))
+
+    def usual_form(self) -> str:
+        """The form that is meant where none is named: the task's first, or the largest size.
+
+        The largest alone takes the longest sentences whole; smaller ones only save time on short ones.
+        """
+        if forms := KINDS[self.task].forms:
+            return forms[0]
+        sizes = [file.form for file in self.files if file.format == "onnx" and file.form]
+        return max(sizes, key=lambda size: [int(number) for number in size.split("/")], default="")
 
     def beside(self, file: File) -> File | None:
         """The record that goes with a file, if it has one."""
@@ -183,6 +221,18 @@ class Index:
                 kinds.setdefault(file.format, []).append(f"{about}{file.form}".strip())
         listed = {format: ", ".join(dict.fromkeys(filter(None, forms))) for format, forms in kinds.items()}
         return "; ".join(f"{format} ({forms})" if forms else format for format, forms in listed.items())
+
+
+def check_choice(task: str, format: str, form: str | None, streaming: bool | None) -> None:
+    """Refuse what no repository of a task can have, before one is asked.
+
+    Raises:
+        ArtifactError: a form, or streaming or offline, of files that have none.
+    """
+    if format not in GRAPHS and (form is not None or streaming is not None):
+        raise ArtifactError(f"{format} files have no form and are not streaming or offline; leave that out")
+    if streaming is not None and not KINDS[task].streaming:
+        raise ArtifactError(f"graphs for {task} are neither streaming nor offline; leave that out")
 
 
 def _file(path: str, fields: Mapping[str, Any]) -> File:

@@ -7,7 +7,7 @@ import io
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import soundfile
@@ -19,6 +19,7 @@ from zoo.runtime.resample import Resampler
 from zoo.spec import Tolerance
 
 Array = NDArray[np.float32]
+Kind = TypeVar("Kind")
 
 FULL_SCALE = 32767
 
@@ -60,15 +61,22 @@ def unpack(golden: Golden, where: str) -> tuple[Array, Array]:
     return noisy, enhanced
 
 
-def read_golden(path: Path, where: str) -> Golden:
-    """The recording that a repository has as a file of its own, JSON; ``where`` names it in errors.
+def read_golden(path: Path, kind: type[Kind], where: str) -> Kind:
+    """What a repository has as a file of its own, JSON, in place of a graph's recording.
+
+    Args:
+        path: the file.
+        kind: ``Golden``, ``GoldenEmbedding`` or ``GoldenSpeech``.
+        where: names it in errors.
 
     Raises:
         ArtifactError: it is none.
     """
     try:
-        return Golden(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
+        fields = json.loads(path.read_text())
+        lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+        return kind(**{**fields, **lists})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{where}: it is no golden recording ({error}); publish it again") from error
 
 

@@ -327,6 +327,11 @@ class SynthesisManifest(Manifest):
     def ranges(self) -> Mapping[str, tuple[int, int, int]]:
         return {"batch": (1, 4, 16)}
 
+    @property
+    def form(self) -> str:
+        """The size, as repositories name it: ``32/256``."""
+        return f"{self.tokens}/{self.frames}"
+
     def contradiction(self) -> str:
         batch, wide = self.batch, (self.batch, self.tokens)
         expected = {

@@ -1,9 +1,9 @@
 """Make a model's artifact repository, and put it on the Hub.
 
-It holds the parameters, ONNX graphs in both forms, streaming and offline, a golden recording, an index with
-the hash of every file, and a model card. With --folder alone it is only built; a folder that was built
-before is checked and used as it is. Every file is run and compared before anything is uploaded, in one
-commit.
+It holds the parameters, ONNX graphs in every form (of enhancers streaming and offline, for text to speech one
+of each size), a golden recording, an index with the hash of every file, and a model card. With --folder alone
+it is only built; a folder that was built before is checked and used as it is. Every file is run and compared
+before anything is uploaded, in one commit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--folder", type=Path, metavar="DIR", help="build it here and keep it")
     add("--licence", default="", metavar="SPDX", help="of weights that do not say theirs")
     add("--training-data", default="", metavar="TEXT", help="of weights that do not say theirs")
-    add("--also", nargs="*", default=[], choices=("torchscript", "exported"), help="formats besides ONNX")
+    add(
+        "--also",
+        nargs="*",
+        default=[],
+        choices=("torchscript", "exported"),
+        help="formats besides ONNX, of enhancers",
+    )
     add(
         "--engine",
         type=Path,

@@ -27,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="onnx",
         help="onnx (default), safetensors, tensorrt, ... as the repository has them",
     )
-    add("--form", choices=("wav2wav", "spec2spec"), help="of a graph (default wav2wav)")
+    add(
+        "--form",
+        help="of a graph: wav2wav (default) or spec2spec, wav (default) or feats for speaker models, or the "
+        "size for text to speech, as 32/256 (default the largest)",
+    )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--streaming", action="store_true", default=None, help="a graph for streams")
     kind.add_argument("--offline", dest="streaming", action="store_false", help="one for whole recordings")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -263,20 +263,29 @@ def pack(utterance: Utterance, frames: Frames) -> GoldenSpeech:
     )
 
 
-def verify_synthesis(graph: Loaded, manifest: SynthesisManifest) -> ParityReport:
-    """Run a graph on its golden text.
+def verify_synthesis(
+    graph: Callable[..., Sequence[Array]], manifest: SynthesisManifest, where: str
+) -> ParityReport:
+    """Run a graph, or a network that takes and gives the same, on its golden text; ``where`` is for errors.
 
     Raises:
         ArtifactError: it carries none, or a damaged one.
         ParityError: it computes something else than it should.
     """
-    golden, where = manifest.golden, graph.path
+    golden = manifest.golden
     if golden is None:
         raise ArtifactError(f"{where}: it carries no golden text, so it cannot be verified; export it again")
     try:
         words = np.frombuffer(base64.b64decode(golden.mel, validate=True), "<i2")
         mel = words.reshape(-1, manifest.front_end.mels).astype(np.float32) * np.float32(golden.peak)
         utterance = Utterance(golden.ids, 1.0, golden.forced)
+        expected = np.array(golden.durations, np.float32)
+        if not len(golden.ids) == len(golden.forced) == len(expected):
+            raise ValueError("its ids, durations and forced durations are not equally many")
+        if not np.isfinite(golden.forced).all():
+            raise ValueError("its forced durations are not finite")
+        if not all(token in range(len(manifest.symbols)) for token in golden.ids):
+            raise ValueError(f"its ids are not from 0 to {len(manifest.symbols) - 1}")
         values = inputs(
             [utterance] * (1 if isinstance(manifest.batch, str) else manifest.batch), manifest.tokens
         )
@@ -285,9 +294,7 @@ def verify_synthesis(graph: Loaded, manifest: SynthesisManifest) -> ParityReport
     found, lengths, durations = map(as_array, graph(*values))
     if lengths[0] != len(mel):
         raise ParityError(f"mel_lengths: {lengths[0]} frames of the golden text, expected {len(mel)}")
-    check_durations(
-        np.array(golden.durations, np.float32), durations[0, : len(golden.ids)], manifest.tolerance
-    )
+    check_durations(expected, durations[0, : len(golden.ids)], manifest.tolerance)
     rounding = 0.51 / _FULL_SCALE
     tolerance = Tolerance(min(manifest.tolerance.snr_db, 60.0), manifest.tolerance.max_error + rounding)
     return compare(mel, found[0, : len(mel)], tensor="mel", tolerance=tolerance, axis=0)

@@ -30,7 +30,7 @@ def verify(path: str | os.PathLike[str]) -> ParityReport:
     """
     graph = load_artifact(path)
     if isinstance(graph.manifest, SynthesisManifest):
-        return verify_synthesis(graph, graph.manifest)
+        return verify_synthesis(graph, graph.manifest, str(path))
     if isinstance(graph.manifest, SpeakerManifest):
         return verify_speaker(graph, graph.manifest)
     manifest = enhancement_manifest(graph)
