@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 EXTRAS = (
     "torch", "safetensors", "yaml", "onnx", "onnxscript", "onnxslim", "onnx_ir", "matplotlib",
     "kaldi_native_fbank", "kaldiio", "pytest", "hypothesis", "soxr", "scipy", "tritonclient", "grpc",
-    "ray",
+    "ray", "espeakng_loader",
 )  # fmt: skip
 
 # None in sys.modules is what the import system itself takes for "not installed".
@@ -139,6 +139,11 @@ NEEDS = [  # code, packages hidden, what the message must say
     ("import converters; converters.build_engine", ("onnx",), "converters.build_engine needs onnx"),
     ("zoo.create_model('fastenhancer_t', {safetensors!r})", ("safetensors",), "needs safetensors"),
     ("zoo.create_model('fastenhancer_t', {folder!r})", ("yaml",), "needs pyyaml"),
+    (
+        "import ctypes.util; ctypes.util.find_library = lambda name: None; zoo.Synthesizer(g2p='espeak')",
+        EXTRAS,
+        "phonemes by rule need eSpeak NG",
+    ),
 ]
 
 
@@ -161,7 +166,7 @@ def test_what_is_missing_names_its_extra(
     assert (done.returncode, done.stderr) == (0, "")
     made = ("export_onnx", "export_speaker", "build_engine")
     extra = "onnx" if any(word in code for word in made) else "torch"
-    extra = "triton" if "tritonclient" in message else extra
+    extra = "triton" if "tritonclient" in message else "espeak" if "eSpeak" in message else extra
     assert message in done.stdout and f'pip install "speechzoo[{extra}]"' in done.stdout
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, cast
+from typing import TYPE_CHECKING, Any, Literal, Union, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from zoo.runtime.artifact import is_artifact
 from zoo.runtime.synthesis import Frames, GraphSynthesis, SynthesisSession, Utterance, find_files
 from zoo.spec import SynthesisSpec
 from zoo.text.dictionary import Dictionary, english
+from zoo.text.espeak import say_word
 from zoo.text.normalise import normalise
 from zoo.text.sentences import Piece, split
 from zoo.text.symbols import encode, reads_letters
@@ -78,6 +79,7 @@ class Synthesizer:
         *,
         vocoder: PathLike | Vocoder | None = None,
         dictionary: PathLike | None = None,
+        g2p: Literal["espeak"] | Callable[[str], str | None] | None = None,
         threads: int = 1,
     ) -> None:
         """
@@ -95,15 +97,17 @@ class Synthesizer:
             dictionary: a pronouncing dictionary in the format of CMU's: words that it holds are spoken by
                 their phonemes, for a network that learned those. If None, words stay in letters, or
                 become phonemes by the package's own dictionary if the network reads nothing else.
+            g2p: what gives phonemes of words that the dictionary lacks: ``espeak``, for the rules of eSpeak
+                NG, or a function from a word in lower case to its ARPAbet, or None.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
 
         Raises:
-            TextError: a dictionary that cannot be read.
+            TextError: a dictionary that cannot be read, or rules of another name.
             ArtifactError: a file that cannot be read or is for something else, files that do not go
                 together, or an engine that may not run here.
             UnknownModelError: no such model, or one for another task.
             CheckpointError: no weights for a model's name, or some that do not fit.
-            MissingExtraError: PyTorch or TensorRT is needed and not installed.
+            MissingExtraError: PyTorch, TensorRT or eSpeak NG is needed and not installed.
         """
         deployment = _deployment(source)
         self.session = _open(source if deployment is None else deployment.files(), weights, threads)
@@ -111,8 +115,9 @@ class Synthesizer:
         self.sample_rate = self.session.front_end.sample_rate
         self._phonemes_only = not reads_letters(self.session.symbols)
         self._dictionary = Dictionary(dictionary) if dictionary is not None else None
-        if self._phonemes_only and self._dictionary is None:
+        if self._dictionary is None and (self._phonemes_only or g2p is not None):
             self._dictionary = english()
+        self._rules = _rules(g2p)
         if deployment is not None:
             _check_sizes(deployment, self.session)
         if vocoder is None:
@@ -141,7 +146,7 @@ class Synthesizer:
         letters: tuple[str, ...] = ()
         if self._dictionary is not None:
             encode(said)  # what is wrong in braces is told of the text as it was given
-            said, letters = self._dictionary.pronounce(said, spell=self._phonemes_only)
+            said, letters = self._dictionary.pronounce(said, rules=self._rules, spell=self._phonemes_only)
         unknown = encode(said, self.session.symbols).unknown
         most = self.session.buckets[-1][0]
         pieces = [piece for piece in split(said, self._tokens, most) if self._tokens(piece.text)]
@@ -254,6 +259,16 @@ def _vocoder_of(deployment: Deployment | None) -> str:
             stacklevel=3,
         )
     return GriffinLim.name
+
+
+def _rules(g2p: str | Callable[[str], str | None] | None) -> Callable[[str], str | None] | None:
+    """The function that an argument names; that it runs is seen before anything is spoken."""
+    if g2p is None or callable(g2p):
+        return g2p
+    if g2p != "espeak":
+        raise TextError(f"g2p {g2p!r}: expected 'espeak', or a function from a word to its ARPAbet")
+    say_word("hello")
+    return say_word
 
 
 def _open(source: Any, weights: PathLike | None, threads: int) -> SynthesisSession:

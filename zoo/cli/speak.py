@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument("--vocoder", metavar="FILE", help="a vocoder's .onnx file (default: Griffin-Lim)")
     model.add_argument("--dictionary", metavar="FILE", help="words as phonemes, in the format of CMU's")
+    model.add_argument(
+        "--g2p", choices=("espeak",), help="phonemes of words that the dictionary lacks, by eSpeak NG's rules"
+    )
     model.add_argument("--threads", type=int, default=1, metavar="N", help="of ONNX Runtime (default 1)")
 
     report = parser.add_argument_group("report")
@@ -84,6 +87,7 @@ def _synthesizer(args: argparse.Namespace) -> Synthesizer:
     options = {
         "vocoder": args.vocoder,
         "dictionary": args.dictionary,
+        "g2p": args.g2p,
         "threads": args.threads,
     }
     if args.artifact:

@@ -6,6 +6,7 @@ import functools
 import lzma
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from zoo.errors import TextError
@@ -80,11 +81,14 @@ class Dictionary:
         names = [self._entries.get(f"{letter}.") for letter in word if letter.isalpha()]
         return "} {".join(filter(None, names)) if all(names) else None
 
-    def pronounce(self, text: str, *, spell: bool = False) -> tuple[str, tuple[str, ...]]:
+    def pronounce(
+        self, text: str, *, rules: Callable[[str], str | None] | None = None, spell: bool = False
+    ) -> tuple[str, tuple[str, ...]]:
         """Text in words with every known one as ARPAbet in braces, and the words that are not known.
 
         Args:
             text: in lower case.
+            rules: give ARPAbet of words that are not in the dictionary, or None.
             spell: unknown words as the names of their letters, for a network that reads phonemes only; else
                 they stay as they are.
         """
@@ -94,6 +98,8 @@ class Dictionary:
             if match[1]:
                 return match[1]
             found = self.phonemes(match[2])
+            if found is None and rules is not None:
+                found = rules(match[2])
             if found is None:
                 missing[match[2]] = None
                 found = self.spelled(match[2]) if spell else None
