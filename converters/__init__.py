@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from zoo.errors import MissingExtraError
+from zoo.extras import extra
 
 if TYPE_CHECKING:
     from converters.exported import export_program
@@ -45,12 +45,6 @@ _HOME = {  # module, and the extra that it needs
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'converters' has no attribute {name!r}")
-    module, extra = _HOME[name]
-    try:
+    module, brought_by = _HOME[name]
+    with extra(brought_by, f"converters.{name}"):
         return getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("converters", "zoo"):
-            raise
-        raise MissingExtraError(
-            f'converters.{name} needs {error.name}: pip install "speechzoo[{extra}]"'
-        ) from error

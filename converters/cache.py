@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import zoo
-from zoo.errors import MissingExtraError
+from zoo.extras import extra
 from zoo.hub import cache_folder
 from zoo.locate import files_of, locate
 from zoo.registry import get_spec
@@ -37,14 +37,9 @@ def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | 
         key.update(file.read_bytes())
     path = cache_folder() / "exports" / f"{name}-{key.hexdigest()[:16]}.onnx"
     if not path.is_file():
-        try:
+        with extra("onnx", f"weights of {name} must be exported once, which"):
             from converters.onnx import export_onnx
             from zoo.create import create_model
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                f"weights of {name} must be exported once, which needs {error.name}: "
-                f'pip install "speechzoo[onnx]"'
-            ) from error
         hops: Literal["hops", 1] = "hops" if spec.streaming else 1
         export_onnx(
             create_model(name, weights),

@@ -6,13 +6,15 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zoo.audio import AudioReader
-from zoo.errors import ArtifactError, AudioError, CheckpointError, MissingExtraError, UnknownModelError
+from zoo.errors import ArtifactError, AudioError, CheckpointError, UnknownModelError
+from zoo.extras import extra
 from zoo.registry import get_spec, list_models
 from zoo.runtime.resample import Resampler, check_rate
 from zoo.runtime.speaker import SpeakerSession, open_speaker_session
@@ -370,19 +372,11 @@ def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) 
 
 def _torch_session(source: Any, weights: str | os.PathLike[str] | None = None) -> SpeakerSession:
     """A session in PyTorch, of a network, a training folder, or a model's name with weights."""
-    try:
-        from pathlib import Path
-
+    what = source if isinstance(source, str) else "a network"
+    with extra("torch", f"an embedder from {what}", "pass an exported .onnx artifact"):
         from zoo.create import create_model, model_of
         from zoo.speaker.network import SpeakerNetwork
         from zoo.speaker.session import TorchSpeakerSession
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0].startswith("zoo"):
-            raise
-        raise MissingExtraError(
-            f"an embedder from {source if isinstance(source, str) else 'a network'} needs {error.name}: "
-            f'pip install "speechzoo[torch]", or pass an exported .onnx artifact'
-        ) from error
     model = source
     if isinstance(source, str):
         name = source if weights is not None else model_of(Path(source))

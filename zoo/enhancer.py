@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Union, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zoo.errors import ArtifactError, AudioError, CheckpointError, MissingExtraError, UnknownModelError
+from zoo.errors import ArtifactError, AudioError, CheckpointError, UnknownModelError
+from zoo.extras import extra
 from zoo.locate import weights_advice
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
@@ -184,17 +185,11 @@ def _open(
 
 def _torch_session(source: Any, weights: str | os.PathLike[str] | None = None) -> Session:
     """A session in PyTorch, of a network or of a model's name with weights."""
-    try:
+    what = source if isinstance(source, str) else "a network"
+    with extra("torch", f"an enhancer from {what}", "pass an exported .onnx artifact"):
         from zoo.create import create_model
         from zoo.streaming.session import TorchSession
         from zoo.streaming.state import StreamingModule
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0].startswith("zoo"):
-            raise
-        raise MissingExtraError(
-            f"an enhancer from {source if isinstance(source, str) else 'a network'} needs {error.name}: "
-            f'pip install "speechzoo[torch]", or pass an exported .onnx artifact'
-        ) from error
     model = create_model(source, weights) if isinstance(source, str) else source
     if not isinstance(model, StreamingModule):
         raise UnknownModelError(

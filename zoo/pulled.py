@@ -19,6 +19,7 @@ from urllib.parse import quote
 from zoo import hub
 from zoo.artifact.target import FLAVOURS, choose, this_machine
 from zoo.errors import ArtifactError, HubError, MissingExtraError, SpeechZooError
+from zoo.extras import extra
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
 from zoo.repository import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, Index, check_choice
@@ -283,13 +284,9 @@ def _engine(
 
 def _prove_parameters(path: Path, index: Index, golden: Path, where: str) -> None:
     """A safetensors file against the recording, in PyTorch; ``where`` names the recording."""
-    try:
+    with extra("torch", f"{path}: verifying it", "pull --format onnx"):
         from zoo.create import create_model
         from zoo.parameters import verify_parameters
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f'{path}: verifying it needs {error.name}: pip install "speechzoo[torch]"; --format onnx does not'
-        ) from error
     model = create_model(index.model, path)
     if model.provenance["sha256"] != index.weights["sha256"]:
         raise ArtifactError(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, Union, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ArtifactError, CheckpointError, MissingExtraError, TextError, UnknownModelError
+from zoo.errors import ArtifactError, CheckpointError, TextError, UnknownModelError
+from zoo.extras import extra
 from zoo.locate import weights_advice
 from zoo.models.fastspeech.deployment import Deployment, read_deployment
 from zoo.packaged import packaged_artifact
@@ -310,17 +311,11 @@ def _named_session(name: str, weights: PathLike | None, threads: int) -> Synthes
 
 def _torch_session(source: Any, weights: PathLike | None = None) -> SynthesisSession:
     """A session in PyTorch, of a network or of a model's name with weights."""
-    try:
+    what = source if isinstance(source, str) else "a network"
+    with extra("torch", f"a synthesizer from {what}", "pass exported .onnx graphs"):
         from zoo.create import create_model
         from zoo.models.fastspeech.model import FastSpeech
         from zoo.models.fastspeech.session import TorchSynthesis
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "zoo":
-            raise
-        raise MissingExtraError(
-            f"a synthesizer from {source if isinstance(source, str) else 'a network'} needs {error.name}: "
-            f'pip install "speechzoo[torch]", or pass exported .onnx graphs'
-        ) from error
     model = create_model(source, weights) if isinstance(source, str) else source
     if not isinstance(model, FastSpeech):
         raise UnknownModelError(

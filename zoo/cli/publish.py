@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 
 from zoo import hub
-from zoo.errors import ArtifactError, HubError, MissingExtraError
+from zoo.errors import ArtifactError, HubError
+from zoo.extras import extra
 from zoo.pulled import VARIABLE, repository_of
 from zoo.registry import get_spec
 from zoo.repository import INDEX, Index
@@ -73,10 +74,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _build(args: argparse.Namespace, folder: Path) -> Index:
     """The folder, built or only checked if it is there."""
-    try:
+    with extra("onnx", "publishing"):
         from converters.repository import build_repository, check_repository
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f'publishing needs {error.name}: pip install "speechzoo[onnx]"') from error
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.artifact.manifest import Manifest
-from zoo.errors import MissingExtraError, ServerError
+from zoo.errors import ServerError
+from zoo.extras import extra
 
 Array = NDArray[np.float32]
 Result = TypeVar("Result")
@@ -140,10 +141,8 @@ def library() -> Any:
     Raises:
         MissingExtraError: it is not installed.
     """
-    try:
+    with extra("triton", "zoo.remote"):
         import tritonclient.grpc
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f'zoo.remote needs {error.name}: pip install "speechzoo[triton]"') from error
     return tritonclient.grpc
 
 

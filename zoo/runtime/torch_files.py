@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from zoo.artifact.manifest import METADATA_KEY, Manifest
 from zoo.errors import ArtifactError, MissingExtraError
+from zoo.extras import extra
 from zoo.runtime.loaded import check_record
 
 if TYPE_CHECKING:
@@ -50,13 +51,8 @@ class TorchGraph:
         self.manifest = read_record(self.path)
         self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
         check_record(self.path, self.manifest, self.inputs, self.outputs)
-        try:
+        with extra("torch", f"{self.path}: running it", "take an .onnx artifact"):
             import torch
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                f'{self.path}: running it needs {error.name}: pip install "speechzoo[torch]"; an .onnx '
-                f"artifact does not"
-            ) from error
         self._torch, self._device = torch, "cpu"
         if TORCH_TENSORRT in self.manifest.toolchain:
             self._device = "cuda"
