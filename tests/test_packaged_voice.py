@@ -83,6 +83,12 @@ def test_it_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert 1.8 < slow / fast < 2.2
 
 
+def test_progress(voice: zoo.Synthesizer) -> None:
+    parts: list[float] = []
+    voice("One. Two. Three.", progress=parts.append)
+    assert parts == pytest.approx([1 / 3, 2 / 3, 1])
+
+
 def test_what_is_wrong_in_braces_is_told_of_the_text(voice: zoo.Synthesizer) -> None:
     with pytest.raises(TextError, match=r"in 'hello \{zzz'; braces hold ARPAbet"):
         voice("Hello {zzz")

@@ -127,7 +127,9 @@ class Synthesizer:
             vocoder = open_vocoder(vocoder, self.session.front_end, threads=threads)
         self.vocoder = vocoder
 
-    def __call__(self, text: str, *, alpha: float = 1.0) -> Speech:
+    def __call__(
+        self, text: str, *, alpha: float = 1.0, progress: Callable[[float], object] | None = None
+    ) -> Speech:
         """Speak a text.
 
         It is written out in words, cut into sentences, and those into parts where they are too long for the
@@ -136,6 +138,7 @@ class Synthesizer:
         Args:
             text: English; ARPAbet in braces.
             alpha: how slowly: 1.2 takes 1.2 times as long.
+            progress: called with the part that is done, up to 1, as each piece becomes audible.
 
         Raises:
             TextError: nothing in it can be spoken, or braces hold no ARPAbet.
@@ -156,8 +159,10 @@ class Synthesizer:
             raise TextError(f"{text!r}: nothing in it can be spoken{left}")
         spoken = self._speak(pieces, alpha)
         waves = []
-        for piece, frames in spoken:
+        for done, (piece, frames) in enumerate(spoken, 1):
             waves += [self.vocoder(frames.mel), np.zeros(round(piece.pause * self.sample_rate), np.float32)]
+            if progress is not None:
+                progress(done / len(spoken))
         return Speech(
             waveform=np.concatenate(waves),
             sample_rate=self.sample_rate,

@@ -13,6 +13,7 @@ import time
 import warnings
 
 import numpy as np
+from tqdm import tqdm
 
 from zoo.audio import PIPE, AudioWriter, new_format
 from zoo.errors import SpeechZooError
@@ -62,9 +63,17 @@ def run(args: argparse.Namespace) -> int:
     text = sys.stdin.read() if args.text == PIPE else args.text
     synthesizer = _synthesizer(args)
     stored = new_format(args.output, synthesizer.sample_rate)
-    with AudioWriter(args.output, stored, force=args.force) as writer:
+    with (
+        AudioWriter(args.output, stored, force=args.force) as writer,
+        tqdm(
+            total=1.0,
+            bar_format="{percentage:3.0f}% |{bar}| [{elapsed}<{remaining}]",
+            leave=False,
+            disable=not sys.stderr.isatty(),
+        ) as bar,
+    ):
         started = time.perf_counter()
-        speech = synthesizer(text, alpha=args.alpha)
+        speech = synthesizer(text, alpha=args.alpha, progress=lambda part: bar.update(part - bar.n))
         seconds = time.perf_counter() - started
         writer.write(speech.waveform[None])
     if speech.unknown:
