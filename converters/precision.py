@@ -207,7 +207,7 @@ def as_written() -> onnxruntime.SessionOptions:
 def _texts(graph: Graph, manifest: SynthesisManifest) -> list[dict[str, Array]]:
     """Calls on the package's own text: with forced durations, and with predicted ones."""
     rows = 3 if isinstance(manifest.batch, str) else manifest.batch
-    texts = parity_texts(max(3, rows), manifest.tokens, manifest.frames)
+    texts = parity_texts(manifest.symbols, max(3, rows), manifest.tokens, manifest.frames)
     feeds = []
     for start in range(0, len(texts), rows):
         call = [texts[(start + row) % len(texts)] for row in range(rows)]

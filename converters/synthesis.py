@@ -79,10 +79,11 @@ def export_synthesis(
     with gate(Path(out)) as temporary:
         say(f"{name}: exporting")
         graph, rows = SynthesisGraph(model, frames), 2 if isinstance(batch, str) else batch
+        symbols = model.spec.symbols
         free = {0: torch.export.Dim("batch")} if isinstance(batch, str) else None
         proto = trace(
             graph,
-            tuple(map(torch.from_numpy, inputs(parity_texts(rows, tokens, frames), tokens))),
+            tuple(map(torch.from_numpy, inputs(parity_texts(symbols, rows, tokens, frames), tokens))),
             ["ids", "lengths", "alpha", "forced"],
             ["mel", "mel_lengths", "durations"],
             (free,) * 4,
@@ -98,7 +99,7 @@ def export_synthesis(
             tolerance=model.spec.tolerance,
             toolchain=toolchain(proto),
             front_end=model.spec.front_end,
-            symbols=model.spec.symbols,
+            symbols=symbols,
             tokens=tokens,
             frames=frames,
             batch=batch,
@@ -234,7 +235,8 @@ def _compare(graph: SynthesisGraph, file: Graph, manifest: SynthesisManifest) ->
     they must.
     """
     batch = manifest.batch
-    texts = parity_texts(3 if isinstance(batch, str) else max(3, batch), manifest.tokens, manifest.frames)
+    rows = 3 if isinstance(batch, str) else max(3, batch)
+    texts = parity_texts(manifest.symbols, rows, manifest.tokens, manifest.frames)
     calls = [texts] if isinstance(batch, str) else [(texts * batch)[i:][:batch] for i in range(3)]
     reports = []
     for call in (*calls, *([replace(text, forced=()) for text in call] for call in calls)):
@@ -263,7 +265,7 @@ def _counts(values: tuple[NDArray[Any], ...], predicted: NDArray[np.float32]) ->
 @torch.inference_mode()
 def _golden(graph: SynthesisGraph, tokens: int, frames: int) -> GoldenSpeech:
     """The text that an artifact carries, less than a second of speech."""
-    ids = parity_ids()[: min(tokens, frames, 20)]
+    ids = parity_ids(graph.model.spec.symbols)[: min(tokens, frames, 20)]
     text = Utterance(ids, forced=(float(min(4, frames // len(ids))),) * len(ids))
     mel, lengths, durations = graph(*map(torch.from_numpy, inputs([text], tokens)))
     wanted = int(lengths[0])

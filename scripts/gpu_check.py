@@ -159,7 +159,7 @@ def judged(row: Row) -> Iterator[None]:
 def check_synthesis(model: FastSpeech, calls: int) -> list[Row]:
     """Text to speech: engines through ``zoo.Synthesizer``, and every layer; durations are forced."""
     rows: list[Row] = []
-    texts = parity_texts(3, *BUCKET)
+    texts = parity_texts(model.spec.symbols, 3, *BUCKET)
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "graph.onnx"
         converters.export_synthesis(model, graph, tokens=BUCKET[0], frames=BUCKET[1])

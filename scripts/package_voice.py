@@ -138,7 +138,8 @@ def card(
                 f"{count(spec.macs_per_second)} multiply-adds a second of speech. [The model](../README.md).",
                 f'- **Use**: `speechzoo speak "Hello." -o hello.wav`, or `zoo.Synthesizer()`, without '
                 f'PyTorch; `zoo.create_model("{spec.name}", "{TAG}")` for the network. It reads phonemes: '
-                f"words become those by the package's dictionary, and what that lacks is spelled.",
+                f"words become those by the package's dictionary, and what that lacks is spelled, or said by "
+                f"rule with `--g2p espeak`.",
                 f"- **Licence**: {weights.licence}. The teacher's terms are free of conditions on what it "
                 f"says; the dictionary's are in `zoo/text/english.dict.txt`.",
                 f"- **Graph**: {BUCKET[0]} tokens to {BUCKET[1]} frames; against the "

@@ -84,10 +84,10 @@ def profile(path: Path, speed: float) -> Profile:
         ArtifactError: no graph, or one whose inputs are no float32 of fixed shapes.
     """
     graph = Graph(path)
-    shapes = [tensor.shape for tensor in graph.inputs]
-    if any(isinstance(n, str) for shape in shapes for n in shape):
+    inputs = {tensor.name: (tensor.dtype, *tensor.shape) for tensor in graph.inputs}
+    if any(kind != "float32" or any(isinstance(n, str) for n in shape) for kind, *shape in inputs.values()):
         raise ArtifactError(
-            f"{path}: its shapes are {shapes}; a graph with one hop of one stream is expected"
+            f"{path}: its inputs are {inputs}; a graph of float32 with one hop of one stream is expected"
         )
     total = _fastest(_session(str(path)))
     operators = _operators(str(path))

@@ -156,6 +156,7 @@ def _verify_synthesis(arguments: argparse.Namespace, model: FastSpeech) -> list[
     from converters.synthesis_layers import verify_synthesis_layers
     from zoo.runtime.synthesis import Utterance
     from zoo.synthesizer import LEAST_ALPHA, MOST_ALPHA
+    from zoo.text.dictionary import as_read
     from zoo.text.normalise import normalise
     from zoo.text.sentences import split
     from zoo.text.symbols import encode
@@ -166,7 +167,7 @@ def _verify_synthesis(arguments: argparse.Namespace, model: FastSpeech) -> list[
     symbols = model.spec.symbols
     most, _ = arguments.bucket or default_buckets(model)[-1]
     text = TEXT if arguments.text is None else arguments.text
-    said = normalise(text)
+    said, _ = as_read(normalise(text), symbols)
     unknown = encode(said, symbols).unknown
     if unknown:
         print(f"left out, since there are no symbols for them: {' '.join(unknown)}", file=sys.stderr)

@@ -14,16 +14,17 @@ from converters.base import as_array
 from converters.synthesis import SynthesisGraph
 from scripts.voice.corpus import load
 from tests.conftest import ROOT
+from zoo.artifact.manifest import SynthesisManifest
 from zoo.artifact.parity import compare
 from zoo.cli import main
 from zoo.errors import CheckpointError, TextError
 from zoo.packaged import TAG, folder, packaged_artifact
 from zoo.registry import find_weights, get_spec
 from zoo.runtime.graph import Graph
-from zoo.runtime.synthesis import Utterance, inputs
+from zoo.runtime.synthesis import Utterance, inputs, parity_ids
 from zoo.synthesizer import DEFAULT_MODEL
 from zoo.text.dictionary import english
-from zoo.text.symbols import PHONEMES, SYMBOLS, VOWELS, encode, reads_letters
+from zoo.text.symbols import PHONEMES, SYMBOLS, VOWELS, decode, encode, reads_letters
 
 TEACHER = Path(__file__).with_name("voice_teacher.npz")  # a sentence of it that no training saw
 
@@ -39,7 +40,9 @@ def test_graph_and_parameters_are_one_model(voice: zoo.Synthesizer) -> None:
     assert artifact is not None and zoo.verify(artifact).passed
     model = zoo.create_model(DEFAULT_MODEL, TAG)
     graph = Graph(artifact)
-    assert graph.manifest is not None and dict(graph.manifest.weights) == model.provenance
+    assert isinstance(graph.manifest, SynthesisManifest) and graph.manifest.golden is not None
+    assert dict(graph.manifest.weights) == model.provenance
+    assert decode(graph.manifest.golden.ids, PHONEMES).startswith("{DH AH0} {S AH1 N} {W")
     tokens, frames = voice.session.buckets[-1]
     values = inputs([Utterance(encode("{HH AH0 L OW1}, {W ER1 L D}!", PHONEMES).ids)], tokens)
     with torch.inference_mode():
@@ -127,6 +130,14 @@ def test_phonemes_only(voice: zoo.Synthesizer) -> None:
         ("abcx",),
     )
     assert all(phoneme in SYMBOLS or f"@{phoneme}" in SYMBOLS for phoneme in english().phonemes("a").split())
+
+
+def test_exports_are_judged_by_speech() -> None:
+    """Every table of symbols has the package's own text, whole."""
+    for symbols in (PHONEMES, SYMBOLS):
+        ids = parity_ids(symbols)
+        assert len(ids) > 100 and min(ids) > 0 and max(ids) < len(symbols)
+        assert decode(ids, symbols).endswith("!")
 
 
 def test_terms_are_beside_the_dictionary() -> None:

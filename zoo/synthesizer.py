@@ -21,11 +21,11 @@ from zoo.registry import get_spec
 from zoo.runtime.artifact import is_artifact
 from zoo.runtime.synthesis import Frames, GraphSynthesis, SynthesisSession, Utterance, find_files
 from zoo.spec import SynthesisSpec
-from zoo.text.dictionary import Dictionary, english
+from zoo.text.dictionary import Dictionary, as_read
 from zoo.text.espeak import say_word
 from zoo.text.normalise import normalise
 from zoo.text.sentences import Piece, split
-from zoo.text.symbols import encode, reads_letters
+from zoo.text.symbols import encode
 from zoo.vocoder import GriffinLim, Vocoder, open_vocoder
 
 if TYPE_CHECKING:
@@ -114,10 +114,7 @@ class Synthesizer:
         self.session = _open(source if deployment is None else deployment.files(), weights, threads)
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
-        self._phonemes_only = not reads_letters(self.session.symbols)
-        self._dictionary = Dictionary(dictionary) if dictionary is not None else None
-        if self._dictionary is None and (self._phonemes_only or g2p is not None):
-            self._dictionary = english()
+        self._dictionary = None if dictionary is None else Dictionary(dictionary)
         self._rules = _rules(g2p)
         if deployment is not None:
             _check_sizes(deployment, self.session)
@@ -147,10 +144,8 @@ class Synthesizer:
         if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
             raise ValueError(f"alpha {alpha!r}: expected from {LEAST_ALPHA:g} to {MOST_ALPHA:g}")
         said = normalise(text)
-        letters: tuple[str, ...] = ()
-        if self._dictionary is not None:
-            encode(said)  # what is wrong in braces is told of the text as it was given
-            said, letters = self._dictionary.pronounce(said, rules=self._rules, spell=self._phonemes_only)
+        encode(said)  # what is wrong in braces is told of the text as it was given
+        said, letters = as_read(said, self.session.symbols, self._dictionary, self._rules)
         unknown = encode(said, self.session.symbols).unknown
         most = self.session.buckets[-1][0]
         pieces = [piece for piece in split(said, self._tokens, most) if self._tokens(piece.text)]

@@ -15,7 +15,7 @@ from zoo.locate import locate
 from zoo.registry import get_spec
 from zoo.runtime.graph import Graph
 from zoo.runtime.onnx import StreamingSession, open_foreign_session, open_session
-from zoo.spec import FrontEnd
+from zoo.spec import EnhancementSpec, FrontEnd
 
 Backend = Literal["onnxruntime", "torch"]
 Number = int | Literal["any"]
@@ -145,7 +145,7 @@ class Subject:
             return
         self.model, _, self.weights = word.partition("=")
         self.names = {word, self.model}
-        spec = get_spec(self.model)
+        spec = get_spec(self.model, EnhancementSpec)
         if not spec.streaming:
             raise SpeechZooError(
                 f"{self.model} reads the whole recording and has no streaming graph, and those are timed "

@@ -196,7 +196,7 @@ def speaks(graph: Path, here: Path, parameters: Path) -> None:
     assert [len(voice.session.buckets) for voice in voices] == [1, 2, 1]
     said = voices[0]("Hello there, this is a test.")
     assert len(said.mel) and np.isfinite(said.waveform).all() and said.waveform.std() > 0
-    text = Utterance(parity_ids()[:30], forced=(4.0,) * 30)
+    text = Utterance(parity_ids(voices[0].session.symbols)[:30], forced=(4.0,) * 30)
     first, *others = [voice.frames([text])[0].mel for voice in voices]
     assert len(first) == 120
     for other in others:  # whose last frames see another padding, or none

@@ -19,6 +19,7 @@ from zoo.errors import ArtifactError, ParityError
 from zoo.runtime.artifact import ENGINES, load_artifact
 from zoo.runtime.loaded import Loaded, as_array, manifest_for, manifest_of
 from zoo.spec import MelSpectrum, Tolerance
+from zoo.text.dictionary import as_read
 from zoo.text.symbols import encode
 
 Array = NDArray[np.float32]
@@ -203,14 +204,15 @@ def inputs(utterances: Sequence[Utterance], tokens: int) -> tuple[NDArray[Any], 
     return ids, lengths, np.array([u.alpha for u in utterances], np.float32), forced
 
 
-def parity_ids() -> tuple[int, ...]:
-    """Tokens of the package's own text, by which exports are judged."""
-    return encode(_TEXT).ids
+def parity_ids(symbols: Sequence[str]) -> tuple[int, ...]:
+    """Tokens of the package's own text, by which exports are judged, in a network's table."""
+    said, _ = as_read(_TEXT, symbols)
+    return encode(said, symbols).ids
 
 
-def parity_texts(rows: int, tokens: int, frames: int) -> list[Utterance]:
+def parity_texts(symbols: Sequence[str], rows: int, tokens: int, frames: int) -> list[Utterance]:
     """Texts of several lengths, full, half and a single token in turn, that fill so many frames or fewer."""
-    ids = parity_ids()
+    ids = parity_ids(symbols)
     longest = (ids * (1 + tokens // len(ids)))[:tokens]
     each = max(1.0, frames / tokens - 0.5)
     texts = []

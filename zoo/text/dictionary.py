@@ -6,11 +6,11 @@ import functools
 import lzma
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zoo.errors import TextError
-from zoo.text.symbols import ARPABET
+from zoo.text.symbols import ARPABET, reads_letters
 
 _PARTS = re.compile(r"(\{[^{}]*\})|([a-z]+(?:'[a-z]+)*)")
 _ENTRY = re.compile(r"^(\S+?)(?:\((\d+)\))?\s+(\S.*?)\s*(?:#.*)?$")
@@ -106,6 +106,30 @@ class Dictionary:
             return match[2] if found is None else f"{{{found}}}"
 
         return _PARTS.sub(replace, text), tuple(missing)
+
+
+def as_read(
+    text: str,
+    symbols: Sequence[str],
+    dictionary: Dictionary | None = None,
+    rules: Callable[[str], str | None] | None = None,
+) -> tuple[str, tuple[str, ...]]:
+    """Text in words as a network reads it: in letters, or in phonemes if it has only those.
+
+    Args:
+        text: in lower case, ARPAbet in braces.
+        symbols: the network's table.
+        dictionary: gives phonemes whether or not it has letters. If None, the package's own where it has none
+            or there are rules.
+        rules: see ``Dictionary.pronounce``.
+
+    Returns:
+        the text, and the words that neither dictionary nor rules know.
+    """
+    letters = reads_letters(symbols)
+    if dictionary is None and (rules is not None or not letters):
+        dictionary = english()
+    return (text, ()) if dictionary is None else dictionary.pronounce(text, rules=rules, spell=not letters)
 
 
 @functools.cache
