@@ -1,4 +1,4 @@
-"""torch.hub entry points: one for every registered model, and ``enhancer``.
+"""torch.hub entry points: one for every registered model; ``enhancer``, ``embedder`` and ``synthesizer``.
 
     model = torch.hub.load("path/to/this/folder", "gtcrn", source="local", weights="path/to/checkpoint.tar")
 
@@ -20,8 +20,9 @@ dependencies = [
 
 def _import_all() -> None:
     """Import what a loaded model needs later: torch.hub takes this folder off sys.path after the call."""
-    for name in ("converters", "zoo.artifact", "zoo.enhancer", "zoo.runtime", "zoo.streaming"):
-        _importlib.import_module(name)
+    for name in ("artifact", "enhancer", "embedder", "runtime", "streaming", "synthesizer"):
+        _importlib.import_module(f"zoo.{name}")
+    _importlib.import_module("converters")
 
 
 def _entry_point(name: str) -> _Callable[..., _Any]:
@@ -56,3 +57,25 @@ def enhancer(name: str = "fastenhancer_t", weights: str | None = None, **options
     """
     _import_all()
     return _zoo.Enhancer(name, weights=weights, **options)
+
+
+def embedder(name: str, weights: str, **options: _Any) -> _Any:
+    """A model ready for recordings of speakers; see ``zoo.Embedder``.
+
+    Args:
+        name: a registered model.
+        weights: the path of a training folder or checkpoint.
+    """
+    _import_all()
+    return _zoo.Embedder(name, weights=weights, **options)
+
+
+def synthesizer(name: str = "fastspeech_small", weights: str | None = None, **options: _Any) -> _Any:
+    """A model ready for text; see ``zoo.Synthesizer``.
+
+    Args:
+        name: a registered model.
+        weights: a known tag, or the path of a checkpoint; by default those that come with the package.
+    """
+    _import_all()
+    return _zoo.Synthesizer(name, weights=weights, **options)

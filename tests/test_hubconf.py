@@ -131,7 +131,7 @@ def test_load_from_elsewhere(
 def test_an_entry_point_a_model() -> None:
     """As torch.hub.list finds them."""
     found = [n for n in dir(hubconf) if callable(getattr(hubconf, n)) and not n.startswith("_")]
-    assert sorted(found) == sorted([*zoo.list_models(), "enhancer"])
+    assert sorted(found) == sorted([*zoo.list_models(), "enhancer", "embedder", "synthesizer"])
 
 
 @pytest.mark.parametrize("name", zoo.list_models())
@@ -141,6 +141,12 @@ def test_every_entry_point_loads(name: str) -> None:
     help = getattr(hubconf, name).__doc__  # what torch.hub.help shows
     assert spec.title in help and str(spec.front_end.sample_rate) in help and spec.url in help
     assert all(weights.tag in help for weights in spec.weights)
+
+
+def test_an_embedder(speaker_folder: Callable[[str], Path]) -> None:
+    folder = str(speaker_folder("ResNet18"))
+    loaded = torch.hub.load(str(ROOT), "embedder", source="local", name="resnet18", weights=folder)
+    assert isinstance(loaded, zoo.Embedder) and loaded.sample_rate == 16000
 
 
 def test_errors_are_the_packages_own() -> None:
@@ -192,7 +198,10 @@ import torch
 
 model = torch.hub.load(folder, "gtcrn", source="local", weights="dns3")
 enhancer = torch.hub.load(folder, "enhancer", source="local")
+synthesizer = torch.hub.load(folder, "synthesizer", source="local")
 import numpy, zoo
+
+assert len(synthesizer("It cost £20.").waveform) > 10000
 
 assert os.path.realpath(zoo.__file__).startswith(os.path.realpath(folder) + os.sep), zoo.__file__
 noise = numpy.random.default_rng(0).standard_normal(16000).astype(numpy.float32) / 10
