@@ -7,7 +7,7 @@ import hashlib
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -123,17 +123,13 @@ def package(
         report = export_onnx(model, graph, "wav2wav", progress=say)
         export_onnx(model, many, "wav2wav", streams="streams", hops="hops", progress=say)
         write_parameters(model, spec, model.provenance, parameters)
-        weights = Weights(
-            tag=TAG,
-            url=address_of(target / parameters.name),
-            sha256=sha256(parameters),
-            size=parameters.stat().st_size,
-            licence=licence,
-            training_data=sentence,
+        weights = describe(
+            model.provenance,
+            parameters,
+            graph,
+            target,
             datasets=datasets,
             metrics=metrics(spec, evaluations),
-            artifact=address_of(target / graph.name),
-            artifact_sha256=sha256(graph),
             many=address_of(target / many.name),
             many_sha256=sha256(many),
         )
@@ -143,6 +139,23 @@ def package(
         )
         files = [path.replace(target / path.name) for path in (graph, many, parameters, record, text)]
     return files
+
+
+def describe(
+    provenance: Mapping[str, str], parameters: Path, graph: Path, target: Path, **more: Any
+) -> Weights:
+    """The descriptor of parameters and their graph, which are to lie in the folder ``target``."""
+    return Weights(
+        tag=provenance["source"],
+        url=address_of(target / parameters.name),
+        sha256=sha256(parameters),
+        size=parameters.stat().st_size,
+        licence=provenance["licence"],
+        training_data=provenance["training_data"],
+        artifact=address_of(target / graph.name),
+        artifact_sha256=sha256(graph),
+        **more,
+    )
 
 
 def run_settings(run: Path) -> dict[str, Any]:

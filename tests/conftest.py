@@ -8,10 +8,14 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from zoo.models.fastspeech.model import FastSpeech
 
 pytest.register_assert_rewrite("tests.contract")
 
@@ -72,14 +76,12 @@ def speech_48k() -> Array:
 @pytest.fixture(scope="session")
 def speech(speech_16k: Array, speech_48k: Array) -> Speech:
     """``speech(rate, begin, seconds)``: a stretch of noisy speech, (seconds x rate,)."""
-    from zoo.runtime.resample import Resampler
+    from zoo.runtime.resample import resample
 
     def stretch(rate: int, begin: float, seconds: float) -> Array:
         recording, own = (speech_16k, 16000) if rate <= 16000 else (speech_48k, 48000)
         part = recording[round(begin * own) :][: int(np.ceil((seconds + 0.1) * own))]
-        if rate != own:
-            resampler = Resampler(own, rate)
-            part = np.concatenate([resampler.push(part[None]), resampler.flush()], axis=1)[0]
+        part = resample(part, own, rate)
         part = part[: round(seconds * rate)].astype(np.float32)
         assert len(part) == round(seconds * rate) and np.abs(part).max() > 0.02, "no speech there"
         return part
@@ -145,6 +147,21 @@ def exported(cache_folder: Path, weights_for: Callable[[str], Path]) -> Callable
         return path
 
     return export
+
+
+@pytest.fixture(scope="session")
+def fastspeech_checkpoint(shared: Path) -> Path:
+    """A small public FastSpeech with random weights; what the public code makes of them lies beside it."""
+    return shared / "oracles/fastspeech/checkpoint_000001.pt"
+
+
+@pytest.fixture(scope="session")
+def small_fastspeech(fastspeech_checkpoint: Path) -> FastSpeech:
+    """The network of ``fastspeech_checkpoint``."""
+    import zoo
+
+    model: FastSpeech = zoo.create_model("fastspeech", fastspeech_checkpoint)
+    return model
 
 
 @pytest.fixture(scope="session")

@@ -148,10 +148,9 @@ def test_terms_are_beside_the_dictionary() -> None:
     assert "english.dict.txt" in (ROOT / "NOTICE").read_text()
 
 
-def test_checkpoints_of_another_table(tmp_path: Path, shared: Path) -> None:
-    public = shared / "oracles/fastspeech/checkpoint_000001.pt"
+def test_checkpoints_of_another_table(tmp_path: Path, fastspeech_checkpoint: Path) -> None:
     with pytest.raises(CheckpointError, match="_small has 96 symbols, these parameters are for 149"):
-        zoo.Synthesizer(DEFAULT_MODEL, public)
+        zoo.Synthesizer(DEFAULT_MODEL, fastspeech_checkpoint)
     model = zoo.create_model(DEFAULT_MODEL)
     torch.save({"model": model.state_dict()}, tmp_path / "checkpoint_000001.pt")
     with pytest.raises(CheckpointError, match="fastspeech has 148 symbols, these parameters are for 96"):

@@ -269,14 +269,14 @@ def test_gpu_check_without_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "| `fastenhancer_t` | PyTorch, cpu | passed | 1" in (tmp_path / "gpu.md").read_text()
 
 
-def test_gpu_check_of_text_to_speech(shared: Path, tmp_path: Path) -> None:
+def test_gpu_check_of_text_to_speech(fastspeech_checkpoint: Path, tmp_path: Path) -> None:
     """Every layer in ONNX Runtime, in both precisions; the engines take a GPU."""
     from scripts import gpu_check
     from zoo.runtime.gpu import find_gpu
 
     if find_gpu() is not None:
         pytest.skip("needs a machine without a GPU")
-    model = f"fastspeech={shared / 'oracles/fastspeech/checkpoint_000001.pt'}"
+    model = f"fastspeech={fastspeech_checkpoint}"
     words = ["--models", model, "--without-gpu", "--report", str(tmp_path / "gpu.md")]
     assert gpu_check.main(words) == 0
     rows = {row["backend"]: row for row in json.loads((tmp_path / "gpu.json").read_text())["rows"]}

@@ -56,24 +56,14 @@ TEXT = "Hello there. It cost £20!"
 
 
 @pytest.fixture(scope="session")
-def checkpoint(shared: Path) -> Path:
-    return shared / "oracles/fastspeech/checkpoint_000001.pt"
-
-
-@pytest.fixture(scope="session")
-def small(checkpoint: Path) -> FastSpeech:
-    return zoo.create_model("fastspeech", checkpoint)
-
-
-@pytest.fixture(scope="session")
-def graphs(checkpoint: Path, cache_folder: Path) -> Path:
+def graphs(fastspeech_checkpoint: Path, cache_folder: Path) -> Path:
     """The small public network's graphs of ``SIZES``, and one in a folder of its own with a free batch."""
     from filelock import FileLock
 
     folder = cache_folder / "fastspeech"
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
-            words = ["--weights", str(checkpoint), "--output"]
+            words = ["--weights", str(fastspeech_checkpoint), "--output"]
             sizes = ["--buckets", *(f"{tokens}/{frames}" for tokens, frames in SIZES)]
             assert script.main([*words, str(folder), *sizes]) == 0
             many = ["--buckets", "16/128", "--batch", "0"]
@@ -102,7 +92,7 @@ def padded(model: FastSpeech, values: tuple[np.ndarray, ...], frames: int) -> tu
     return result.mel.numpy(), result.mel_lengths.numpy(), result.durations.numpy()
 
 
-def test_graphs_compute_what_the_network_does(small: FastSpeech, files: list[Path]) -> None:
+def test_graphs_compute_what_the_network_does(small_fastspeech: FastSpeech, files: list[Path]) -> None:
     """All outputs within 1e-4 of PyTorch padded to the same size, padding included; cut frames show."""
     random = np.random.default_rng(3)
     for path, (tokens, frames) in zip(files, SIZES, strict=True):
@@ -110,7 +100,7 @@ def test_graphs_compute_what_the_network_does(small: FastSpeech, files: list[Pat
         for length, alpha in ((tokens, 1.0), (tokens // 3, 1.3), (1, 0.5), (tokens, 2.5)):
             text = Utterance(tuple(random.integers(0, 148, length).tolist()), alpha)
             mel, lengths, durations = graph(*(values := inputs([text], tokens)))
-            expected = padded(small, values, frames)
+            expected = padded(small_fastspeech, values, frames)
             assert mel.shape == (1, frames, 80) and durations.shape == (1, tokens)
             np.testing.assert_allclose(mel, expected[0], atol=1e-4)
             np.testing.assert_allclose(durations, expected[2], atol=1e-4)
@@ -130,7 +120,7 @@ def test_public_outputs(shared: Path, files: list[Path]) -> None:
         assert lengths.tolist() == case["mel_mask"].sum(1).tolist()
 
 
-def test_random_durations_in_onnx_runtime(files: list[Path], small: FastSpeech) -> None:
+def test_random_durations_in_onnx_runtime(files: list[Path], small_fastspeech: FastSpeech) -> None:
     """A thousand forced vectors with zeros and halves: as many frames as numpy's rounding gives."""
     random, graph = np.random.default_rng(5), Graph(files[0])
     ids = tuple(range(1, 17))
@@ -141,14 +131,14 @@ def test_random_durations_in_onnx_runtime(files: list[Path], small: FastSpeech) 
         assert lengths[0] == np.rint(np.float32(forced) * np.float32(alpha)).sum()
 
 
-def test_a_batch_of_any_number(small: FastSpeech, graphs: Path) -> None:
+def test_a_batch_of_any_number(small_fastspeech: FastSpeech, graphs: Path) -> None:
     (path,) = (graphs / "many").glob("*.onnx")
     manifest, graph = manifest_of(path), Graph(path)
     assert manifest.batch == "batch" and graph.inputs[0].shape == ("batch", 16)
     for batch in (1, 2, 5):
         texts = [Utterance(tuple(range(1, 4 + row)), 1.0 + row / 4) for row in range(batch)]
         values = inputs(texts, 16)
-        for found, expected in zip(graph(*values), padded(small, values, 128), strict=True):
+        for found, expected in zip(graph(*values), padded(small_fastspeech, values, 128), strict=True):
             np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -164,12 +154,12 @@ def test_only_native_operators(files: list[Path]) -> None:
     assert {o.name for o in graph.output} == {"mel", "mel_lengths", "durations"}
 
 
-def test_the_file_explains_itself(files: list[Path], checkpoint: Path) -> None:
+def test_the_file_explains_itself(files: list[Path], fastspeech_checkpoint: Path) -> None:
     manifest = manifest_of(files[1])
     assert (manifest.model, manifest.task) == ("fastspeech", "synthesis")
     assert (manifest.tokens, manifest.frames, manifest.batch) == (32, 256, 1)
     assert manifest.front_end.sample_rate == 22050 and len(manifest.symbols) == 148
-    assert manifest.weights["source"] == checkpoint.name and len(manifest.weights["sha256"]) == 64
+    assert manifest.weights["source"] == fastspeech_checkpoint.name and len(manifest.weights["sha256"]) == 64
     assert manifest.golden is not None and manifest.golden.ids == encode("the sun was low abov").ids
     assert zoo.verify(files[1]).passed
 
@@ -216,7 +206,7 @@ def test_a_changed_record_is_refused(files: list[Path], tmp_path: Path) -> None:
 
 
 def test_a_wrong_graph_leaves_no_file(
-    small: FastSpeech, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_fastspeech: FastSpeech, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One weight of the exported graph is 0.1 % off: the export fails and says where."""
     import converters.synthesis as exporter
@@ -233,7 +223,7 @@ def test_a_wrong_graph_leaves_no_file(
     original = exporter.trace
     monkeypatch.setattr(exporter, "trace", trace)
     with pytest.raises(ParityError, match=r"mel: SNR .* at frame .*would pass with Tolerance"):
-        export_synthesis(small, tmp_path / "x.onnx", tokens=8, frames=32)
+        export_synthesis(small_fastspeech, tmp_path / "x.onnx", tokens=8, frames=32)
     assert os.listdir(tmp_path) == []
 
 
@@ -247,14 +237,16 @@ def test_a_wrong_graph_leaves_no_file(
         ({"opset": 17}, "opset 17 is not one from 18 to 23"),
     ],
 )
-def test_what_cannot_be_exported(small: FastSpeech, tmp_path: Path, options: dict, message: str) -> None:
+def test_what_cannot_be_exported(
+    small_fastspeech: FastSpeech, tmp_path: Path, options: dict, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
-        export_synthesis(small, tmp_path / "x.onnx", **{"tokens": 16, "frames": 128, **options})
+        export_synthesis(small_fastspeech, tmp_path / "x.onnx", **{"tokens": 16, "frames": 128, **options})
     assert os.listdir(tmp_path) == []
 
 
-def test_default_sizes(small: FastSpeech) -> None:
-    assert default_buckets(small) == [(32, 256)]  # it has positions for 256
+def test_default_sizes(small_fastspeech: FastSpeech) -> None:
+    assert default_buckets(small_fastspeech) == [(32, 256)]  # it has positions for 256
     assert default_buckets(zoo.create_model("fastspeech")) == [(32, 256), (64, 512), (96, 768), (128, 1024)]
 
 
@@ -297,10 +289,10 @@ def test_the_smallest_size_that_fits(synthesizer: Synthesizer, monkeypatch: pyte
 
 
 def test_a_graph_with_a_batch(
-    graphs: Path, synthesizer: Synthesizer, small: FastSpeech, tmp_path: Path
+    graphs: Path, synthesizer: Synthesizer, small_fastspeech: FastSpeech, tmp_path: Path
 ) -> None:
     """A free batch and a fixed one give what each alone gives."""
-    export_synthesis(small, tmp_path / "x.onnx", tokens=16, frames=128, batch=2)
+    export_synthesis(small_fastspeech, tmp_path / "x.onnx", tokens=16, frames=128, batch=2)
     texts = [Utterance(tuple(range(1, 5 + i)), forced=tuple([4.0] * (4 + i))) for i in range(3)]
     expected = synthesizer.frames(texts)
     for source in (graphs / "many", tmp_path):
@@ -327,10 +319,12 @@ def test_alpha(synthesizer: Synthesizer) -> None:
             synthesizer("hello", alpha=alpha)
 
 
-def test_pytorch_gives_the_same(synthesizer: Synthesizer, small: FastSpeech, checkpoint: Path) -> None:
+def test_pytorch_gives_the_same(
+    synthesizer: Synthesizer, small_fastspeech: FastSpeech, fastspeech_checkpoint: Path
+) -> None:
     """Without padding, so the last frames differ a little; its durations are the graph's."""
     ids = tuple(range(1, 17))
-    for source in (Synthesizer(small), Synthesizer("fastspeech", checkpoint)):
+    for source in (Synthesizer(small_fastspeech), Synthesizer("fastspeech", fastspeech_checkpoint)):
         assert source.backend == "torch"
         (own,) = source.frames([Utterance(ids)])
         (graph,) = synthesizer.frames([Utterance(ids)])
@@ -378,7 +372,7 @@ def test_what_cannot_be_spoken(synthesizer: Synthesizer, utterance: Utterance, m
         synthesizer.frames([Utterance((5, 6)), utterance])
 
 
-def test_sources_that_are_none(files: list[Path], tmp_path: Path, small: FastSpeech) -> None:
+def test_sources_that_are_none(files: list[Path], tmp_path: Path, small_fastspeech: FastSpeech) -> None:
     with pytest.raises(ArtifactError, match=r"it holds no engines and no \.onnx files"):
         Synthesizer(tmp_path)
     with pytest.raises(ArtifactError, match="no graph for synthesis was named"):
@@ -399,7 +393,7 @@ def test_sources_that_are_none(files: list[Path], tmp_path: Path, small: FastSpe
     ):
         Synthesizer("fastspeech")
     with pytest.raises(CheckpointError, match="weights go with a model's name"):
-        Synthesizer(small, "x.pt")
+        Synthesizer(small_fastspeech, "x.pt")
     with pytest.raises(
         UnknownModelError, match="a network or a session for synthesis is expected, got Linear"
     ):
@@ -439,7 +433,9 @@ def write_configuration(folder: Path, engines: list[Path]) -> Path:
     return folder / "multi.yaml"
 
 
-def test_a_public_configuration(files: list[Path], tmp_path: Path, checkpoint: Path, capsys: Capture) -> None:
+def test_a_public_configuration(
+    files: list[Path], tmp_path: Path, fastspeech_checkpoint: Path, capsys: Capture
+) -> None:
     """It is read with its parents; graphs that are there are kept, and the synthesizer finds them."""
     engines = [tmp_path / "a.trt", tmp_path / "b.trt"]
     config = write_configuration(tmp_path, engines)
@@ -450,7 +446,7 @@ def test_a_public_configuration(files: list[Path], tmp_path: Path, checkpoint: P
     for path, graph in zip(files, several.graphs, strict=True):
         shutil.copy(path, graph)
     times = [graph.stat().st_mtime_ns for graph in several.graphs]
-    words = ["--weights", str(checkpoint), "--config", str(config)]
+    words = ["--weights", str(fastspeech_checkpoint), "--config", str(config)]
     assert script.main(words) == 0
     assert capsys.readouterr().out.count("there already, the same") == 2
     assert [graph.stat().st_mtime_ns for graph in several.graphs] == times
@@ -678,14 +674,14 @@ def test_speak(files: list[Path], tmp_path: Path, capsys: Capture, synthesizer: 
 
 
 def test_speak_from_a_checkpoint(
-    checkpoint: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    fastspeech_checkpoint: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import io
     import sys
 
     monkeypatch.setattr(sys, "stdin", io.StringIO("one ~ two"))
     out = tmp_path / "out.wav"
-    assert main(["speak", "-", "-o", str(out), "--weights", str(checkpoint)]) == 0
+    assert main(["speak", "-", "-o", str(out), "--weights", str(fastspeech_checkpoint)]) == 0
     told = capsys.readouterr()
     assert "s of speech in" in told.out and "no symbol stands for it: ~" in told.err
     assert soundfile.info(out).frames > 5000
@@ -733,8 +729,8 @@ def test_wrong_words(words: list[str], capsys: Capture) -> None:
     assert left.value.code == 2 and "usage: python -m scripts.export_synthesis" in capsys.readouterr().err
 
 
-def test_export_says_what_is_wrong(tmp_path: Path, checkpoint: Path, capsys: Capture) -> None:
-    words = ["--weights", str(checkpoint), "--output", str(tmp_path)]
+def test_export_says_what_is_wrong(tmp_path: Path, fastspeech_checkpoint: Path, capsys: Capture) -> None:
+    words = ["--weights", str(fastspeech_checkpoint), "--output", str(tmp_path)]
     assert script.main([*words, "--buckets", "300/9"]) == 1
     assert "error: 300 tokens and 9 frames: each must be from 1 to 256" in capsys.readouterr().err
     assert script.main(["--weights", "no.pt", "--output", str(tmp_path)]) == 1
@@ -821,7 +817,7 @@ def test_a_configurations_engines_are_built(files: list[Path], tmp_path: Path, c
 
 
 def test_graphs_beside_engines_are_exported(
-    small: FastSpeech, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_fastspeech: FastSpeech, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a model; nothing is built while a file is there that is something else."""
     import converters.deployment as deployment
@@ -833,22 +829,22 @@ def test_graphs_beside_engines_are_exported(
     wanted = read_deployment(write_configuration(tmp_path, engines))
     for path, graph in zip(files, wanted.graphs, strict=True):
         shutil.copy(path, graph)
-    deployment.build_deployment(wanted, model=small)
+    deployment.build_deployment(wanted, model=small_fastspeech)
     assert built == list(zip(wanted.graphs, engines, strict=True))
     shutil.copy(files[0], wanted.graphs[1])
     with pytest.raises(ArtifactError, match=r"b\.onnx: it is there, of other weights or another size"):
-        deployment.build_deployment(wanted, model=small)
+        deployment.build_deployment(wanted, model=small_fastspeech)
     exported: list[Path] = []
     monkeypatch.setattr(
         "converters.synthesis.export_synthesis", lambda model, path, **_: exported.append(path)
     )
-    deployment.build_deployment(wanted, model=small, force=True)
+    deployment.build_deployment(wanted, model=small_fastspeech, force=True)
     assert exported == [wanted.graphs[1]]  # the other one is the same
     shutil.copy(files[1], wanted.graphs[1])
     engine_of(files[1], engines[1], onnx_sha256="c" * 64)
     del built[:]
     with pytest.raises(ArtifactError, match=r"b\.trt: .*another engine: another graph; precision fp32, not"):
-        deployment.build_deployment(wanted, model=small)
+        deployment.build_deployment(wanted, model=small_fastspeech)
     assert not built
     forced = dataclasses.replace(wanted, force_build=True)
     deployment.build_deployment(forced)

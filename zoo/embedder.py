@@ -16,7 +16,7 @@ from zoo.audio import AudioReader
 from zoo.errors import ArtifactError, AudioError, CheckpointError, UnknownModelError
 from zoo.extras import extra
 from zoo.registry import get_spec, list_models
-from zoo.runtime.resample import Resampler, check_rate
+from zoo.runtime.resample import Resampler, check_rate, resample
 from zoo.runtime.speaker import SpeakerSession, open_speaker_session
 from zoo.runtime.stream import check_samples, rows_of
 from zoo.spec import SpeakerSpec
@@ -234,12 +234,9 @@ class Embedder:
         """One channel of a recording at the model's rate: (N,)"""
         rows = rows_of(np.asarray(waveform))
         rate = self.sample_rate if sample_rate is None else check_rate(sample_rate)
-        samples = check_samples(_one_channel(rows, mix_down))
-        if rate != self.sample_rate:
-            resampler = Resampler(rate, self.sample_rate)
-            samples = np.concatenate([resampler.push(samples), resampler.flush()], axis=1)
-        self._check_length(samples[0])
-        return samples[0]
+        row = resample(check_samples(_one_channel(rows, mix_down))[0], rate, self.sample_rate)
+        self._check_length(row)
+        return row
 
     def _check_length(self, row: Array, path: str = "") -> None:
         front_end = self.session.front_end

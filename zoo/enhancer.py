@@ -15,7 +15,7 @@ from zoo.locate import weights_advice
 from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import SUFFIXES, is_artifact, open_artifact
-from zoo.runtime.resample import Resampler, check_rate
+from zoo.runtime.resample import Resampler, check_rate, resample
 from zoo.runtime.session import Session
 from zoo.runtime.stream import Latency, Stream, check_samples, rows_of
 from zoo.spec import EnhancementSpec
@@ -131,10 +131,9 @@ class Enhancer:
     def _parts(self, row: NDArray[Any], rate: int) -> Iterator[Array]:
         """Enhanced pieces that make up one channel."""
         if not self.streaming:
-            before, after = Resampler(rate, self.sample_rate), Resampler(self.sample_rate, rate)
-            samples = check_samples(row)
-            samples = np.concatenate([before.push(samples), before.flush()], axis=1)
-            enhanced = after.push(self.session.whole(samples))
+            samples = resample(check_samples(row)[0], rate, self.sample_rate)
+            after = Resampler(self.sample_rate, rate)
+            enhanced = after.push(self.session.whole(samples[None]))
             yield np.concatenate([enhanced, after.flush(len(row))], axis=1)[0]
             return
         stream, step = self.stream(rate), _SECONDS_AT_ONCE * rate

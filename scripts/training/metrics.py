@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import MissingExtraError
-from zoo.runtime.resample import Resampler
+from zoo.runtime.resample import resample
 
 Array = NDArray[np.float32]
 
@@ -70,7 +70,7 @@ def pesq_wide(estimate: Array, target: Array, sample_rate: int) -> float:
         raise MissingExtraError('PESQ needs the package pesq: pip install "speechzoo[train]"') from error
     if not (estimate.any() and target.any()):
         return float("nan")
-    signals = (_at(RATE, wave, sample_rate) for wave in (target, estimate))
+    signals = (resample(wave, sample_rate, RATE) for wave in (target, estimate))
     value = pesq(RATE, *signals, "wb", on_error=PesqError.RETURN_VALUES)
     return float(value) if value > 0 else float("nan")
 
@@ -110,18 +110,10 @@ def dnsmos(estimate: Array, sample_rate: int) -> dict[str, float]:
         from speechmos import dnsmos as measure_dnsmos
     except ImportError as error:
         raise MissingExtraError("DNSMOS needs packages of its own: pip install speechmos librosa") from error
-    found = measure_dnsmos.run(_at(RATE, estimate, sample_rate).clip(-1, 1), sr=RATE)
+    found = measure_dnsmos.run(resample(estimate, sample_rate, RATE).clip(-1, 1), sr=RATE)
     return {f"dnsmos_{name}": float(found[f"{name}_mos"]) for name in ("ovrl", "sig", "bak")}
 
 
 def level_db(wave: Array) -> float:
     """Power of (N,) in dB of full scale, no less than -120."""
     return float(10 * np.log10(np.mean(wave.astype(np.float64) ** 2) + 1e-12))
-
-
-def _at(rate: int, wave: Array, own: int) -> Array:
-    if rate == own:
-        return wave
-    resampler = Resampler(own, rate)
-    whole: Array = np.concatenate([resampler.push(wave[None]), resampler.flush()], axis=1)[0]
-    return whole

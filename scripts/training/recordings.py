@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from zoo.audio import AudioReader, find_audio
 from zoo.errors import AudioError
-from zoo.runtime.resample import Resampler
+from zoo.runtime.resample import resample
 
 Array = NDArray[np.float32]
 
@@ -111,11 +111,7 @@ def read(path: Path, sample_rate: int) -> Array:
 
 def converted(wave: Array, rate: int, sample_rate: int) -> Array:
     """(N,) at ``rate`` -> (N',) at ``sample_rate``."""
-    if rate == sample_rate:
-        return wave
-    resampler = Resampler(rate, sample_rate)
-    length = round(len(wave) * sample_rate / rate)
-    return np.concatenate([resampler.push(wave[None]), resampler.flush()], axis=1)[0, :length]
+    return resample(wave, rate, sample_rate)[: round(len(wave) * sample_rate / rate)]
 
 
 def trimmed(wave: Array, sample_rate: int) -> Array:

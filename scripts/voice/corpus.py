@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.voice.teacher import Flite, Segment
-from zoo.runtime.resample import Resampler
+from zoo.runtime.resample import resample
 from zoo.spec import MelSpectrum
 from zoo.text.symbols import PHONEMES, encode
 from zoo.vocoder.mel import log_mel
@@ -102,8 +102,7 @@ def speak(teacher: Flite, sentence: str, later: float = 0.0) -> Example | None:
 def read_aloud(teacher: Flite, sentence: str) -> tuple[Array, list[Segment]]:
     """The teacher's speech (N,) at the rate of the frames, and what is in it."""
     wave, rate, segments = teacher(sentence)
-    resampler = Resampler(rate, FRONT_END.sample_rate)
-    return np.concatenate([resampler.push(wave[None]), resampler.flush()], axis=1)[0], segments
+    return resample(wave, rate, FRONT_END.sample_rate), segments
 
 
 def align(words: list[str], segments: list[Segment]) -> list[tuple[str, float]] | None:

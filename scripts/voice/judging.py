@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scripts.voice.corpus import Example, sentences, speak
 from scripts.voice.teacher import Flite
 from zoo.errors import MissingExtraError
-from zoo.runtime.resample import Resampler
+from zoo.runtime.resample import resample
 from zoo.runtime.synthesis import Utterance
 from zoo.synthesizer import Synthesizer
 
@@ -82,8 +82,7 @@ def recogniser() -> Callable[[Array, int], str]:
     decoder = Decoder(loglevel="FATAL", samprate=_RECOGNISER_RATE)
 
     def words(wave: Array, rate: int) -> str:
-        resampler = Resampler(rate, _RECOGNISER_RATE)
-        wave = np.concatenate([resampler.push(wave[None]), resampler.flush()], axis=1)[0]
+        wave = resample(wave, rate, _RECOGNISER_RATE)
         wave = np.pad(wave * (_PEAK / np.abs(wave).max()), round(_SILENCE * _RECOGNISER_RATE))
         decoder.start_utt()
         decoder.process_raw((32767 * wave).astype("<i2").tobytes(), full_utt=True)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-import zoo
 from converters.layers import Layer, worst_first
 from converters.synthesis_layers import verify_synthesis_layers
 from scripts import verify_layers as script
@@ -30,16 +29,6 @@ BUCKET = (16, 128)
 PREDICTOR = "length_regulator.duration_predictor"
 
 
-@pytest.fixture(scope="module")
-def checkpoint(shared: Path) -> Path:
-    return shared / "oracles/fastspeech/checkpoint_000001.pt"
-
-
-@pytest.fixture(scope="module")
-def small(checkpoint: Path) -> FastSpeech:
-    return zoo.create_model("fastspeech", checkpoint)
-
-
 def text(alpha: float = 1.0) -> Utterance:
     return Utterance(encode("hello, world.").ids, alpha)
 
@@ -48,15 +37,17 @@ def failed(layers: list[Layer]) -> list[str]:
     return [layer.name for layer in layers if not layer.passed]
 
 
-def test_the_script(checkpoint: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_the_script(fastspeech_checkpoint: Path, tmp_path: Path, capsys: Capture) -> None:
     """Two sentences; every public activation, the worst first, and no more than the text and its speech."""
     picture = tmp_path / "layers.png"
-    words = ["--model", "fastspeech", "--weights", str(checkpoint), "--against", "onnx", "--json"]
+    words = ["--model", "fastspeech", "--weights", str(fastspeech_checkpoint), "--against", "onnx", "--json"]
     words += ["--text", "Hello, world. Why?", "--plot", str(picture)]
     assert script.main(words) == 0
     layers = {layer["name"]: layer for layer in json.loads(capsys.readouterr().out)}
     assert all(layer["passed"] and layer["errors"] == 0 for layer in layers.values())
-    public = [name for name in np.load(checkpoint.parent / "case_b1_exact.npz").files if "act/" in name]
+    public = [
+        name for name in np.load(fastspeech_checkpoint.parent / "case_b1_exact.npz").files if "act/" in name
+    ]
     masks = {"act/out.seq_mask", "act/act.length_regulator.dur"}
     assert len(public) == 45 and {own_name(name) for name in public if name not in masks} <= set(layers)
     snr = [layer["snr_db"] for layer in layers.values()]
@@ -74,11 +65,13 @@ def test_the_script(checkpoint: Path, tmp_path: Path, capsys: Capture) -> None:
     assert picture.stat().st_size > 10_000
 
 
-def test_a_layer_that_differs_is_the_worst(small: FastSpeech, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_that_differs_is_the_worst(
+    small_fastspeech: FastSpeech, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One weight 0.1 % larger in the backend than in PyTorch."""
     name = "mel_side.layer_stack.1.pos_ffn.w_2"
     slip(monkeypatch, f"module.model.{name}.weight")
-    layers = worst_first(verify_synthesis_layers(small, [text()], "onnx", bucket=BUCKET))
+    layers = worst_first(verify_synthesis_layers(small_fastspeech, [text()], "onnx", bucket=BUCKET))
     worst, others = layers[0], [layer for layer in layers if layer.name.startswith("phoneme_side")]
     assert worst.name == name and 50 < worst.snr_db < 70 and not worst.identical
     assert 0 < worst.errors < worst.total and worst.max_error == pytest.approx(1e-3, rel=0.3)
@@ -87,20 +80,22 @@ def test_a_layer_that_differs_is_the_worst(small: FastSpeech, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["forced", "own"])
-def test_durations_are_forced(small: FastSpeech, monkeypatch: pytest.MonkeyPatch, own: bool) -> None:
+def test_durations_are_forced(
+    small_fastspeech: FastSpeech, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
     """A duration that falls to the other side of a half shows by itself, and hides the frames if it may."""
-    parameter = small.length_regulator.duration_predictor.linear_layer.weight
+    parameter = small_fastspeech.length_regulator.duration_predictor.linear_layer.weight
     ids, lengths, *_ = map(torch.from_numpy, inputs([text()], BUCKET[0]))
     with torch.inference_mode():
-        before = small(ids, lengths, frames=BUCKET[1]).durations[0]
+        before = small_fastspeech(ids, lengths, frames=BUCKET[1]).durations[0]
         parameter.data *= 1.001
-        after = small(ids, lengths, frames=BUCKET[1]).durations[0]
+        after = small_fastspeech(ids, lengths, frames=BUCKET[1]).durations[0]
         parameter.data /= 1.001
     token = int((after / before).nan_to_num(1).log().abs().argmax())
     between = float((before[token] * after[token]).sqrt())
     slow = text(alpha=(round(between) + 0.5) / between)
     slip(monkeypatch, f"module.model.{PREDICTOR}.linear_layer.weight")
-    layers = verify_synthesis_layers(small, [slow], "onnx", bucket=BUCKET, own_durations=own)
+    layers = verify_synthesis_layers(small_fastspeech, [slow], "onnx", bucket=BUCKET, own_durations=own)
     assert layers[0].name == f"{PREDICTOR}.linear_layer"
     wrong = {f"{PREDICTOR}.linear_layer", PREDICTOR, "durations"}
     assert set(failed(layers)) >= wrong if own else set(failed(layers)) == wrong
@@ -124,15 +119,15 @@ def test_figures() -> None:
     assert nothing.passed and nothing.identical and nothing.total == 0
 
 
-def test_what_does_not_fit(small: FastSpeech) -> None:
+def test_what_does_not_fit(small_fastspeech: FastSpeech) -> None:
     with pytest.raises(TextError, match=r"13 tokens, and the size is 8 tokens to 128 frames; name a larger"):
-        verify_synthesis_layers(small, [text()], "onnx", bucket=(8, 128))
+        verify_synthesis_layers(small_fastspeech, [text()], "onnx", bucket=(8, 128))
     with pytest.raises(TextError, match=r"13 tokens and takes \d+ frames, and the size is 32 tokens to 256"):
-        verify_synthesis_layers(small, [text(9.0)], "onnx")
+        verify_synthesis_layers(small_fastspeech, [text(9.0)], "onnx")
     with pytest.raises(ValueError, match="each must be from 1 to 256"):
-        verify_synthesis_layers(small, [text()], "onnx", bucket=(16, 300))
+        verify_synthesis_layers(small_fastspeech, [text()], "onnx", bucket=(16, 300))
     with pytest.raises(ValueError, match=r"call model.eval\(\)"):
-        verify_synthesis_layers(small, [], "onnx")
+        verify_synthesis_layers(small_fastspeech, [], "onnx")
 
 
 @pytest.mark.parametrize(
@@ -147,8 +142,8 @@ def test_what_does_not_fit(small: FastSpeech) -> None:
         (["--against", "onnx", "--alpha", "11"], "alpha 11.0: expected from 0.1 to 10"),
     ],
 )
-def test_bad_arguments(checkpoint: Path, capsys: Capture, words: list[str], message: str) -> None:
-    assert script.main(["--model", "fastspeech", "--weights", str(checkpoint), *words]) == 1
+def test_bad_arguments(fastspeech_checkpoint: Path, capsys: Capture, words: list[str], message: str) -> None:
+    assert script.main(["--model", "fastspeech", "--weights", str(fastspeech_checkpoint), *words]) == 1
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("error: ") and message in told
 
@@ -162,9 +157,9 @@ def test_options_of_another_task(capsys: Capture) -> None:
     assert "expected TOKENS/FRAMES such as 32/256, got 'large'" in capsys.readouterr().err
 
 
-def test_sixteen_bits(checkpoint: Path, capsys: Capture) -> None:
+def test_sixteen_bits(fastspeech_checkpoint: Path, capsys: Capture) -> None:
     """All that leads to a duration is as in 32 bits; what follows differs by what 16 bits allow."""
-    words = ["--model", "fastspeech", "--weights", str(checkpoint), "--against", "onnx", "--fp16"]
+    words = ["--model", "fastspeech", "--weights", str(fastspeech_checkpoint), "--against", "onnx", "--fp16"]
     assert script.main([*words, "--bucket", "16/128", "--json"]) == 0
     layers = {layer["name"]: layer for layer in json.loads(capsys.readouterr().out)}
     snr = {name: math.inf if x["snr_db"] is None else x["snr_db"] for name, x in layers.items()}
@@ -187,7 +182,7 @@ def test_precisions_that_are_not_compared() -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.skipif(find_gpu() is not None, reason="needs a machine without a GPU")
-def test_an_engine_is_compiled_with_all_layers(small: FastSpeech, precision: Precision) -> None:
+def test_an_engine_is_compiled_with_all_layers(small_fastspeech: FastSpeech, precision: Precision) -> None:
     """As far as it can be seen without a GPU: to run it takes one, and is asked for in one sentence."""
     from converters import build_engine
     from zoo.errors import MissingExtraError
@@ -201,5 +196,7 @@ def test_an_engine_is_compiled_with_all_layers(small: FastSpeech, precision: Pre
             pytest.skip(f"needs tensorrt-rtx: {error}")
 
     with pytest.raises(MissingExtraError, match="needs an NVIDIA GPU and PyTorch with CUDA"):
-        verify_synthesis_layers(small, [text()], "engine", bucket=BUCKET, precision=precision, build=build)
+        verify_synthesis_layers(
+            small_fastspeech, [text()], "engine", bucket=BUCKET, precision=precision, build=build
+        )
     assert built[0].layers > 100 and built[0].record.precision == precision

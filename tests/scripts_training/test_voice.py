@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import zoo
-from scripts import package_voice
+from scripts import package_voice, package_weights
 from scripts.voice import training
 from scripts.voice.corpus import Example, align, load, pronunciations, save, sentences
 from scripts.voice.judging import distance, word_errors
@@ -122,8 +122,8 @@ def test_packaged_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Monkey
     made = package_voice.package(run, figures)
     assert sorted(path.name for path in target.iterdir()) == sorted(path.name for path in made)
     weights = Weights(**json.loads((target / f"{training.MODEL}.json").read_text()))
-    assert weights.sha256 == package_voice.sha256(target / f"{training.MODEL}.safetensors")
-    assert weights.artifact_sha256 == package_voice.sha256(target / f"{training.MODEL}.onnx")
+    assert weights.sha256 == package_weights.sha256(target / f"{training.MODEL}.safetensors")
+    assert weights.artifact_sha256 == package_weights.sha256(target / f"{training.MODEL}.onnx")
     assert weights.metrics["word errors (%), 40 plain sentences"] == 24.0
     text = (target / f"{training.MODEL}.md").read_text()
     assert "teacher 20.0 %" in text and "--steps 7" in text
@@ -133,6 +133,13 @@ def test_packaged_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(zoo.errors.CheckpointError, match="not a checkpoint of a FastSpeech"):
         package_voice.package(run, {})
     assert not list(target.iterdir())
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"unseen": 1}', '{"unseen": {"mel": 1}}'])
+def test_what_are_no_figures(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.json").write_text(text)
+    assert package_voice.main(["--run", "run", "--figures", str(tmp_path / "x.json")]) == 1
+    assert "x.json: expected a voice's figures from scripts.evaluate_voice" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

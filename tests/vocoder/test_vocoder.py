@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.conftest import Speech
 from zoo.errors import ArtifactError, AudioError
-from zoo.runtime.resample import Resampler
+from zoo.runtime.resample import resample
 from zoo.spec import MelSpectrum
 from zoo.vocoder import open_vocoder
 from zoo.vocoder.griffin_lim import GriffinLim, magnitudes
@@ -65,8 +65,7 @@ def test_a_real_recording(shared: Path) -> None:
     errors = []
     for path in ["real/speech_48k_clean.flac", *sorted((shared / "data/speech/valid").glob("*.flac"))[:2]]:
         speech, rate = soundfile.read(shared / "data" / path, dtype="float32", frames=3 * 48000)
-        resampler = Resampler(rate, FRONT_END.sample_rate)
-        speech = np.concatenate([resampler.push(speech[None]), resampler.flush()], axis=1)[0][: 3 * 22050]
+        speech = resample(speech, rate, FRONT_END.sample_rate)[: 3 * 22050]
         mel = log_mel(speech, FRONT_END)
         vocoder = open_vocoder("griffin-lim", FRONT_END)
         wave = vocoder(mel)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from zoo.artifact.manifest import Golden, GoldenEmbedding, SpeakerForm
 from zoo.errors import ArtifactError
-from zoo.runtime.resample import Resampler
+from zoo.runtime.resample import resample
 from zoo.spec import Tolerance
 
 Array = NDArray[np.float32]
@@ -28,9 +28,7 @@ def parity_speech(sample_rate: int) -> Array:
     """The package's own noisy utterance, some seconds of a synthetic voice: (N,) float32 on a 16-bit grid."""
     recording = resources.files("zoo.artifact").joinpath("speech.flac").read_bytes()
     speech, rate = soundfile.read(io.BytesIO(recording), dtype="float32")
-    if rate != sample_rate:
-        resampler = Resampler(rate, sample_rate)
-        speech = np.concatenate([resampler.push(speech[None]), resampler.flush()], axis=1)[0]
+    speech = resample(speech, rate, sample_rate)
     return (np.round(speech * FULL_SCALE) / FULL_SCALE).astype(np.float32)
 
 

@@ -126,6 +126,17 @@ def _design(up: int, down: int) -> _Filter:
     return _Filter(up, down)
 
 
+def resample(wave: Array, source_rate: int, target_rate: int) -> Array:
+    """A whole signal at another rate: (N,) -> (ceil(N * target / source),) float32
+
+    Raises:
+        AudioError: as ``Resampler``.
+    """
+    resampler = Resampler(source_rate, target_rate)
+    joined: Array = np.concatenate([resampler.push(wave[None]), resampler.flush()], axis=1)[0]
+    return joined
+
+
 class Resampler:
     """Converts one or more channels, block by block, as if they came in one piece.
 
