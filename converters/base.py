@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from converters.files import gate as gate
 from zoo.artifact import golden
 from zoo.artifact.manifest import Golden
 from zoo.artifact.parity import ParityReport, compare
+from zoo.runtime.loaded import as_array as as_array
 from zoo.runtime.session import Session
 from zoo.spec import Tolerance
 from zoo.streaming.session import TorchSession
@@ -79,7 +79,3 @@ def whole_waveform(training: StreamingModule, waveform: Array) -> Array:
     padding = model.spec.front_end.padding(length, latency)
     wave, _ = model(torch.from_numpy(np.pad(waveform, ((0, 0), (0, padding)))))
     return wave[:, latency : latency + length].numpy()
-
-
-def as_array(tensor: Tensor) -> Array:
-    return tensor.detach().cpu().numpy()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
@@ -29,7 +27,7 @@ def constant_slopes(graph: onnx.GraphProto) -> None:
                 "LeakyRelu", node.input[:1], node.output, node.name, alpha=float(slope.item())
             )
             node.CopyFrom(leaky)
-    _remove_unused(graph)
+    remove_unused(graph)
 
 
 def sums_of_squares(graph: onnx.GraphProto) -> None:
@@ -43,7 +41,7 @@ def sums_of_squares(graph: onnx.GraphProto) -> None:
         if node.op_type == "ReduceSum" and node.input[0] in squares:
             node.op_type = "ReduceSumSquare"
             node.input[0] = squares[node.input[0]]
-    _remove_unused(graph)
+    remove_unused(graph)
 
 
 def elus_in_parts(graph: onnx.GraphProto) -> int:
@@ -94,12 +92,13 @@ def store_in_half(graph: onnx.GraphProto) -> None:
     graph.node.extend(nodes)
 
 
-def _remove_unused(graph: onnx.GraphProto) -> None:
-    """Drop squares and constants that nothing reads any more."""
-    uses = Counter(name for node in graph.node for name in node.input)
-    uses.update(value.name for value in graph.output)
-    for node in [node for node in graph.node if node.op_type == "Mul" and not uses[node.output[0]]]:
-        graph.node.remove(node)
-        uses.subtract(node.input)
-    for tensor in [tensor for tensor in graph.initializer if not uses[tensor.name]]:
+def remove_unused(graph: onnx.GraphProto) -> None:
+    """Drop nodes and constants that lead to no output; the nodes stand in order."""
+    used = {value.name for value in graph.output}
+    for node in reversed(list(graph.node)):
+        if used.isdisjoint(node.output):
+            graph.node.remove(node)
+        else:
+            used.update(node.input)
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
         graph.initializer.remove(tensor)

@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 from onnx import helper, parser
 
+from converters.passes import remove_unused
 from converters.precision import Feeds, as_written, check_reduced, own_feeds
 from zoo.artifact.engine import Plugins
 from zoo.artifact.parity import ParityReport
@@ -101,7 +102,7 @@ def _replace(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
             found.name, found.domain = node.name, NAMESPACE
             node.CopyFrom(found)
             nodes.append(node)
-    _remove_unused(graph)
+    remove_unused(graph)
     return nodes
 
 
@@ -143,15 +144,3 @@ def _behind(made: dict[str, onnx.NodeProto], name: str, *kinds: str) -> onnx.Nod
             return None
         name = node.input[0]
     return node
-
-
-def _remove_unused(graph: onnx.GraphProto) -> None:
-    """Drop nodes and constants that lead to no output; the nodes stand in order."""
-    used = {value.name for value in graph.output}
-    for node in reversed(list(graph.node)):
-        if used.isdisjoint(node.output):
-            graph.node.remove(node)
-        else:
-            used.update(node.input)
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
-        graph.initializer.remove(tensor)

@@ -74,7 +74,7 @@ def manifest_for(manifest: Manifest, kind: type[Record], path: Path) -> Record:
 
 def as_array(value: Any) -> NDArray[Any]:
     """An output as an array, wherever it lies: an engine leaves all but the first on the GPU."""
-    return value if isinstance(value, np.ndarray) else value.cpu().numpy()
+    return value if isinstance(value, np.ndarray) else value.detach().cpu().numpy()
 
 
 def check_record(
