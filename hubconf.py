@@ -20,8 +20,10 @@ dependencies = [
 
 def _import_all() -> None:
     """Import what a loaded model needs later: torch.hub takes this folder off sys.path after the call."""
-    for name in ("artifact", "enhancer", "embedder", "runtime", "streaming", "synthesizer"):
+    for name in ("artifact", "runtime", "streaming", "tasks"):
         _importlib.import_module(f"zoo.{name}")
+    for task, name in (("enhancement", "enhancer"), ("speaker", "embedder"), ("synthesis", "synthesizer")):
+        _importlib.import_module(f"zoo.tasks.{task}.{name}")
     _importlib.import_module("converters")
 
 

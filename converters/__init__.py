@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from zoo.extras import extra
 
 if TYPE_CHECKING:
-    from converters.exported import export_program
-    from converters.onnx import export_onnx
-    from converters.speaker import export_speaker
-    from converters.synthesis import export_buckets, export_synthesis
-    from converters.tensorrt import build_engine
-    from converters.torch_tensorrt import compile_torch_tensorrt
-    from converters.torchscript import export_torchscript
-    from converters.triton import write_repository
+    from converters.subjects.speaker import export_speaker
+    from converters.subjects.synthesis import export_buckets, export_synthesis
+    from converters.targets.onnx import export_onnx
+    from converters.targets.program import export_program
+    from converters.targets.torch_tensorrt import compile_torch_tensorrt
+    from converters.targets.torchscript import export_torchscript
+    from converters.tensorrt.engine import build_engine
+    from converters.triton.repository import write_repository
 
 __all__ = [
     "build_engine",
@@ -30,15 +30,15 @@ __all__ = [
 ]
 
 _HOME = {  # module, and the extra that it needs
-    "build_engine": ("converters.tensorrt", "onnx"),
-    "compile_torch_tensorrt": ("converters.torch_tensorrt", "torch"),
-    "export_buckets": ("converters.synthesis", "onnx"),
-    "export_onnx": ("converters.onnx", "onnx"),
-    "export_program": ("converters.exported", "torch"),
-    "export_speaker": ("converters.speaker", "onnx"),
-    "export_synthesis": ("converters.synthesis", "onnx"),
-    "export_torchscript": ("converters.torchscript", "torch"),
-    "write_repository": ("converters.triton", "triton"),
+    "build_engine": ("converters.tensorrt.engine", "onnx"),
+    "compile_torch_tensorrt": ("converters.targets.torch_tensorrt", "torch"),
+    "export_buckets": ("converters.subjects.synthesis", "onnx"),
+    "export_onnx": ("converters.targets.onnx", "onnx"),
+    "export_program": ("converters.targets.program", "torch"),
+    "export_speaker": ("converters.subjects.speaker", "onnx"),
+    "export_synthesis": ("converters.subjects.synthesis", "onnx"),
+    "export_torchscript": ("converters.targets.torchscript", "torch"),
+    "write_repository": ("converters.triton.repository", "triton"),
 }
 
 

@@ -8,12 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-import zoo
 from zoo.extras import extra
-from zoo.hub import cache_folder
-from zoo.locate import files_of, locate
+from zoo.hub.client import cache_folder
+from zoo.hub.weights import files_of, locate
 from zoo.registry import get_spec
 from zoo.spec import EnhancementSpec
+from zoo.version import __version__
 
 
 def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | None = None) -> Path:
@@ -32,13 +32,13 @@ def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | 
     """
     spec = get_spec(name, EnhancementSpec)
     located = locate(spec, weights)
-    key = hashlib.sha256(f"{zoo.__version__} {spec} {_versions()} hops".encode())
+    key = hashlib.sha256(f"{__version__} {spec} {_versions()} hops".encode())
     for file in files_of(located.path):
         key.update(file.read_bytes())
     path = cache_folder() / "exports" / f"{name}-{key.hexdigest()[:16]}.onnx"
     if not path.is_file():
         with extra("onnx", f"weights of {name} must be exported once, which"):
-            from converters.onnx import export_onnx
+            from converters.targets.onnx import export_onnx
             from zoo.create import create_model
         hops: Literal["hops", 1] = "hops" if spec.streaming else 1
         export_onnx(

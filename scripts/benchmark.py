@@ -17,9 +17,9 @@ from scripts.benchmarking.picture import plot_runs
 from scripts.benchmarking.report import make_report
 from scripts.benchmarking.rows import Run, read_run, to_json
 from scripts.benchmarking.tables import text_table, warning
-from scripts.training.files import write_atomically
 from zoo.errors import SpeechZooError
-from zoo.plot import check_picture
+from zoo.files import write_atomically
+from zoo.signal.plot import check_picture
 
 EXAMPLES = """\
 Every row gets noise and its own states back, as in a stream. The rounds go through all rows in turn, so

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from scripts.benchmarking.machine import processor
 from zoo.artifact.golden import parity_speech
 from zoo.errors import ArtifactError, SpeechZooError
-from zoo.runtime.filterbank import filterbank
-from zoo.runtime.graph import Graph
-from zoo.runtime.speaker import padded
+from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import Filterbank
+from zoo.tasks.speaker.features import filterbank
+from zoo.tasks.speaker.session import padded
 
 Array = NDArray[np.float32]
 
@@ -64,7 +64,7 @@ def benchmark(paths: list[Path], seconds: float, batch: int, runs: int, threads:
     """Processor time of a call of each graph, in the order given."""
     if seconds <= 0 or min(batch, runs, threads) < 1:
         raise ValueError("seconds, batch, runs and threads must be positive")
-    graphs = [Graph(path, threads=threads) for path in paths]
+    graphs = [OnnxGraph(path, threads=threads) for path in paths]
     feeds = [_feed(graph, seconds, batch) for graph in graphs]
     for graph, feed in zip(graphs, feeds, strict=True):
         graph(*feed)  # the first call allocates
@@ -88,7 +88,7 @@ def benchmark(paths: list[Path], seconds: float, batch: int, runs: int, threads:
     return {"machine": machine, "seconds": seconds, "batch": batch, "runs": runs, "graphs": rows}
 
 
-def _feed(graph: Graph, seconds: float, batch: int) -> tuple[NDArray, ...]:
+def _feed(graph: OnnxGraph, seconds: float, batch: int) -> tuple[NDArray, ...]:
     """Speech as a graph takes it."""
     rate = 16000
     speech = parity_speech(rate)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import ArtifactError, SpeechZooError
 
 if TYPE_CHECKING:
-    from converters.tensorrt import EngineReport
+    from converters.tensorrt.engine import EngineReport
 
 EXAMPLES = """examples:
   python -m scripts.build_engine --onnx gtcrn.onnx --engine gtcrn.engine --fp16   # for the GPU at hand
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     _check(parser, arguments)
     try:
-        from converters.tensorrt import build_engine, record_engine
+        from converters.tensorrt.engine import build_engine, record_engine
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("converters", "zoo"):
             raise
@@ -89,14 +89,14 @@ def main(argv: list[str] | None = None) -> int:
 def _build_configured(arguments: argparse.Namespace, described: dict[str, Any], shown: dict[str, Any]) -> int:
     """Every engine of a configuration file."""
     import zoo
-    from converters.deployment import build_deployment
-    from zoo.models.fastspeech.deployment import read_deployment
+    from converters.tensorrt.from_config import build_from_config
+    from zoo.tasks.synthesis.engine_config import read_engine_config
 
     model = None
     if arguments.weights:
         model = zoo.create_model(arguments.model or "fastspeech", arguments.weights)
-    deployment = read_deployment(arguments.config)
-    reports = build_deployment(deployment, model=model, force=arguments.force, described=described, **shown)
+    config = read_engine_config(arguments.config)
+    reports = build_from_config(config, model=model, force=arguments.force, described=described, **shown)
     for path, report in reports.items():
         if report is None:
             print(f"{path}: there already, the same")
@@ -132,11 +132,11 @@ def _calibration(arguments: argparse.Namespace) -> list[dict[str, Any]] | None:
     """Inputs made of the recordings of a folder, if one is named."""
     if arguments.calibration is None:
         return None
-    from converters.precision import own_feeds
+    from converters.tensorrt.precision import own_feeds
     from scripts.training.recordings import read_folder
-    from zoo.runtime.graph import Graph
+    from zoo.runtime.onnx import OnnxGraph
 
-    graph = Graph(arguments.onnx)
+    graph = OnnxGraph(arguments.onnx)
     front_end = getattr(graph.manifest, "front_end", None)
     if front_end is None:
         raise ArtifactError(f"{graph.path}: it has no speechzoo manifest and cannot be fed with recordings")

@@ -20,8 +20,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
 import zoo
-from converters.base import Reference
-from converters.onnx import export_onnx
+from converters.export import Reference
+from converters.targets.onnx import export_onnx
 from scripts.benchmarking.machine import processor
 from scripts.benchmarking.measure import time_round, warm_up
 from scripts.benchmarking.runners import OnnxRunner
@@ -29,10 +29,10 @@ from zoo.artifact.golden import parity_speech
 from zoo.artifact.manifest import Form
 from zoo.cli.list import count
 from zoo.errors import SpeechZooError
-from zoo.measured import FILE, Measured
-from zoo.runtime.onnx import open_session
+from zoo.networks.streaming import StreamingModule
+from zoo.speeds import FILE, Speeds
 from zoo.streaming.conversion import to_deployment
-from zoo.streaming.state import StreamingModule
+from zoo.tasks.enhancement.open import open_session
 
 OFFLINE_CALLS = 3
 REPORT = Path(__file__).parent.parent / "docs" / "checks.md"
@@ -189,14 +189,14 @@ def report(checks: list[Check], converted_snr: dict[str, float]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def speed(checks: list[Check]) -> Measured:
+def speed(checks: list[Check]) -> Speeds:
     """What ``speechzoo list`` shows."""
     factors = {
         c.model: round(c.real_time_factor, 4)
         for c in checks
         if c.form == "wav2wav" and c.streaming == zoo.get_spec(c.model).streaming
     }
-    return Measured(processor(), onnxruntime.__version__, 1, factors)
+    return Speeds(processor(), onnxruntime.__version__, 1, factors)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 import zoo
-from converters.onnx import export_onnx
-from converters.tensorrt import RTX_TARGETS, build_engine
+from converters.targets.onnx import export_onnx
+from converters.tensorrt.engine import RTX_TARGETS, build_engine
 from scripts.check_all import CASES, random_model
 from zoo.artifact.manifest import Form
 from zoo.errors import SpeechZooError

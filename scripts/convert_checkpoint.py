@@ -12,7 +12,7 @@ import zoo
 from zoo.errors import CheckpointError, SpeechZooError
 
 if TYPE_CHECKING:
-    from zoo.streaming.state import StreamingModule
+    from zoo.networks.streaming import StreamingModule
 
 DESCRIPTION = """Reads any checkpoint that the zoo reads: a file of a public repository, one of its training
 folders, or a safetensors file of ours. It must fit its model to the last parameter. Writes what --output
@@ -61,9 +61,9 @@ def convert(arguments: argparse.Namespace) -> StreamingModule:
     """
     import torch
 
-    from converters.base import gate
     from zoo.checkpoint import write_parameters
     from zoo.create import model_of
+    from zoo.files import atomic
 
     output = arguments.output
     if output.suffix not in (".safetensors", *PUBLIC):
@@ -76,7 +76,7 @@ def convert(arguments: argparse.Namespace) -> StreamingModule:
     model = zoo.create_model(arguments.model or model_of(path), arguments.checkpoint)
     given = {"licence": arguments.licence, "training_data": arguments.training_data}
     model.provenance = {**model.provenance, **{name: text for name, text in given.items() if text}}
-    with gate(output) as temporary:
+    with atomic(output) as temporary:
         if output.suffix == ".safetensors":
             write_parameters(model, model.spec, model.provenance, temporary)
         else:

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import zoo
-from scripts.training.files import write_atomically
 from scripts.training.metrics import HEADINGS, level_db, measure, si_sdr
 from scripts.training.pairs import Pair, folder_pairs, mixed_pairs
-from zoo.audio import AudioFormat, AudioWriter
-from zoo.enhancer import Enhancer
 from zoo.errors import AudioError, SpeechZooError
-from zoo.plot import check_picture, plot_spectrograms
+from zoo.files import write_atomically
+from zoo.signal.audio import AudioFormat, AudioWriter
+from zoo.signal.plot import check_picture, plot_spectrograms
+from zoo.tasks.enhancement.enhancer import Enhancer
 
 Array = NDArray[np.float32]
 
@@ -90,7 +90,7 @@ def open_row(text: str, threads: int = 1) -> Enhancer:
     name, _, weights = text.partition("=")
     if not weights:
         return Enhancer(text, threads=threads)
-    from zoo.streaming.session import TorchSession
+    from zoo.tasks.enhancement.torch import TorchSession
 
     return Enhancer(TorchSession(zoo.create_model(name, weights), hops=HOPS))
 

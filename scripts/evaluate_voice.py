@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import SpeechZooError
-from zoo.synthesizer import DEFAULT_MODEL
+from zoo.tasks.synthesis.synthesizer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scripts.voice.teacher import Flite
-    from zoo.synthesizer import Synthesizer
+    from zoo.tasks.synthesis.synthesizer import Synthesizer
 
 EXAMPLES = """examples:
   apt install libflite1 wamerican && pip install pocketsphinx
@@ -65,7 +65,7 @@ def _evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
     from scripts.voice.corpus import read_words
     from scripts.voice.judging import distance, recogniser
     from scripts.voice.teacher import VOICE, Flite
-    from zoo.synthesizer import Synthesizer
+    from zoo.tasks.synthesis.synthesizer import Synthesizer
 
     teacher = Flite(arguments.flite)
     voice = Synthesizer(DEFAULT_MODEL, arguments.weights)
@@ -116,7 +116,7 @@ def _word_errors(
 def _draw(voice: Synthesizer, teacher: Flite, said: list[str], folder: Path) -> None:
     import soundfile
 
-    from zoo.plot import plot_spectrograms
+    from zoo.signal.plot import plot_spectrograms
 
     folder.mkdir(parents=True, exist_ok=True)
     for number, sentence in enumerate(said, 1):

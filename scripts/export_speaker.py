@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import converters
 import zoo
-from zoo.embedder import read_mean
 from zoo.errors import SpeechZooError
+from zoo.tasks.speaker.embedder import read_mean
 
 if TYPE_CHECKING:
-    from zoo.network import Network
+    from zoo.networks.base import Network
 
 EXAMPLES = """examples:
   python -m scripts.export_speaker --folder exp/resnet --mean-vec mean_vec.npy --onnx-path resnet34.onnx

@@ -58,14 +58,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> dict[Path, object]:
-    from converters.synthesis import default_buckets, export_or_keep, file_name
-    from zoo.models.fastspeech.deployment import read_deployment
+    from converters.subjects.synthesis import default_buckets, export_or_keep, file_name
+    from zoo.tasks.synthesis.engine_config import read_engine_config
 
     if arguments.weights is None:
         print("no weights given: the graphs get random ones", file=sys.stderr)
     model = zoo.create_model(arguments.model, arguments.weights)
     if arguments.config:
-        wanted = read_deployment(arguments.config)
+        wanted = read_engine_config(arguments.config)
         sizes = dict(zip(wanted.graphs, wanted.buckets, strict=True))
         batch, force = wanted.batch, wanted.force_build or arguments.force
     else:

@@ -13,7 +13,7 @@ from zoo.errors import CheckpointError, SpeechZooError
 
 if TYPE_CHECKING:
     from zoo.artifact.parity import ParityReport
-    from zoo.network import Network
+    from zoo.networks.base import Network
 
 
 def parser(name: str, description: str, option: str, examples: str) -> argparse.ArgumentParser:

@@ -26,12 +26,12 @@ from zoo.artifact.engine import TOLERANCES
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.parity import measure_difference
 from zoo.errors import MissingExtraError, ParityError, SpeechZooError
-from zoo.runtime.enhancement import StreamingSession
-from zoo.runtime.gpu import find_gpu
-from zoo.runtime.nvidia import load_library
-from zoo.runtime.onnx import open_session
-from zoo.runtime.synthesis import Utterance, parity_texts
-from zoo.streaming.state import StreamingModule
+from zoo.networks.streaming import StreamingModule
+from zoo.runtime.nvidia import find_gpu, load_library
+from zoo.tasks.enhancement.graph import StreamingSession
+from zoo.tasks.enhancement.open import open_session
+from zoo.tasks.synthesis.golden import parity_texts
+from zoo.tasks.synthesis.session import Utterance
 
 if TYPE_CHECKING:
     from zoo.models.fastspeech.model import FastSpeech
@@ -207,7 +207,7 @@ def _worst_layer(model: FastSpeech, flavour: str, precision: Any, texts: list[Ut
     Raises:
         ParityError: a layer differs by more than its tolerance.
     """
-    from converters.synthesis_layers import verify_synthesis_layers
+    from converters.fastspeech_layers import verify_synthesis_layers
 
     if flavour:
         _need_gpu()
@@ -332,7 +332,8 @@ def _provider(graph: Path, provider: str) -> Step:
 
 
 def _engine(graph: Path, engine: Path, flavour: Any, precision: Any) -> Step:
-    from zoo.runtime.tensorrt import Engine, Loop
+    from zoo.runtime.tensorrt import Engine
+    from zoo.tasks.enhancement.engine_loop import Loop
 
     _need_gpu()
     converters.build_engine(graph, engine, flavour=flavour, precision=precision)

@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--force", action="store_true", help="replace the folder")
     arguments = parser.parse_args(argv)
     try:
-        from converters.triton import CONTAINER, SECONDS, Serving
+        from converters.triton.repository import CONTAINER, SECONDS, Serving
 
         serving = Serving(
             device=arguments.device,

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from converters.synthesis import export_synthesis
+from converters.subjects.synthesis import export_synthesis
 from scripts.package_weights import describe
 from scripts.voice.card import card, metrics, read_figures
 from scripts.voice.training import MODEL, fill_in
+from zoo.builtin import TAG, folder
 from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
-from zoo.locate import newest_checkpoint
+from zoo.hub.weights import newest_checkpoint
 from zoo.models.fastspeech.model import FastSpeech
-from zoo.packaged import TAG, folder
 
 DESCRIPTION = """Takes the newest checkpoint of a run of scripts.train_voice and writes beside the model,
 under zoo/models/fastspeech/packaged: the parameters in 16 bits, one graph that has passed its parity check,

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 
 import zoo
-from converters.onnx import export_onnx
+from converters.targets.onnx import export_onnx
 from scripts.training.card import Evaluation, card, read_evaluation
 from scripts.training.trainer import BEST, LAST
+from zoo.builtin import TAG, address_of, folder
 from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
-from zoo.packaged import TAG, address_of, folder
 from zoo.registry import get_spec
 from zoo.spec import EnhancementSpec, Weights
 

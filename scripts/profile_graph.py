@@ -18,10 +18,10 @@ import onnxruntime
 from onnx import TensorProto, helper
 
 from scripts.benchmarking.machine import processor
-from scripts.training.files import write_atomically
 from zoo.errors import ArtifactError, SpeechZooError
+from zoo.files import write_atomically
 from zoo.registry import get_spec, list_models
-from zoo.runtime.graph import Graph
+from zoo.runtime.onnx import OnnxGraph
 
 DESCRIPTION = """Times ONNX Runtime's operators in each graph, on one thread, and beside them two bounds: as
 many operators that do nothing, and the model's multiply-adds at the speed of a large product of matrices.
@@ -83,7 +83,7 @@ def profile(path: Path, speed: float) -> Profile:
     Raises:
         ArtifactError: no graph, or one whose inputs are no float32 of fixed shapes.
     """
-    graph = Graph(path)
+    graph = OnnxGraph(path)
     inputs = {tensor.name: (tensor.dtype, *tensor.shape) for tensor in graph.inputs}
     if any(kind != "float32" or any(isinstance(n, str) for n in shape) for kind, *shape in inputs.values()):
         raise ArtifactError(

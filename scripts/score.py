@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.embedder import read_mean
-from zoo.embeddings import Origin, read_embeddings
 from zoo.errors import ArtifactError, MissingExtraError, SpeechZooError
-from zoo.scoring import (
+from zoo.tasks.speaker.embedder import read_mean
+from zoo.tasks.speaker.embeddings import Origin, read_embeddings
+from zoo.tasks.speaker.scoring import (
     cohort_statistics,
     detection_cost,
     equal_error_rate,

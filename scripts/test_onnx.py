@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from zoo.audio import AudioReader, AudioWriter, output_format
-from zoo.enhancer import Enhancer
 from zoo.errors import SpeechZooError
-from zoo.runtime.graph import Graph
-from zoo.runtime.onnx import open_foreign_session, open_session
-from zoo.runtime.session import Session, State
+from zoo.runtime.onnx import OnnxGraph
+from zoo.signal.audio import AudioReader, AudioWriter, output_format
+from zoo.tasks.enhancement.enhancer import Enhancer
+from zoo.tasks.enhancement.open import open_session
+from zoo.tasks.enhancement.public_graph import open_foreign_session
+from zoo.tasks.enhancement.session import Session, State
 
 Array = NDArray[np.float32]
 
@@ -129,7 +130,7 @@ class TimedSession:
 
 
 def _open(arguments: argparse.Namespace) -> Session:
-    if Graph(arguments.onnx_path).manifest is not None:
+    if OnnxGraph(arguments.onnx_path).manifest is not None:
         return open_session(arguments.onnx_path, threads=arguments.threads)
     return open_foreign_session(
         arguments.onnx_path,

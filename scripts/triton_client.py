@@ -17,23 +17,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from zoo.artifact.manifest import SpeakerManifest
-from zoo.audio import AudioReader, find_audio
 from zoo.cli.embed import add_file_arguments
 from zoo.cli.embed import run as run_embed
-from zoo.embedder import Embedder
 from zoo.errors import AudioError, ServerError, SpeechZooError
-from zoo.remote.connection import TIMEOUT, URL, Connection, retrying
-from zoo.remote.enhancement import RemoteEnhancer, enhance_file
-from zoo.remote.load import (
-    HEADER,
-    LoadReport,
-    enhancer_answers,
-    measure,
-    perf_analyzer_input,
-    single_answers,
-)
-from zoo.remote.speaker import CONCURRENCY, WINDOW, RemoteEmbedder, RemoteSpeakerSession, request
-from zoo.runtime.resample import Resampler
+from zoo.signal.audio import AudioReader, find_audio
+from zoo.signal.resample import Resampler
+from zoo.tasks.speaker.embedder import Embedder
+from zoo.triton.connection import TIMEOUT, URL, Connection, retrying
+from zoo.triton.enhancement import RemoteEnhancer, enhance_file
+from zoo.triton.load import HEADER, LoadReport, enhancer_answers, measure, perf_analyzer_input, single_answers
+from zoo.triton.speaker import CONCURRENCY, WINDOW, RemoteEmbedder, RemoteSpeakerSession, request
 
 Array = NDArray[np.float32]
 

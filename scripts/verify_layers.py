@@ -17,11 +17,11 @@ from scripts.exporting import bucket
 from zoo.errors import SpeechZooError
 
 if TYPE_CHECKING:
-    from converters.layers import Layer
+    from converters.compare_layers import Layer
     from zoo.artifact.engine import Precision
     from zoo.models.fastspeech.model import FastSpeech
-    from zoo.network import Network
-    from zoo.streaming.state import StreamingModule
+    from zoo.networks.base import Network
+    from zoo.networks.streaming import StreamingModule
 
 EXAMPLES = """examples:
   python -m scripts.verify_layers --model gtcrn --weights dns3 --against onnx
@@ -124,10 +124,10 @@ def plot(layers: Sequence[Layer], path: Path, title: str) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> list[Layer]:
-    from converters.layers import worst_first
+    from converters.compare_layers import worst_first
     from scripts.exporting import load_model
     from zoo.models.fastspeech.model import FastSpeech
-    from zoo.streaming.state import StreamingModule
+    from zoo.networks.streaming import StreamingModule
 
     model = load_model(arguments)
     _check_options(arguments, model)
@@ -152,10 +152,10 @@ def _check_options(arguments: argparse.Namespace, model: Network) -> None:
 
 
 def _verify_synthesis(arguments: argparse.Namespace, model: FastSpeech) -> list[Layer]:
-    from converters.synthesis import default_buckets
-    from converters.synthesis_layers import verify_synthesis_layers
-    from zoo.runtime.synthesis import Utterance
-    from zoo.synthesizer import LEAST_ALPHA, MOST_ALPHA
+    from converters.fastspeech_layers import verify_synthesis_layers
+    from converters.subjects.synthesis import default_buckets
+    from zoo.tasks.synthesis.session import Utterance
+    from zoo.tasks.synthesis.synthesizer import LEAST_ALPHA, MOST_ALPHA
     from zoo.text.dictionary import as_read
     from zoo.text.normalise import normalise
     from zoo.text.sentences import split
@@ -190,8 +190,8 @@ def _judging(arguments: argparse.Namespace) -> dict[str, Any]:
     """What all models share: the precision, the tolerance, and what builds engines."""
     from functools import partial
 
-    from converters.layers import LAYER_TOLERANCES
-    from converters.tensorrt import build_engine
+    from converters.compare_layers import LAYER_TOLERANCES
+    from converters.tensorrt.engine import build_engine
     from zoo.spec import Tolerance
 
     precision: Precision = "fp16" if arguments.fp16 else "fp32"
@@ -207,11 +207,11 @@ def _judging(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _verify_enhancer(arguments: argparse.Namespace, model: StreamingModule) -> list[Layer]:
-    from converters.graph import Layout, traceable
-    from converters.layers import verify_layers
+    from converters.compare_layers import verify_layers
+    from converters.export import Layout, traceable
     from zoo.artifact.golden import parity_speech
-    from zoo.runtime.spectrum import Transforms
     from zoo.streaming.conversion import to_deployment
+    from zoo.tasks.enhancement.spectrum import Transforms
 
     form = arguments.form or "wav2wav"
     frames, calls = (100 if n is None else n for n in (arguments.frames, arguments.calls))

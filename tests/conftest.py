@@ -76,7 +76,7 @@ def speech_48k() -> Array:
 @pytest.fixture(scope="session")
 def speech(speech_16k: Array, speech_48k: Array) -> Speech:
     """``speech(rate, begin, seconds)``: a stretch of noisy speech, (seconds x rate,)."""
-    from zoo.runtime.resample import resample
+    from zoo.signal.resample import resample
 
     def stretch(rate: int, begin: float, seconds: float) -> Array:
         recording, own = (speech_16k, 16000) if rate <= 16000 else (speech_48k, 48000)
@@ -129,13 +129,13 @@ def weights_for(cache_folder: Path, speech: Speech) -> Callable[[str], Path]:
 def exported(cache_folder: Path, weights_for: Callable[[str], Path]) -> Callable[..., Path]:
     """``exported(name, form, **options)``: a model's ONNX file with ``weights_for(name)``, made once a run.
 
-    Options are those of ``converters.onnx.export_onnx``. The file is for all tests: copy it to change it.
+    Options are those of ``converters.export_onnx``. The file is for all tests: copy it to change it.
     """
 
     def export(name: str, form: str = "wav2wav", **options: object) -> Path:
         from filelock import FileLock
 
-        from converters.onnx import export_onnx
+        from converters.targets.onnx import export_onnx
         from zoo import create_model
 
         key = "-".join([name, form, *(f"{option}={options[option]}" for option in sorted(options))])

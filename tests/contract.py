@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import zoo
+from zoo.networks.streaming import State, StreamingModule
 from zoo.registry import get_spec
 from zoo.spec import EnhancementSpec
 from zoo.streaming.conversion import norms_to_fold, to_streaming
-from zoo.streaming.state import State, StreamingModule
 from zoo.streaming.waveform import WaveformModel
 
 Module = TypeVar("Module", bound=nn.Module)

@@ -44,10 +44,12 @@ def modules_without_torch() -> list[str]:
         "zoo.checkpoint",
         "zoo.create",
         "zoo.layers",
-        "zoo.network",
-        "zoo.parameters",
-        "zoo.speaker",
-        "zoo.streaming",
+        "zoo.networks.",
+        "zoo.streaming.",
+        "zoo.tasks.parameters",
+        "zoo.tasks.enhancement.torch",
+        "zoo.tasks.speaker.torch",
+        "zoo.tasks.synthesis.torch",
     )
     names = ["zoo", "converters", "converters.cache"]
     import zoo
@@ -64,11 +66,13 @@ def modules_without_torch() -> list[str]:
 def test_the_list_is_complete() -> None:
     names = modules_without_torch()
     for name in (
-        "zoo.registry", "zoo.spec", "zoo.audio", "zoo.enhancer", "zoo.locate", "zoo.hub", "zoo.plot",
-        "zoo.runtime.graph", "zoo.runtime.onnx", "zoo.runtime.stream", "zoo.runtime.verification",
-        "zoo.runtime.speaker", "zoo.embedder", "zoo.embeddings", "zoo.scoring", "zoo.cli.embed",
-        "zoo.artifact.golden", "zoo.cli.enhance", "zoo.cli.verify", "zoo.cli.list", "zoo.cli.info",
-        "zoo.models.gtcrn.weights",
+        "zoo.registry", "zoo.spec", "zoo.signal.audio", "zoo.signal.plot", "zoo.hub.weights",
+        "zoo.hub.client", "zoo.runtime.onnx", "zoo.tasks.enhancement.enhancer",
+        "zoo.tasks.enhancement.public_graph", "zoo.tasks.enhancement.stream", "zoo.tasks.speaker.graph",
+        "zoo.tasks.speaker.embedder",
+        "zoo.tasks.speaker.embeddings", "zoo.tasks.speaker.scoring", "zoo.tasks.synthesis.graph",
+        "zoo.artifact.golden", "zoo.cli.embed", "zoo.cli.enhance", "zoo.cli.verify", "zoo.cli.list",
+        "zoo.cli.info", "zoo.models.gtcrn.weights",
     ):  # fmt: skip
         assert name in names
     assert "zoo.models.gtcrn.model" not in names
@@ -93,12 +97,12 @@ def test_every_module_that_needs_no_torch_imports_without_it() -> None:
 def test_the_hiding_hides() -> None:
     done = python("import importlib.util\nassert importlib.util.find_spec('torch') is None\nimport torch")
     assert "ModuleNotFoundError" in done.stderr and done.returncode == 1
-    assert "ModuleNotFoundError" in python("import zoo.streaming.state").stderr
+    assert "ModuleNotFoundError" in python("import zoo.networks.streaming").stderr
 
 
 def test_importing_zoo_imports_little() -> None:
     code = (
-        "import zoo, zoo.runtime.onnx, zoo.enhancer, zoo.runtime.verification, converters\n"
+        "import zoo, zoo.tasks.enhancement.public_graph, zoo.tasks.verification, converters\n"
         "zoo.list_models(), zoo.get_spec('gtcrn'), zoo.Enhancer, zoo.verify\n"
         "print(*sorted({'torch', 'onnx', 'onnxscript', 'matplotlib', 'huggingface_hub', 'httpx2', 'yaml',"
         " 'safetensors'} & set(sys.modules)))"
@@ -133,7 +137,7 @@ NEEDS = [  # code, packages hidden, what the message must say
         EXTRAS,
         "converters.write_repository needs tritonclient",
     ),
-    ("import zoo.remote.connection as c; c.Connection()", EXTRAS, "zoo.remote needs tritonclient"),
+    ("import zoo.triton.connection as c; c.Connection()", EXTRAS, "zoo.triton needs tritonclient"),
     ("import converters; converters.export_program", ("torch",), "converters.export_program needs torch"),
     ("import converters; converters.export_torchscript", ("torch",), "export_torchscript needs torch"),
     ("import converters; converters.build_engine", ("onnx",), "converters.build_engine needs onnx"),
@@ -173,7 +177,7 @@ def test_what_is_missing_names_its_extra(
 def test_an_own_fault_is_not_taken_for_a_missing_extra() -> None:
     done = python("import converters\nconverters.export", hidden=())
     assert "AttributeError: module 'converters' has no attribute 'export'" in done.stderr
-    done = python("sys.modules['zoo.network'] = None\nimport zoo\nzoo.create_model", hidden=())
+    done = python("sys.modules['zoo.networks.base'] = None\nimport zoo\nzoo.create_model", hidden=())
     assert "ModuleNotFoundError" in done.stderr and "MissingExtraError" not in done.stderr
 
 

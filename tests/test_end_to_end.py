@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import zoo
 from tests.conftest import ROOT
 from zoo.artifact.parity import compare
-from zoo.runtime.resample import resample
+from zoo.signal.resample import resample
 from zoo.spec import Tolerance
 
 Array = NDArray[np.float32]

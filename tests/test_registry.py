@@ -15,8 +15,8 @@ import zoo
 from zoo import registry
 from zoo.errors import SpeechZooError, UnknownModelError
 from zoo.layers.attention import CausalAttention, SelfAttention
+from zoo.networks.streaming import StreamingModule
 from zoo.registry import find_weights, get_spec
-from zoo.streaming.state import StreamingModule
 
 ROOT = Path(__file__).resolve().parents[1]
 OFFLINE = {"fastenhancer_huge", "fastenhancer_huge_24k", "fastenhancer_huge_48k"}

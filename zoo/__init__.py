@@ -10,18 +10,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from zoo.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from zoo.create import create_model
-    from zoo.embedder import Embedder
-    from zoo.enhancer import Enhancer
-    from zoo.pulled import pull
+    from zoo.download import pull
     from zoo.registry import get_spec, list_models
-    from zoo.runtime.batcher import StreamBatcher
-    from zoo.runtime.verification import verify
     from zoo.streaming.conversion import to_streaming
-    from zoo.synthesizer import Synthesizer
+    from zoo.tasks.enhancement.batcher import StreamBatcher
+    from zoo.tasks.enhancement.enhancer import Enhancer
+    from zoo.tasks.speaker.embedder import Embedder
+    from zoo.tasks.synthesis.synthesizer import Synthesizer
+    from zoo.tasks.verification import verify
 
 __all__ = [
     "Embedder",
@@ -37,16 +37,16 @@ __all__ = [
 ]
 
 _HOME = {
-    "Embedder": "zoo.embedder",
-    "Enhancer": "zoo.enhancer",
-    "StreamBatcher": "zoo.runtime.batcher",
-    "Synthesizer": "zoo.synthesizer",
+    "Embedder": "zoo.tasks.speaker.embedder",
+    "Enhancer": "zoo.tasks.enhancement.enhancer",
+    "StreamBatcher": "zoo.tasks.enhancement.batcher",
+    "Synthesizer": "zoo.tasks.synthesis.synthesizer",
     "create_model": "zoo.create",
     "get_spec": "zoo.registry",
     "list_models": "zoo.registry",
-    "pull": "zoo.pulled",
+    "pull": "zoo.download",
     "to_streaming": "zoo.streaming.conversion",
-    "verify": "zoo.runtime.verification",
+    "verify": "zoo.tasks.verification",
 }
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import CheckpointError, MissingExtraError
-from zoo.locate import config_file, newest_checkpoint
+from zoo.hub.weights import config_file, newest_checkpoint
 from zoo.registry import get_spec
 from zoo.spec import ModelSpec
 

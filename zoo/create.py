@@ -10,8 +10,8 @@ from typing import Any
 
 from zoo import checkpoint
 from zoo.errors import CheckpointError
-from zoo.locate import locate
-from zoo.network import Network
+from zoo.hub.weights import locate
+from zoo.networks.base import Network
 from zoo.registry import get_spec, list_models
 from zoo.spec import ModelSpec
 

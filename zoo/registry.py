@@ -9,8 +9,8 @@ from functools import cache
 from typing import TypeVar, overload
 
 from zoo import models
+from zoo.builtin import with_packaged_weights
 from zoo.errors import UnknownModelError
-from zoo.packaged import with_packaged_weights
 from zoo.spec import ModelSpec, Weights
 
 Spec = TypeVar("Spec", bound=ModelSpec)

@@ -11,11 +11,13 @@ from typing import Literal
 from scripts.benchmarking.exports import Exports
 from zoo.artifact.manifest import Form
 from zoo.errors import SpeechZooError
-from zoo.locate import locate
+from zoo.hub.weights import locate
 from zoo.registry import get_spec
-from zoo.runtime.graph import Graph
-from zoo.runtime.onnx import StreamingSession, open_foreign_session, open_session
+from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import EnhancementSpec, FrontEnd
+from zoo.tasks.enhancement.graph import StreamingSession
+from zoo.tasks.enhancement.open import open_session
+from zoo.tasks.enhancement.public_graph import open_foreign_session
 
 Backend = Literal["onnxruntime", "torch"]
 Number = int | Literal["any"]
@@ -117,7 +119,7 @@ def open_streaming(path: Path, *, threads: int = 1, sample_rate: int = 16000) ->
     Raises:
         ArtifactError, SpeechZooError: no such file, not ONNX, or not a streaming graph.
     """
-    if Graph(path).manifest is None:
+    if OnnxGraph(path).manifest is None:
         return open_foreign_session(path, sample_rate=sample_rate, threads=threads)
     session = open_session(path, threads=threads)
     if not isinstance(session, StreamingSession):

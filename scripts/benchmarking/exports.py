@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import converters
 import zoo
 from zoo.artifact.manifest import Form
-from zoo.locate import files_of, locate
+from zoo.hub.weights import files_of, locate
 from zoo.registry import get_spec
 
 if TYPE_CHECKING:
-    from zoo.streaming.state import StreamingModule
+    from zoo.networks.streaming import StreamingModule
 
 
 class Exports:

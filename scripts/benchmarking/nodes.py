@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import onnxruntime
 
-from zoo.runtime.graph import session_options
+from zoo.runtime.onnx import session_options
 
 
 class Nodes(NamedTuple):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from scripts.benchmarking.rows import Row, Run
 from scripts.benchmarking.tables import how
-from scripts.training.files import write_atomically
-from zoo.plot import check_picture
+from zoo.files import write_atomically
+from zoo.signal.plot import check_picture
 
 COLOURS = {"reference": "0.62", "onnxruntime": "#2a7ab9", "torch": "#e08a2c"}
 LABELS = {"reference": "reference", "onnxruntime": "ONNX Runtime", "torch": "PyTorch"}

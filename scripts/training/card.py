@@ -9,9 +9,9 @@ from typing import Any
 
 from scripts.training.metrics import HEADINGS
 from zoo.artifact.parity import ParityReport
+from zoo.builtin import TAG
 from zoo.cli.list import count, latency_ms
 from zoo.errors import AudioError
-from zoo.packaged import TAG
 from zoo.spec import EnhancementSpec, Weights
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from scripts.training.files import write_atomically
 from zoo.errors import AudioError
-from zoo.plot import check_picture
+from zoo.files import write_atomically
+from zoo.signal.plot import check_picture
 
 PERCEIVED = ("perceptual", "intelligibility")
 PANELS = (

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import MissingExtraError
-from zoo.runtime.resample import resample
+from zoo.signal.resample import resample
 
 Array = NDArray[np.float32]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.training.recordings import read, read_folder
-from zoo.audio import find_audio
 from zoo.errors import AudioError
+from zoo.signal.audio import find_audio
 
 Array = NDArray[np.float32]
 

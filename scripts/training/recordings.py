@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from zoo.audio import AudioReader, find_audio
 from zoo.errors import AudioError
-from zoo.runtime.resample import resample
+from zoo.signal.audio import AudioReader, find_audio
+from zoo.signal.resample import resample
 
 Array = NDArray[np.float32]
 

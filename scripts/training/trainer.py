@@ -23,14 +23,14 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from scripts.training.files import write_atomically
 from scripts.training.loss import Balance, EnhancementLoss
 from scripts.training.mixtures import Mixtures
 from scripts.training.optimisation import learning_rate, parameter_groups
 from scripts.training.pairs import Pair
 from scripts.training.validation import validate
 from zoo.errors import CheckpointError, SpeechZooError
-from zoo.streaming.state import State, StreamingModule
+from zoo.files import write_atomically
+from zoo.networks.streaming import State, StreamingModule
 from zoo.streaming.waveform import WaveformModel
 
 Tensors = tuple[Tensor, ...] | list[Tensor]

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.artifact.parity import ParityReport
+from zoo.builtin import TAG
 from zoo.cli.list import count
 from zoo.errors import ArtifactError
-from zoo.packaged import TAG
 from zoo.spec import SynthesisSpec, Weights
 
 _UNSEEN = {"utterances", "mel", "half_frame", "mean_frame", "durations"}

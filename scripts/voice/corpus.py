@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.voice.teacher import Flite, Segment
-from zoo.runtime.resample import resample
+from zoo.signal.resample import resample
 from zoo.spec import MelSpectrum
 from zoo.text.symbols import PHONEMES, encode
 from zoo.vocoder.mel import log_mel

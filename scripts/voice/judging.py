@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scripts.voice.corpus import Example, sentences, speak
 from scripts.voice.teacher import Flite
 from zoo.errors import MissingExtraError
-from zoo.runtime.resample import resample
-from zoo.runtime.synthesis import Utterance
-from zoo.synthesizer import Synthesizer
+from zoo.signal.resample import resample
+from zoo.tasks.synthesis.session import Utterance
+from zoo.tasks.synthesis.synthesizer import Synthesizer
 
 Array = NDArray[np.float32]
 

@@ -17,8 +17,8 @@ from zoo.artifact.engine import (
     record_path,
     system,
 )
-from zoo.digest import sha256_of
 from zoo.errors import ArtifactError
+from zoo.files import sha256_of
 
 ADA = Gpu("NVIDIA GeForce RTX 4090", "8.9")
 RECORD = EngineRecord(

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from zoo.artifact.target import EngineTarget, Machine, choose, this_machine
+from zoo.artifact.target import EngineTarget, Machine, choose
 from zoo.errors import ArtifactError, MissingExtraError
-from zoo.runtime.gpu import find_gpu
+from zoo.runtime.nvidia import find_gpu, this_machine
 
 HERE = Machine("NVIDIA L4", "8.9", "10.15.1.29")
 STREAMS = {"wav_in": ((1, 256), (8, 256), (32, 256)), "h": ((1, 2), (8, 2), (32, 2))}

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from zoo import Embedder
 from zoo.cli import main
-from zoo.embeddings import Origin, read_embeddings, write_embeddings
 from zoo.errors import ArtifactError
+from zoo.tasks.speaker.embeddings import Origin, read_embeddings, write_embeddings
 
 Array = NDArray[np.float32]
 Folder = Callable[[str], Path]

@@ -8,7 +8,7 @@ import pytest
 
 import zoo
 from zoo.cli import main
-from zoo.measured import measured
+from zoo.speeds import speeds
 
 Capture = pytest.CaptureFixture[str]
 
@@ -21,7 +21,7 @@ def test_every_model_has_its_line(capsys: Capture) -> None:
     assert all(head[0] == "name" and head[-1] == "weights" for head in heads)
     names = [line.split()[0] for table in tables for line in table.splitlines()[1:]]
     assert sorted(names) == sorted(zoo.list_models())
-    assert last.strip() == f"RTF: {measured()}"
+    assert last.strip() == f"RTF: {speeds()}"
 
 
 def test_json_has_what_the_table_has(capsys: Capture) -> None:
@@ -31,9 +31,9 @@ def test_json_has_what_the_table_has(capsys: Capture) -> None:
     for name, record in records.items():
         spec = zoo.get_spec(name)
         assert record["weights"] == [weights.tag for weights in spec.weights]
-        assert record["real_time_factor"] == measured().real_time_factor.get(name)
-    assert min(measured().real_time_factor.values()) > 0
-    assert set(measured().real_time_factor) <= set(records)
+        assert record["real_time_factor"] == speeds().real_time_factor.get(name)
+    assert min(speeds().real_time_factor.values()) > 0
+    assert set(speeds().real_time_factor) <= set(records)
 
 
 @pytest.mark.parametrize("name", zoo.list_models())

@@ -18,10 +18,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from tests.conftest import ROOT
-from zoo.bulk import Record
 from zoo.cli import main
-from zoo.embeddings import read_embeddings
+from zoo.cli._ray import Record
 from zoo.errors import ArtifactError
+from zoo.tasks.speaker.embeddings import read_embeddings
 
 Array = NDArray[np.float32]
 Folder = Callable[[str], Path]
@@ -31,7 +31,7 @@ Folder = Callable[[str], Path]
 def cluster() -> Iterator[str]:
     """host:port of a cluster with two CPUs."""
     pytest.importorskip("ray")
-    from zoo.bulk import _ray
+    from zoo.cli._ray import _ray
 
     ray = _ray()
     context = ray.init(

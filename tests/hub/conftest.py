@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.hub.server import Files, Hub, serving
-from zoo.locate import locate
-from zoo.packaged import TAG, packaged_artifact
+from zoo.builtin import TAG, packaged_artifact
+from zoo.hub.index import GOLDEN, INDEX, File, Index
+from zoo.hub.weights import locate
 from zoo.registry import get_spec
-from zoo.repository import GOLDEN, INDEX, File, Index
-from zoo.runtime.graph import Graph
+from zoo.runtime.onnx import OnnxGraph
 
 REPO = "someone/small"
 MODEL = "fastenhancer_t"
@@ -59,7 +59,7 @@ def files() -> Files:
     spec = get_spec(MODEL)
     artifact = packaged_artifact(spec, TAG)
     assert artifact is not None
-    manifest = Graph(artifact).manifest
+    manifest = OnnxGraph(artifact).manifest
     assert manifest is not None and manifest.golden is not None
     return indexed(
         {

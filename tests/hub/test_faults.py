@@ -16,14 +16,14 @@ import pytest
 import zoo
 from tests.hub.conftest import GRAPH, MODEL, PARAMETERS, REPO, indexed, kept, publish
 from tests.hub.server import Files, Handler, Hub, blob_hash
-from zoo import hub
 from zoo.artifact.golden import pack, unpack
 from zoo.artifact.manifest import METADATA_KEY, Golden, Manifest
+from zoo.builtin import TAG, packaged_artifact
 from zoo.errors import ArtifactError, CheckpointError, HubError, ParityError, SpeechZooError
-from zoo.locate import locate
-from zoo.packaged import TAG, packaged_artifact
+from zoo.hub import client as hub
+from zoo.hub.index import GOLDEN, INDEX, Index
+from zoo.hub.weights import locate
 from zoo.registry import get_spec
-from zoo.repository import GOLDEN, INDEX, Index
 
 Change = Callable[[Files], Files]
 Answer = Callable[[Handler, bytes, int], bool]

@@ -12,15 +12,15 @@ import pytest
 import yaml
 
 import zoo
-from converters.card import header
-from converters.repository import build_repository, check_repository
+from converters.publish.card import header
+from converters.publish.folder import build_repository, check_repository
 from tests.hub.conftest import MODEL, REPO, kept
 from tests.hub.server import Hub
+from zoo.builtin import TAG, packaged_artifact
 from zoo.cli import main
 from zoo.errors import ArtifactError, CheckpointError, HubError, ParityError, SpeechZooError
-from zoo.packaged import TAG, packaged_artifact
+from zoo.hub.index import CARD, GOLDEN, INDEX, Index
 from zoo.registry import find_weights, get_spec
-from zoo.repository import CARD, GOLDEN, INDEX, Index
 
 GRAPHS = [f"onnx/{MODEL}.{form}{kind}.onnx" for form in ("wav2wav", "spec2spec") for kind in ("", ".offline")]
 
@@ -123,7 +123,7 @@ def test_uploaded_and_pulled_again(
 
 def reindex(folder: Path) -> None:
     """Make the index agree with the files, as somebody would who wants to hide what he did."""
-    from zoo.digest import sha256_of
+    from zoo.files import sha256_of
 
     index = json.loads((folder / INDEX).read_text())
     for path, fields in index["files"].items():
@@ -214,7 +214,7 @@ def test_what_publish_needs(
 
 
 def test_no_right_to_write(server: Hub, cache: Path, copy: Path) -> None:
-    from zoo import hub
+    from zoo.hub import client as hub
 
     server.token = "another"
     with pytest.raises(HubError, match=r"someone/small: .*no right to it \(401\)"):

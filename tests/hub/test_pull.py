@@ -23,12 +23,13 @@ import zoo
 from tests.conftest import ROOT
 from tests.hub.conftest import GRAPH, MODEL, PARAMETERS, REPO, environment, indexed, kept, publish
 from tests.hub.server import Files, Handler, Hub
-from zoo import hub, pulled
+from zoo import download as pulled
 from zoo.artifact.target import Machine
 from zoo.cli import main
+from zoo.download import pull
 from zoo.errors import ArtifactError, HubError, MissingExtraError, SpeechZooError, UnknownModelError
-from zoo.pulled import pull
-from zoo.repository import INDEX
+from zoo.hub import client as hub
+from zoo.hub.index import INDEX
 
 PULL = [sys.executable, "-m", "zoo.cli", "pull", MODEL, "--repo", REPO]
 

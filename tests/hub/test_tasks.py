@@ -18,22 +18,24 @@ import torch
 import yaml
 
 import zoo
-from converters import releases, repository
-from converters.card import card
-from converters.repository import build_repository, check_repository
+from converters.publish import folder as repository
+from converters.publish import releases
+from converters.publish.card import card
+from converters.publish.folder import build_repository, check_repository
 from tests.conftest import ROOT
 from tests.hub.conftest import PARAMETERS, REPO, kept, publish
 from tests.hub.server import Files, Hub
 from zoo.artifact.manifest import METADATA_KEY
+from zoo.builtin import TAG, packaged_artifact
 from zoo.checkpoint import digest, write_parameters
 from zoo.cli import main
 from zoo.create import build, create_model
 from zoo.errors import ArtifactError, CheckpointError, ParityError, SpeechZooError
-from zoo.packaged import TAG, packaged_artifact
+from zoo.hub.index import CARD, GOLDEN, INDEX, File, Index
 from zoo.registry import find_weights, get_spec
-from zoo.repository import CARD, GOLDEN, INDEX, File, Index
-from zoo.runtime.graph import Graph
-from zoo.runtime.synthesis import Utterance, parity_ids
+from zoo.runtime.onnx import OnnxGraph
+from zoo.tasks.synthesis.golden import parity_ids
+from zoo.tasks.synthesis.session import Utterance
 
 Change = Callable[[Files], Files]
 Capture = pytest.CaptureFixture[str]
@@ -461,7 +463,7 @@ def test_the_voice_of_the_package(
     server: Hub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its graph and parameters are published as they are; here without the sizes that take an export."""
-    name = zoo.synthesizer.DEFAULT_MODEL
+    name = zoo.tasks.synthesis.synthesizer.DEFAULT_MODEL
     spec, weights = get_spec(name), find_weights(get_spec(name), TAG)
     ready = packaged_artifact(spec, TAG)
     assert ready is not None
@@ -508,7 +510,7 @@ def test_the_entry_of_an_engine(name: str, form: str, built: Callable[[str], Pat
     """Its form comes from the manifest in its record; nothing here can build or run one."""
     engine = tmp_path / "x.engine"
     engine.write_bytes(b"an engine")
-    manifest = Graph(built(name) / USUAL[name]).manifest
+    manifest = OnnxGraph(built(name) / USUAL[name]).manifest
     assert manifest is not None
     record = {
         "flavour": "tensorrt",

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from zoo.layers.filterbank import LogFilterbank, SpeakerFeatures, mel_filters
-from zoo.runtime.filterbank import filterbank
 from zoo.spec import Filterbank
+from zoo.tasks.speaker.features import filterbank
 
 KALDI = 2e-3
 PLAIN = Filterbank()

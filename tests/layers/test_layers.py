@@ -45,12 +45,12 @@ from zoo.layers.recurrent import (
     TimeLSTM,
 )
 from zoo.layers.stft import ISTFT, STFT, DoubleSTFT, centred_istft, centred_stft
+from zoo.networks.streaming import State, Stateful, StreamingModule
 from zoo.registry import get_spec
-from zoo.runtime.spectrum import Transforms
+from zoo.signal.windows import analysis_window, synthesis_window
 from zoo.spec import Filterbank, FrontEnd
 from zoo.streaming.conversion import to_streaming
-from zoo.streaming.state import State, Stateful, StreamingModule
-from zoo.windows import analysis_window, synthesis_window
+from zoo.tasks.enhancement.spectrum import Transforms
 
 MAPS = Signal(stream=0, time=2)  # (B, C, T, F)
 ROWS = Signal(stream=0, time=1)  # (B, T, R, C), which the host turns into the layer's (T, B, R, C)

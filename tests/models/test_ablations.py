@@ -12,14 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 import zoo
-from converters.base import whole_waveform
-from converters.tracing import FORBIDDEN
+from converters.export import whole_waveform
+from converters.targets.tracing import FORBIDDEN
 from tests.conftest import ORACLES
 from tests.contract import ONE_A_NETWORK
 from zoo.artifact.parity import compare
 from zoo.checkpoint import read_parameters
 from zoo.registry import get_spec
-from zoo.runtime.graph import Graph
+from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import Tolerance
 
 Array = NDArray[np.float32]
@@ -143,7 +143,7 @@ def test_few_operators(exported: Exported) -> None:
 
 def test_states_of_attention_and_convolutions(exported: Exported) -> None:
     def states(name: str) -> dict[str, tuple[int | str, ...]]:
-        manifest = Graph(exported(name, "spec2spec")).manifest
+        manifest = OnnxGraph(exported(name, "spec2spec")).manifest
         assert manifest is not None
         return {state.name: state.shape for state in manifest.states}
 

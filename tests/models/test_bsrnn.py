@@ -11,14 +11,14 @@ import torch
 import yaml
 
 import zoo
-from converters.base import Reference
+from converters.export import Reference
 from tests.contract import difference
 from zoo.checkpoint import read_parameters
 from zoo.create import model_of_config
 from zoo.errors import CheckpointError, ParityError
 from zoo.models.bsrnn.model import BANDS, WIDTHS, MaskDecoder
 from zoo.registry import get_spec
-from zoo.streaming.session import TorchSession
+from zoo.tasks.enhancement.torch import TorchSession
 
 NAMES = ["bsrnn_xxt", "bsrnn_xt", "bsrnn_t", "bsrnn_s"]
 OFFICIAL = {"num_channels": 16, "num_layers": 2, "bias": True, "affine": True, "n_fft": 512}

@@ -24,11 +24,11 @@ from tests.contract import (
     verify_exact,
 )
 from zoo.artifact.parity import compare
+from zoo.networks.streaming import StreamingModule
 from zoo.registry import get_spec
+from zoo.signal.windows import analysis_window
 from zoo.spec import Tolerance
-from zoo.streaming.state import StreamingModule
 from zoo.streaming.waveform import WaveformModel
-from zoo.windows import analysis_window
 
 Array = NDArray[np.float32]
 Speech = Callable[[int, float, float], Array]

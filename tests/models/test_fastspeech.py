@@ -18,8 +18,8 @@ from zoo.layers.length import Repeat, length_mask, repeat_counts
 from zoo.models.fastspeech.loss import losses
 from zoo.models.fastspeech.model import FastSpeech, Prediction
 from zoo.registry import get_spec
-from zoo.runtime.synthesis import PREDICT
 from zoo.spec import SynthesisSpec
+from zoo.tasks.synthesis.session import PREDICT
 
 CASES = ("b1_crop", "b1_exact", "b1_fixed", "b1_slow")
 SMALL = {

@@ -21,8 +21,8 @@ from zoo.errors import CheckpointError
 from zoo.layers.norm import CentredNorm
 from zoo.models.fspen.config import read_config
 from zoo.models.fspen.layers import FullbandDecoder
+from zoo.networks.streaming import StreamingModule
 from zoo.registry import get_spec
-from zoo.streaming.state import StreamingModule
 
 Speech = Callable[[int, float, float], NDArray[np.float32]]
 

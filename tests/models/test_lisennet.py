@@ -17,14 +17,14 @@ from torch.nn import functional
 
 import zoo
 from converters import export_onnx
-from converters.base import whole_waveform
+from converters.export import whole_waveform
 from tests.contract import assert_same, random_model
 from zoo.create import build, load_attribute, model_of_config
-from zoo.enhancer import Enhancer
 from zoo.errors import CheckpointError
 from zoo.models.lisennet.model import PhaseDifferences, mish
+from zoo.networks.streaming import StreamingModule
 from zoo.registry import get_spec
-from zoo.streaming.state import StreamingModule
+from zoo.tasks.enhancement.enhancer import Enhancer
 
 Speech = Callable[[int, float, float], NDArray[np.float32]]
 

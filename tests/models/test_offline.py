@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 import zoo
-from converters.base import whole_waveform
 from converters.cache import cached_export
-from converters.onnx import export_onnx
-from converters.tracing import FORBIDDEN
+from converters.export import whole_waveform
+from converters.targets.onnx import export_onnx
+from converters.targets.tracing import FORBIDDEN
 from tests.contract import (
     OFFLINE,
     assert_same,
@@ -32,15 +32,15 @@ from zoo.artifact.parity import compare
 from zoo.cli import main
 from zoo.create import build
 from zoo.errors import ArtifactError, ParityError, StateError
+from zoo.networks.streaming import StreamingModule
 from zoo.registry import get_spec
-from zoo.runtime.graph import Graph
-from zoo.runtime.onnx import open_session
-from zoo.runtime.stream import Stream
+from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import Tolerance
 from zoo.streaming.conversion import to_deployment
-from zoo.streaming.session import TorchSession
-from zoo.streaming.state import StreamingModule
 from zoo.streaming.waveform import WaveformModel
+from zoo.tasks.enhancement.open import open_session
+from zoo.tasks.enhancement.stream import Stream
+from zoo.tasks.enhancement.torch import TorchSession
 
 Array = NDArray[np.float32]
 Speech = Callable[[int, float, float], Array]
@@ -212,7 +212,7 @@ def test_graphs_of_any_length(
     small: StreamingModule, graphs: Callable[..., Path], form: str, speech: Speech
 ) -> None:
     path = graphs(form)
-    manifest, operators = Graph(path).manifest, {node.op_type for node in onnx.load(path).graph.node}
+    manifest, operators = OnnxGraph(path).manifest, {node.op_type for node in onnx.load(path).graph.node}
     assert manifest is not None and not manifest.streaming and not manifest.states
     assert "GRU" in operators and not operators & FORBIDDEN
     assert zoo.verify(path).passed

@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.nn import functional
 
 import zoo
-from converters.base import whole_waveform
+from converters.export import whole_waveform
 from tests.conftest import ORACLES
 from tests.contract import difference
 from zoo.layers.stft import centred_istft, centred_stft
 from zoo.registry import get_spec
-from zoo.streaming.session import TorchSession
 from zoo.streaming.waveform import WaveformModel
+from zoo.tasks.enhancement.torch import TorchSession
 
 Array = NDArray[np.float32]
 Record = Callable[[str, object], None]

@@ -16,8 +16,8 @@ import zoo
 from zoo.create import model_of
 from zoo.errors import CheckpointError, ShapeError
 from zoo.layers.pooling import AttentivePooling
+from zoo.networks.speaker import SpeakerNetwork
 from zoo.registry import get_spec
-from zoo.speaker.network import SpeakerNetwork
 from zoo.spec import SpeakerSpec
 from zoo.streaming.conversion import fold
 

@@ -10,10 +10,10 @@ import pytest
 import zoo
 from tests.artifact.test_engine import RECORD, RTX
 from zoo.artifact.engine import record_path
-from zoo.digest import sha256_of
 from zoo.errors import ArtifactError, MissingExtraError
+from zoo.files import sha256_of
 from zoo.runtime.buckets import choose_bucket, fits
-from zoo.runtime.gpu import find_gpu
+from zoo.runtime.nvidia import find_gpu
 
 SMALL = {"x": ((1, 1, 80), (1, 100, 80), (8, 200, 80))}
 LARGE = {"x": ((1, 1, 80), (8, 500, 80), (64, 1000, 80))}

@@ -13,9 +13,9 @@ from zoo.layers.conv import CausalConv2d
 from zoo.layers.frequency_conv import StridedFrequencyConv
 from zoo.layers.norm import ChannelsLastBatchNorm
 from zoo.layers.recurrent import SequenceLSTM, TimeGRU, TimeLSTM
+from zoo.networks.streaming import State, Stateful, StreamingModule
 from zoo.registry import get_spec
 from zoo.streaming.conversion import convert_parameters, to_streaming
-from zoo.streaming.state import State, Stateful, StreamingModule
 
 
 class PreNorm(StreamingModule):

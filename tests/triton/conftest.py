@@ -1,4 +1,4 @@
-"""A real Triton server with what ``converters.triton`` writes."""
+"""A real Triton server with what ``converters.triton.repository`` writes."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def fixed_hop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import onnx
 
     from zoo.artifact.manifest import METADATA_KEY, EnhancementManifest
-    from zoo.runtime.graph import Graph
+    from zoo.runtime.onnx import OnnxGraph
 
-    manifest = Graph(MANY).manifest
+    manifest = OnnxGraph(MANY).manifest
     assert isinstance(manifest, EnhancementManifest)
     hop = manifest.front_end.hop_length
     proto = onnx.load(MANY)
@@ -68,7 +68,7 @@ def served(
     wheel: Path, exported: Callable[..., Path], fixed_hop: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
     """All the enhancers that the tests use, on one server."""
-    from converters.triton import Serving, write_repository
+    from converters.triton.repository import Serving, write_repository
 
     work = tmp_path_factory.mktemp("triton")
     artifacts = {
@@ -104,7 +104,7 @@ def speakers(
     wheel: Path, speaker_graph: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
     """Speaker models of both forms on a server of their own: ``speaker`` is three models, ``waves`` one."""
-    from converters.triton import Serving, write_repository
+    from converters.triton.repository import Serving, write_repository
 
     work = tmp_path_factory.mktemp("triton-speakers")
     artifacts = {

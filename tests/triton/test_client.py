@@ -16,9 +16,9 @@ from scripts import triton_client
 from tests.conftest import ROOT
 from tests.triton.conftest import MANY, Served, run
 from zoo.errors import ServerError
-from zoo.remote.connection import Connection
-from zoo.remote.enhancement import RemoteEnhancer
-from zoo.remote.load import enhancer_answers, measure
+from zoo.triton.connection import Connection
+from zoo.triton.enhancement import RemoteEnhancer
+from zoo.triton.load import enhancer_answers, measure
 
 Array = np.ndarray
 Capture = pytest.CaptureFixture[str]

@@ -16,10 +16,10 @@ import zoo
 from tests.triton.conftest import Served, batch_sizes, run
 from tests.triton.server import TritonServer
 from zoo.errors import AudioError, ServerError
-from zoo.remote.connection import Connection, retrying, tensors
-from zoo.remote.enhancement import RemoteEnhancer, RemoteStream, enhance_file
-from zoo.runtime.onnx import open_session
-from zoo.runtime.stream import Stream
+from zoo.tasks.enhancement.open import open_session
+from zoo.tasks.enhancement.stream import Stream
+from zoo.triton.connection import Connection, retrying, tensors
+from zoo.triton.enhancement import RemoteEnhancer, RemoteStream, enhance_file
 
 Array = np.ndarray
 
@@ -205,7 +205,7 @@ def test_a_killed_model_process(served: Served, speech_16k: Array, tmp_path: Pat
 def test_a_server_that_hangs_and_is_gone(
     wheel: Path, tmp_path: Path, speech_16k: Array, served: Served
 ) -> None:
-    from converters.triton import write_repository
+    from converters.triton.repository import write_repository
 
     write_repository(served.artifacts["enhancer"], tmp_path / "repository", name="enhancer")
     soundfile.write(tmp_path / "in.wav", speech_16k[:48000], 16000)

@@ -17,16 +17,16 @@ from tests.conftest import ROOT
 from tests.triton.conftest import MANY
 from zoo.artifact.engine import EngineRecord, record_path
 from zoo.artifact.manifest import EnhancementManifest, Manifest
-from zoo.digest import sha256_of
 from zoo.errors import ArtifactError
-from zoo.runtime.graph import Graph
+from zoo.files import sha256_of
+from zoo.runtime.onnx import OnnxGraph
 
 pytest.importorskip("tritonclient.grpc", reason='needs a client of Triton: pip install ".[triton]"')
 
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
-from converters.triton import Serving, write_repository
+from converters.triton.repository import Serving, write_repository
 from scripts import make_triton_repository, triton_client
 
 PACKAGED = sorted((ROOT / "zoo/models").glob("*/packaged/*.many.onnx"))
@@ -62,7 +62,7 @@ def test_every_tensor_of_the_graph_is_in_the_configuration(artifact: Path, tmp_p
     assert config.sequence_batching.WhichOneof("strategy_choice") == "oldest"
     stored = Manifest.from_json(config.parameters["speechzoo"].string_value, "config")
     assert isinstance(stored, EnhancementManifest) and stored.golden is None
-    assert stored.front_end == Graph(artifact).manifest.front_end
+    assert stored.front_end == OnnxGraph(artifact).manifest.front_end
     assert (tmp_path / "r/models" / name / "1/model.onnx").read_bytes() == artifact.read_bytes()
 
 
@@ -180,7 +180,7 @@ def engine(path: Path, artifact: Path, shapes: tuple, **others: object) -> Path:
     record = EngineRecord(
         **{
             "flavour": "tensorrt", "library": "10.13.3.9", "onnx_sha256": sha256_of(artifact),
-            "precision": "fp32", "profiles": {Graph(artifact).manifest.inputs[0].name: shapes}, "flags": (),
+            "precision": "fp32", "profiles": {OnnxGraph(artifact).inputs[0].name: shapes}, "flags": (),
             "workspace": 0, "targets": (), "gpu": None, "system": "", "engine_sha256": sha256_of(path),
             **others,
         }
@@ -281,7 +281,7 @@ def test_a_speaker_model_in_three_parts(speaker_graph: Callable[[str], Path], tm
     assert core.dynamic_batching.max_queue_delay_microseconds == 1000
     assert [(g.kind, g.count) for g in core.instance_group] == [(ModelInstanceGroup.KIND_GPU, 2)]
     assert [(g.kind, g.count) for g in features.instance_group] == [(ModelInstanceGroup.KIND_CPU, 2)]
-    manifest = Graph(artifact).manifest
+    manifest = OnnxGraph(artifact).manifest
     least = manifest.least_frames
     profile = core.optimization.execution_accelerators.gpu_execution_accelerator[0].parameters
     assert [profile[f"trt_profile_{kind}_shapes"] for kind in ("min", "opt", "max")] == [

@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from converters.triton import frames_of
+from converters.triton.repository import frames_of
 from scripts import triton_client
 from tests.triton.conftest import Served, batch_sizes, run
 from tests.triton.server import TritonServer
-from zoo.embedder import Embedder
-from zoo.embeddings import read_embeddings
 from zoo.errors import AudioError, ServerError
-from zoo.remote.connection import Connection
-from zoo.remote.load import measure, single_answers
-from zoo.remote.speaker import RemoteEmbedder, RemoteSpeakerSession
 from zoo.spec import Filterbank
+from zoo.tasks.speaker.embedder import Embedder
+from zoo.tasks.speaker.embeddings import read_embeddings
+from zoo.triton.connection import Connection
+from zoo.triton.load import measure, single_answers
+from zoo.triton.speaker import RemoteEmbedder, RemoteSpeakerSession
 
 Array = np.ndarray
 Capture = pytest.CaptureFixture[str]
@@ -54,7 +54,7 @@ def test_embeddings_are_those_of_the_artifact(speakers: Served, speech_16k: Arra
 
 def test_features_are_those_of_the_runtime(speakers: Served, speech_16k: Array) -> None:
     """The model in Python by itself, on two recordings in one request."""
-    from zoo.runtime.filterbank import filterbank
+    from zoo.tasks.speaker.features import filterbank
 
     waves = np.stack([speech_16k[4000:20000], speech_16k[20000:36000]])
 
@@ -208,7 +208,7 @@ def test_what_fails_for_now_is_tried_again(
     speakers: Served, speech_16k: Array, wheel: Path, tmp_path: Path
 ) -> None:
     """The process of the features is killed, and the model loaded again while a client tries."""
-    from converters.triton import write_repository
+    from converters.triton.repository import write_repository
 
     write_repository(speakers.artifacts["speaker"], tmp_path / "repository")
     wave = speech_16k[8000:16000]

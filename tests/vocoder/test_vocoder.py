@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.conftest import Speech
 from zoo.errors import ArtifactError, AudioError
-from zoo.runtime.resample import resample
+from zoo.signal.resample import resample
 from zoo.spec import MelSpectrum
 from zoo.vocoder import open_vocoder
 from zoo.vocoder.griffin_lim import GriffinLim, magnitudes

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from zoo.artifact.manifest import Manifest
-from zoo.digest import sha256_of
 from zoo.errors import ArtifactError
+from zoo.files import sha256_of
 from zoo.spec import Tolerance
 
 VERSION = 1

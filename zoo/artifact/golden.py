@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from zoo.artifact.manifest import Golden, GoldenEmbedding, SpeakerForm
 from zoo.errors import ArtifactError
-from zoo.runtime.resample import resample
+from zoo.signal.resample import resample
 from zoo.spec import Tolerance
 
 Array = NDArray[np.float32]

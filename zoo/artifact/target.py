@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-from zoo.errors import ArtifactError, MissingExtraError
-from zoo.runtime.gpu import find_gpu
 
 FLAVOURS = ("tensorrt", "tensorrt_rtx")
 Shapes = Sequence[Sequence[int]]  # least, best, most
@@ -113,25 +109,3 @@ def choose(
 
     best = min(fitting, key=distance)
     return best, f"{best.folder} is for this {machine.gpu} and version {machine.library}"
-
-
-def this_machine(flavour: str) -> Machine:
-    """What runs engines here, of TensorRT or of TensorRT for RTX.
-
-    Raises:
-        MissingExtraError: that is not installed.
-        ArtifactError: there is no NVIDIA GPU.
-    """
-    try:
-        library = importlib.import_module(flavour)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{flavour} engines need {flavour}, which is not installed: docs/nvidia.md says how; --format "
-            f"onnx runs without it"
-        ) from error
-    gpu = find_gpu()
-    if gpu is None:
-        raise ArtifactError(
-            f"{flavour} engines need an NVIDIA GPU, and no driver tells of one; --format onnx runs without it"
-        )
-    return Machine(gpu.name, gpu.capability, str(library.__version__))

@@ -13,8 +13,8 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 
-import zoo
 from zoo.errors import SpeechZooError
+from zoo.version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="speechzoo", description="Small speech models, ready to run.")
-    parser.add_argument("--version", action="version", version=f"speechzoo {zoo.__version__}")
+    parser.add_argument("--version", action="version", version=f"speechzoo {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for found in pkgutil.iter_modules(__path__):
         if found.name.startswith("_"):

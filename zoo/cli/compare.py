@@ -11,8 +11,8 @@ import dataclasses
 import json
 
 from zoo.cli.embed import add_model_arguments, embedder
-from zoo.embedder import similarity
 from zoo.errors import AudioError
+from zoo.tasks.speaker.embedder import similarity
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

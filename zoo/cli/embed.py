@@ -22,11 +22,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from zoo.audio import find_audio
-from zoo.bulk import Record, add_ray_argument, file_state, work_on_ray
-from zoo.embedder import BATCH, WINDOW, Embedder, FileEmbedding
-from zoo.embeddings import SUFFIXES, Origin, check_kaldi_names, output_files, write_embeddings
+from zoo.cli._ray import Record, add_ray_argument, file_state, work_on_ray
 from zoo.errors import ArtifactError, AudioError, SpeechZooError
+from zoo.signal.audio import find_audio
+from zoo.tasks.speaker.embedder import BATCH, WINDOW, Embedder, FileEmbedding
+from zoo.tasks.speaker.embeddings import SUFFIXES, Origin, check_kaldi_names, output_files, write_embeddings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -25,17 +25,17 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from zoo.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
-from zoo.bulk import add_ray_argument, work_on_ray
-from zoo.enhancer import DEFAULT_MODEL, Enhancer
+from zoo.builtin import packaged_artifact
+from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.errors import AudioError, SpeechZooError
-from zoo.locate import weights_advice
-from zoo.packaged import packaged_artifact
-from zoo.plot import check_picture, plot_spectrograms
+from zoo.hub.weights import weights_advice
 from zoo.registry import get_spec
 from zoo.runtime.artifact import SUFFIXES, is_artifact
-from zoo.runtime.stream import Latency
+from zoo.signal.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
+from zoo.signal.plot import check_picture, plot_spectrograms
 from zoo.spec import EnhancementSpec
+from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
+from zoo.tasks.enhancement.stream import Latency
 
 Array = NDArray[np.float32]
 

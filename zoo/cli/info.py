@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 from zoo.cli.list import count, least_seconds, summary
-from zoo.measured import measured
 from zoo.registry import get_spec
 from zoo.spec import EnhancementSpec, ModelSpec, SpeakerSpec
+from zoo.speeds import speeds
 
 _STREAMING = (
     "training",
@@ -85,8 +85,8 @@ def _latency(spec: EnhancementSpec) -> str:
 
 
 def _speed(spec: ModelSpec) -> str:
-    factor = measured().real_time_factor.get(spec.name)
-    return f"{factor:.3f} in {measured()}" if factor else "not measured"
+    factor = speeds().real_time_factor.get(spec.name)
+    return f"{factor:.3f} in {speeds()}" if factor else "not measured"
 
 
 def _forms(spec: EnhancementSpec) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ import argparse
 import json
 from typing import Any
 
-from zoo.measured import measured
 from zoo.registry import get_spec, list_models
 from zoo.spec import EnhancementSpec, ModelSpec, SpeakerSpec
+from zoo.speeds import speeds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     for task in dict.fromkeys(spec.task for spec in specs):
         _print_table([_cells(spec) for spec in specs if spec.task == task])
     if any(isinstance(spec, EnhancementSpec) for spec in specs):
-        print(f"RTF: {measured()}")
+        print(f"RTF: {speeds()}")
     return 0
 
 
@@ -58,7 +58,7 @@ def summary(spec: ModelSpec) -> dict[str, Any]:
             "macs_per_second": spec.macs_per_second,
             "streaming": spec.streaming,
             "latency_ms": round(latency_ms(spec), 2) if spec.streaming else None,
-            "real_time_factor": measured().real_time_factor.get(spec.name),
+            "real_time_factor": speeds().real_time_factor.get(spec.name),
         }
     if isinstance(spec, SpeakerSpec):
         record |= {
@@ -95,7 +95,7 @@ def _cells(spec: ModelSpec) -> dict[str, str]:
         cells["hop"] = f"{1e3 * front_end.hop_length / front_end.sample_rate:.2f} ms"
     cells["parameters"] = count(spec.parameters)
     if isinstance(spec, EnhancementSpec):
-        factor = measured().real_time_factor.get(spec.name)
+        factor = speeds().real_time_factor.get(spec.name)
         cells["MACs/s"] = count(spec.macs_per_second)
         cells["latency"] = f"{latency_ms(spec):.1f} ms" if spec.streaming else "offline"
         cells["RTF"] = f"{factor:.3f}" if factor else "-"

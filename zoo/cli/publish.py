@@ -14,12 +14,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from zoo import hub
+from zoo.download import VARIABLE, repository_of
 from zoo.errors import ArtifactError, HubError
 from zoo.extras import extra
-from zoo.pulled import VARIABLE, repository_of
+from zoo.hub import client as hub
+from zoo.hub.index import INDEX, Index
 from zoo.registry import get_spec
-from zoo.repository import INDEX, Index
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 def _build(args: argparse.Namespace, folder: Path) -> Index:
     """The folder, built or only checked if it is there."""
     with extra("onnx", "publishing"):
-        from converters.repository import build_repository, check_repository
+        from converters.publish.folder import build_repository, check_repository
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)

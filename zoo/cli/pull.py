@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from zoo.pulled import VARIABLE, pull
+from zoo.download import VARIABLE, pull
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,11 +15,11 @@ import warnings
 import numpy as np
 from tqdm import tqdm
 
-from zoo.audio import PIPE, AudioWriter, new_format
+from zoo.builtin import TAG
 from zoo.errors import SpeechZooError
-from zoo.packaged import TAG
-from zoo.plot import check_picture, plot_mel
-from zoo.synthesizer import DEFAULT_MODEL, LEAST_ALPHA, MOST_ALPHA, Speech, Synthesizer
+from zoo.signal.audio import PIPE, AudioWriter, new_format
+from zoo.signal.plot import check_picture, plot_mel
+from zoo.tasks.synthesis.synthesizer import DEFAULT_MODEL, LEAST_ALPHA, MOST_ALPHA, Speech, Synthesizer
 
 CHECKPOINTS = "fastspeech"  # the model of weights that are given without a name
 

@@ -10,10 +10,10 @@ import json
 import sys
 from pathlib import Path
 
+from zoo.builtin import packaged_artifact
 from zoo.errors import SpeechZooError
-from zoo.packaged import packaged_artifact
 from zoo.registry import get_spec, list_models
-from zoo.runtime.verification import verify
+from zoo.tasks.verification import verify
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.streaming.state import State, Stateful
+from zoo.networks.streaming import State, Stateful
 
 Params = dict[str, Tensor]
 

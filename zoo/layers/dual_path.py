@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from zoo.streaming.state import State
+from zoo.networks.streaming import State
 
 
 class DualPathBlock(nn.Module):

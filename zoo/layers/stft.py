@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.networks.streaming import State, Stateful
+from zoo.signal.windows import analysis_window, synthesis_window, two_factors
 from zoo.spec import FrontEnd
-from zoo.streaming.state import State, Stateful
-from zoo.windows import analysis_window, synthesis_window, two_factors
 
 Params = dict[str, Tensor]
 

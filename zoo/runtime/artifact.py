@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.errors import ArtifactError
-from zoo.runtime.enhancement import OfflineSession, StreamingSession, session_over
-from zoo.runtime.loaded import Loaded
+from zoo.runtime.graph import Graph
 
 ENGINES = (".engine", ".plan", ".trt")
 SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES)
@@ -19,21 +18,7 @@ def is_artifact(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix in SUFFIXES
 
 
-def open_artifact(
-    path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = ()
-) -> StreamingSession | OfflineSession:
-    """The session of one of our enhancers' artifacts.
-
-    Args, Raises: as ``load_artifact``; it is also an error if the file is for another task.
-    """
-    if Path(path).suffix in ENGINES and not providers:
-        from zoo.runtime import tensorrt
-
-        return tensorrt.open_session(path)
-    return session_over(load_artifact(path, threads=threads, providers=providers))
-
-
-def load_artifact(path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = ()) -> Loaded:
+def load_artifact(path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = ()) -> Graph:
     """Load an artifact: ONNX, TorchScript, an exported program, or an engine.
 
     Args:
@@ -51,9 +36,9 @@ def load_artifact(path: str | os.PathLike[str], *, threads: int = 1, providers: 
     if providers and suffix != ".onnx":
         raise ArtifactError(f"{path}: providers are ONNX Runtime's; only an .onnx artifact runs in it")
     if suffix == ".onnx":
-        from zoo.runtime.graph import Graph
+        from zoo.runtime.onnx import OnnxGraph
 
-        return Graph(path, threads=threads, providers=providers)
+        return OnnxGraph(path, threads=threads, providers=providers)
     if suffix in (".ts", ".pt2"):
         from zoo.runtime.torch_files import TorchGraph
 

@@ -1,120 +1,105 @@
-"""An ONNX file in ONNX Runtime, whatever it computes, checked against what it says of itself."""
+"""What every loaded file that computes is to its callers, and how it is held against its record."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from zoo.artifact.manifest import METADATA_KEY, Manifest
+from zoo.artifact.manifest import Manifest
 from zoo.errors import ArtifactError
-from zoo.runtime.loaded import check_record
 from zoo.spec import TensorSpec
 
 Array = NDArray[np.float32]
-
-CPU = "CPUExecutionProvider"
-PROVIDER_OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
+Record = TypeVar("Record", bound=Manifest)
 
 
-def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
-    """How ONNX Runtime loads every graph: so many threads for a call, and only errors are told."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return options
-
-
-def choose_providers(names: Sequence[str]) -> list[str | tuple[str, dict[str, str]]]:
-    """ONNX Runtime's providers, with their options: products of 32-bit numbers are computed in full.
-
-    Raises:
-        ArtifactError: one that this ONNX Runtime does not have.
-    """
-    there = onnxruntime.get_available_providers()
-    known = {name.removesuffix("ExecutionProvider").lower(): name for name in there}
-    chosen: list[str | tuple[str, dict[str, str]]] = []
-    for name in names or ["cpu"]:
-        full = known.get(name.removesuffix("ExecutionProvider").lower())
-        if full is None:
-            raise ArtifactError(
-                f"provider {name!r}: this ONNX Runtime {onnxruntime.__version__} has {', '.join(known)}; for "
-                f"NVIDIA's install onnxruntime-gpu in place of onnxruntime"
-            )
-        chosen.append((full, PROVIDER_OPTIONS[full]) if full in PROVIDER_OPTIONS else full)
-    return chosen
-
-
-class Graph:
-    """An ONNX file loaded by ONNX Runtime, with what it says of itself.
-
-    Args:
-        path: the file.
-        threads: of one call.
-        options: of ONNX Runtime, in place of ``session_options(threads)``.
-        providers: what shall compute, in the order of preference: ``cpu``, ``cuda``, ``tensorrt``, or a name
-            of ONNX Runtime's; by default the CPU.
+class Graph(Protocol):
+    """A loaded file that computes its outputs from its inputs and keeps nothing.
 
     Attributes:
-        backend: ``onnxruntime``, with the provider that computes if that is not the CPU.
-        providers: those that ONNX Runtime really uses.
-        inputs, outputs: tensors as the graph declares them.
-        manifest: ours, or None for a file made by others.
-
-    Raises:
-        ArtifactError: no such file, not an ONNX graph that ONNX Runtime can load, or a provider that is not
-            there.
+        backend: what computes, for reports: ``onnxruntime``, ``torchscript``, ...
+        inputs, outputs: its tensors, in its order.
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        threads: int = 1,
-        options: onnxruntime.SessionOptions | None = None,
-        providers: Sequence[str] = (),
-    ) -> None:
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise ArtifactError(f"{self.path}: there is no such file; expected an ONNX artifact")
-        options = options or session_options(threads)
-        wanted = choose_providers(providers)
-        try:
-            self._inference = onnxruntime.InferenceSession(str(self.path), options, providers=wanted)
-        except Exception as error:  # ONNX Runtime's own classes share no other base
-            reason = str(error).splitlines()[0].replace(str(self.path), "the file")[:200]
-            raise ArtifactError(
-                f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}); it is "
-                f"damaged, truncated or not ONNX: export or download it again"
-            ) from error
-        self.providers = tuple(self._inference.get_providers())
-        first = wanted[0] if isinstance(wanted[0], str) else wanted[0][0]
-        if first not in self.providers:  # ONNX Runtime goes on without a word
-            raise ArtifactError(
-                f"{self.path}: ONNX Runtime cannot start {first} and would compute with "
-                f"{', '.join(self.providers)}; check the GPU, its driver and the libraries that the provider "
-                f"needs, or leave providers out"
-            )
-        self.backend = "onnxruntime" if first == CPU else f"onnxruntime, {first}"
-        self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
-        self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
-        text = self._inference.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        self.manifest = None if text is None else Manifest.from_json(text, str(self.path))
-        if self.manifest is not None:
-            check_record(self.path, self.manifest, self.inputs, self.outputs)
+    backend: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """The file's record, or None for a file made by others."""
+        ...
 
     def __call__(self, *values: NDArray[Any]) -> list[Array]:
         """Run once with values in the order of ``inputs``; the outputs are new arrays."""
-        feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
-        return self._inference.run(None, feed)
+        ...
 
 
-def _tensor_spec(value: Any) -> TensorSpec:
-    dtype = value.type.removeprefix("tensor(").removesuffix(")")
-    return TensorSpec(value.name, tuple(value.shape), {"float": "float32"}.get(dtype, dtype))
+def manifest_of(graph: Graph, kind: type[Record], unknown: str) -> Record:
+    """The record of a graph of ours for one task.
+
+    Args:
+        graph: the loaded file.
+        kind: the task's class of records.
+        unknown: what follows, in words, where there is no record.
+
+    Raises:
+        ArtifactError: it has none, or one of another task.
+    """
+    if graph.manifest is None:
+        raise ArtifactError(f"{graph.path}: it has no speechzoo manifest, so {unknown}")
+    return manifest_for(graph.manifest, kind, graph.path)
+
+
+def manifest_for(manifest: Manifest, kind: type[Record], path: Path) -> Record:
+    """A record, once it is known to be one for a task; ``kind`` is the task's class of records.
+
+    Raises:
+        ArtifactError: it is for another one.
+    """
+    if not isinstance(manifest, kind):
+        raise ArtifactError(f"{path}: it is for {manifest.task}, not for {kind.task}")
+    return manifest
+
+
+def as_array(value: Any) -> NDArray[Any]:
+    """An output as an array, wherever it lies: an engine leaves all but the first on the GPU."""
+    return value if isinstance(value, np.ndarray) else value.detach().cpu().numpy()
+
+
+def check_record(
+    path: Path, manifest: Manifest, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+) -> None:
+    """Hold the tensors that a file has against its record.
+
+    Raises:
+        ArtifactError: they are others, or the record contradicts itself.
+    """
+    for kind, found, expected in (
+        ("inputs", inputs, manifest.graph_inputs),
+        ("outputs", outputs, manifest.graph_outputs),
+    ):
+        wrong = [
+            f"{e.name if e else 'nothing'} {e.shape if e else ''} became {f.name if f else 'nothing'} "
+            f"{f.shape if f else ''}"
+            for e, f in zip_longest(expected, found)
+            if e is None or f is None or e.name != f.name or not e.fits(f.shape)
+        ]
+        if wrong:
+            raise ArtifactError(
+                f"{path}: its {kind} are not those of its manifest ({'; '.join(wrong)}); "
+                f"export or download it again"
+            )
+    contradiction = manifest.contradiction()
+    if contradiction:
+        raise ArtifactError(f"{path}: {contradiction}; export or download it again")

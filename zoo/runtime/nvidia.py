@@ -1,12 +1,15 @@
-"""TensorRT and TensorRT for RTX as modules, and what they say."""
+"""NVIDIA's card at hand as its driver tells, and TensorRT and TensorRT for RTX as modules."""
 
 from __future__ import annotations
 
+import ctypes
 import importlib
+import sys
 from typing import Any
 
-from zoo.artifact.engine import TITLES
-from zoo.errors import MissingExtraError
+from zoo.artifact.engine import TITLES, Gpu
+from zoo.artifact.target import Machine
+from zoo.errors import ArtifactError, MissingExtraError
 
 MODULES: dict[str, tuple[str, ...]] = {
     "tensorrt": ("tensorrt",),
@@ -55,3 +58,49 @@ def make_logger(trt: Any) -> Any:
             return " ".join("; ".join(dict.fromkeys(self.errors[:3])).split())[:600]
 
     return Log()
+
+
+def this_machine(flavour: str) -> Machine:
+    """What runs engines here, of TensorRT or of TensorRT for RTX.
+
+    Raises:
+        MissingExtraError: that is not installed.
+        ArtifactError: there is no NVIDIA GPU.
+    """
+    try:
+        library = importlib.import_module(flavour)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{flavour} engines need {flavour}, which is not installed: docs/nvidia.md says how; --format "
+            f"onnx runs without it"
+        ) from error
+    gpu = find_gpu()
+    if gpu is None:
+        raise ArtifactError(
+            f"{flavour} engines need an NVIDIA GPU, and no driver tells of one; --format onnx runs without it"
+        )
+    return Machine(gpu.name, gpu.capability, str(library.__version__))
+
+
+_MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
+
+
+def find_gpu(index: int = 0) -> Gpu | None:
+    """The card of a number; None where there is none, or no driver."""
+    try:
+        cuda = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return None
+    device, count = ctypes.c_int(), ctypes.c_int()
+    if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)) or index >= count.value:
+        return None
+    name = ctypes.create_string_buffer(256)
+    numbers = []
+    if cuda.cuDeviceGet(ctypes.byref(device), index) or cuda.cuDeviceGetName(name, len(name), device):
+        return None
+    for attribute in (_MAJOR, _MINOR):
+        value = ctypes.c_int()
+        if cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, device):
+            return None
+        numbers.append(value.value)
+    return Gpu(name.value.decode(errors="replace"), ".".join(map(str, numbers)))

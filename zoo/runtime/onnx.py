@@ -1,161 +1,120 @@
-"""Sessions over ONNX files by ONNX Runtime: our own artifacts, and the public repositories' graphs."""
+"""An ONNX file in ONNX Runtime, whatever it computes, checked against what it says of itself."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
-from zoo.artifact.manifest import EnhancementManifest, Form
+from zoo.artifact.manifest import METADATA_KEY, Manifest
 from zoo.errors import ArtifactError
-from zoo.runtime.enhancement import OfflineSession, StreamingSession, enhancement_manifest, session_over
-from zoo.runtime.graph import Graph
-from zoo.spec import FrontEnd
-from zoo.windows import synthesis_window
+from zoo.runtime.graph import check_record
+from zoo.spec import TensorSpec
 
 Array = NDArray[np.float32]
 
-
-def open_session(
-    path: str | os.PathLike[str],
-    *,
-    many: str | os.PathLike[str] | None = None,
-    threads: int = 1,
-    providers: Sequence[str] = (),
-) -> StreamingSession | OfflineSession:
-    """Load one of our artifacts.
-
-    Args:
-        path: ONNX file with our manifest.
-        many: another one of the same weights and form for any number of hops, which is slower for one hop and
-            faster for several; each call then goes to the better of the two.
-        threads: of one call.
-        providers: as of ``Graph``.
-
-    Raises:
-        ArtifactError: damaged, without our manifest, a provider that is not there, or two files that do
-            not belong together.
-    """
-    graph = Graph(path, threads=threads, providers=providers)
-    manifest = enhancement_manifest(graph)
-    other = None
-    if many is not None:
-        other = _companion(graph, manifest, Graph(many, threads=threads, providers=providers))
-    return session_over(graph, other)
+CPU = "CPUExecutionProvider"
+PROVIDER_OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
 
 
-def _companion(graph: Graph, manifest: EnhancementManifest, many: Graph) -> Graph:
-    """The second graph, once it is known to continue what the first began."""
-    other = enhancement_manifest(many)
-    differing = [
-        name
-        for name in ("form", "front_end", "latency", "weights")
-        if getattr(manifest, name) != getattr(other, name)
-    ]
-    if not isinstance(other.hops, str):
-        differing.append("hops, which must be free")
-    if len(graph.inputs) != len(many.inputs) or not all(
-        a.name == b.name and a.fits(b.shape) for a, b in zip(graph.inputs[1:], many.inputs[1:], strict=True)
-    ):
-        differing.append("states")
-    if differing:
-        raise ArtifactError(
-            f"{many.path}: it does not go with {graph.path} ({', '.join(differing)}); export both from the "
-            f'same weights, this one with hops="hops"'
-        )
-    return many
+def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
+    """How ONNX Runtime loads every graph: so many threads for a call, and only errors are told."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
 
 
-def open_foreign_session(
-    path: str | os.PathLike[str],
-    *,
-    sample_rate: int = 16000,
-    hop_length: int | None = None,
-    window: str = "hann",
-    threads: int = 1,
-) -> StreamingSession:
-    """Load a streaming graph that has no manifest of ours, as the public repositories export them.
-
-    The first input is the signal, a spectrum (1, F, 1, 2) or a waveform (1, N); the others are states,
-    which start from zeros and come back as the outputs that bear their name (``cache_in_0`` as
-    ``cache_out_0``, ``h`` as ``h_out``), or in the same order.
-
-    Args:
-        path: ONNX file.
-        sample_rate: in Hz.
-        hop_length: samples; by default what the waveform output holds, or half the window.
-        window: ``hann``, ``sqrt_hann`` or ``sine``.
-        threads: of one call.
+def choose_providers(names: Sequence[str]) -> list[str | tuple[str, dict[str, str]]]:
+    """ONNX Runtime's providers, with their options: products of 32-bit numbers are computed in full.
 
     Raises:
-        ArtifactError: the signal has neither of those shapes, hop and window do not fit it, an input is not
-            float32, or a state does not come back.
+        ArtifactError: one that this ONNX Runtime does not have.
     """
-    graph = Graph(path, threads=threads)
-    others = [f"{spec.name} ({spec.dtype})" for spec in graph.inputs if spec.dtype != "float32"]
-    if others:
-        raise ArtifactError(f"{graph.path}: float32 inputs are expected; others are {', '.join(others)}")
-    signal, answer = graph.inputs[0], graph.outputs[0]
-    if len(signal.shape) == 4 and signal.shape[2:] == (1, 2) and isinstance(signal.shape[1], int):
-        form: Form = "spec2spec"
-        n_fft = 2 * (signal.shape[1] - 1)
-        hop = hop_length or n_fft // 2
-    elif len(signal.shape) == 2 and isinstance(signal.shape[1], int):
-        form = "wav2wav"
-        length = answer.shape[1] if len(answer.shape) == 2 else 0
-        hop = 0 if isinstance(length, str) else length
-        if not 0 < hop <= signal.shape[1]:
+    there = onnxruntime.get_available_providers()
+    known = {name.removesuffix("ExecutionProvider").lower(): name for name in there}
+    chosen: list[str | tuple[str, dict[str, str]]] = []
+    for name in names or ["cpu"]:
+        full = known.get(name.removesuffix("ExecutionProvider").lower())
+        if full is None:
             raise ArtifactError(
-                f"{graph.path}: its output {answer.name} has shape {answer.shape}; expected a hop of the "
-                f"waveform (1, N), N up to {signal.shape[1]}"
+                f"provider {name!r}: this ONNX Runtime {onnxruntime.__version__} has {', '.join(known)}; for "
+                f"NVIDIA's install onnxruntime-gpu in place of onnxruntime"
             )
-        if hop_length not in (None, hop):
-            raise ArtifactError(f"{graph.path}: its output holds {hop} samples a call, not {hop_length}")
-        n_fft = _wave_window(graph, hop)
-    else:
-        raise ArtifactError(
-            f"{graph.path}: its first input {signal.name} has shape {signal.shape}; expected a spectrum "
-            f"(1, F, 1, 2) or a waveform (1, N)"
-        )
-    front_end = FrontEnd(sample_rate, n_fft, hop, window)
-    try:
-        if form == "spec2spec" and not 0 < hop < n_fft:
-            raise ValueError(f"a hop of {hop} samples does not fit a window of {n_fft}")
-        if form == "spec2spec":
-            synthesis_window(front_end)
-    except ValueError as error:
-        raise ArtifactError(f"{graph.path}: {error}; pass another hop or window") from error
-    return StreamingSession(
-        graph,
-        form,
-        front_end,
-        latency=front_end.delay,
-        hops=1,
-        next_states=[_next_state(graph, i) for i in range(1, len(graph.inputs))],
-    )
+        chosen.append((full, PROVIDER_OPTIONS[full]) if full in PROVIDER_OPTIONS else full)
+    return chosen
 
 
-def _wave_window(graph: Graph, hop: int) -> int:
-    """Window of a public waveform graph: its input if that is longer than a hop, else its memories tell."""
-    samples = int(graph.inputs[0].shape[1])
-    if samples > hop:
-        return samples
-    lengths = [s.shape[1] for s in graph.inputs[1:] if len(s.shape) == 2]
-    memories = [length for length in lengths if isinstance(length, int) and length >= hop]
-    return hop + memories[0] if memories else 2 * hop
+class OnnxGraph:
+    """An ONNX file loaded by ONNX Runtime, with what it says of itself.
+
+    Args:
+        path: the file.
+        threads: of one call.
+        options: of ONNX Runtime, in place of ``session_options(threads)``.
+        providers: what shall compute, in the order of preference: ``cpu``, ``cuda``, ``tensorrt``, or a name
+            of ONNX Runtime's; by default the CPU.
+
+    Attributes:
+        backend: ``onnxruntime``, with the provider that computes if that is not the CPU.
+        providers: those that ONNX Runtime really uses.
+        inputs, outputs: tensors as the graph declares them.
+        manifest: ours, or None for a file made by others.
+
+    Raises:
+        ArtifactError: no such file, not an ONNX graph that ONNX Runtime can load, or a provider that is not
+            there.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        threads: int = 1,
+        options: onnxruntime.SessionOptions | None = None,
+        providers: Sequence[str] = (),
+    ) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise ArtifactError(f"{self.path}: there is no such file; expected an ONNX artifact")
+        options = options or session_options(threads)
+        wanted = choose_providers(providers)
+        try:
+            self._inference = onnxruntime.InferenceSession(str(self.path), options, providers=wanted)
+        except Exception as error:  # ONNX Runtime's own classes share no other base
+            reason = str(error).splitlines()[0].replace(str(self.path), "the file")[:200]
+            raise ArtifactError(
+                f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}); it is "
+                f"damaged, truncated or not ONNX: export or download it again"
+            ) from error
+        self.providers = tuple(self._inference.get_providers())
+        first = wanted[0] if isinstance(wanted[0], str) else wanted[0][0]
+        if first not in self.providers:  # ONNX Runtime goes on without a word
+            raise ArtifactError(
+                f"{self.path}: ONNX Runtime cannot start {first} and would compute with "
+                f"{', '.join(self.providers)}; check the GPU, its driver and the libraries that the provider "
+                f"needs, or leave providers out"
+            )
+        self.backend = "onnxruntime" if first == CPU else f"onnxruntime, {first}"
+        self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
+        self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
+        text = self._inference.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        self.manifest = None if text is None else Manifest.from_json(text, str(self.path))
+        if self.manifest is not None:
+            check_record(self.path, self.manifest, self.inputs, self.outputs)
+
+    def __call__(self, *values: NDArray[Any]) -> list[Array]:
+        """Run once with values in the order of ``inputs``; the outputs are new arrays."""
+        feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
+        return self._inference.run(None, feed)
 
 
-def _next_state(graph: Graph, index: int) -> int:
-    state = graph.inputs[index]
-    names = {state.name.replace("_in_", "_out_"), f"{state.name}_out", f"{state.name}.next"}
-    for i, output in enumerate(graph.outputs):
-        if output.name in names and output.fits(state.shape):
-            return i
-    if index < len(graph.outputs) and graph.outputs[index].fits(state.shape):
-        return index
-    raise ArtifactError(
-        f"{graph.path}: no output continues the state {state.name} {state.shape}; the outputs are "
-        f"{', '.join(f'{o.name} {o.shape}' for o in graph.outputs)}"
-    )
+def _tensor_spec(value: Any) -> TensorSpec:
+    dtype = value.type.removeprefix("tensor(").removesuffix(")")
+    return TensorSpec(value.name, tuple(value.shape), {"float": "float32"}.get(dtype, dtype))

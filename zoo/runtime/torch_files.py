@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from zoo.artifact.manifest import METADATA_KEY, Manifest
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.extras import extra
-from zoo.runtime.loaded import check_record
+from zoo.runtime.graph import check_record
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from zoo.network import Network
-from zoo.streaming.state import StreamingModule
+from zoo.networks.base import Network
+from zoo.networks.streaming import StreamingModule
 from zoo.streaming.waveform import WaveformModel
 
 Params = dict[str, Tensor]

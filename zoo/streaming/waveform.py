@@ -6,7 +6,7 @@ from torch import Tensor
 
 from zoo.errors import ShapeError
 from zoo.layers.stft import ISTFT, STFT, DoubleSTFT
-from zoo.streaming.state import State, StreamingModule
+from zoo.networks.streaming import State, StreamingModule
 
 
 class WaveformModel(StreamingModule):

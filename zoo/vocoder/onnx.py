@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ArtifactError
-from zoo.runtime.graph import Graph
+from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import MelSpectrum
 
 Array = NDArray[np.float32]
@@ -27,7 +27,7 @@ class OnnxVocoder:
     """
 
     def __init__(self, path: str | os.PathLike[str], front_end: MelSpectrum, *, threads: int = 1) -> None:
-        self._graph, self.front_end = Graph(path, threads=threads), front_end
+        self._graph, self.front_end = OnnxGraph(path, threads=threads), front_end
         self.name = self._graph.path.name
         inputs, mels = self._graph.inputs, front_end.mels
         shape = inputs[0].shape if len(inputs) == 1 and inputs[0].dtype == "float32" else ()

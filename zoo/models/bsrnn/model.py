@@ -15,8 +15,8 @@ from torch.nn import functional
 from zoo.layers.norm import ChannelsLastBatchNorm
 from zoo.layers.recurrent import SequenceLSTM, TimeLSTM
 from zoo.layers.spectrum import complex_product, compress, decompress
+from zoo.networks.streaming import State, StreamingModule
 from zoo.spec import EnhancementSpec
-from zoo.streaming.state import State, StreamingModule
 
 Params = dict[str, Tensor]
 

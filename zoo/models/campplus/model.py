@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers.pooling import StatisticsPooling, keep, strided
-from zoo.models.resnet.model import Shortcut
-from zoo.speaker.network import SpeakerNetwork
+from zoo.layers.residual import Shortcut
+from zoo.networks.speaker import SpeakerNetwork
 from zoo.spec import SpeakerSpec
 
 SEGMENT = 100  # frames

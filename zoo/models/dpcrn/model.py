@@ -13,8 +13,8 @@ from zoo.layers.conv import CausalConv2d, CausalConvTranspose2d
 from zoo.layers.dual_path import DualPathBlock
 from zoo.layers.recurrent import SequenceLSTM, TimeLSTM
 from zoo.layers.spectrum import complex_product
+from zoo.networks.streaming import State, StreamingModule
 from zoo.spec import EnhancementSpec
-from zoo.streaming.state import State, StreamingModule
 
 CHANNELS = (2, 32, 32, 32, 64, 128)
 KERNELS = (5, 3, 3, 3, 3)  # over frequency; 2 over time

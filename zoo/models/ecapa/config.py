@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.models import wespeaker
+from zoo import wespeaker
 from zoo.spec import Filterbank
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers.pooling import AttentivePooling, frame_mean, keep
-from zoo.speaker.network import SpeakerNetwork
+from zoo.networks.speaker import SpeakerNetwork
 from zoo.spec import SpeakerSpec
 
 SPLITS = 8

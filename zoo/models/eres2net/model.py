@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.layers.pooling import StatisticsPooling, keep, strided
-from zoo.models.resnet.model import Shortcut
-from zoo.speaker.network import SpeakerNetwork
+from zoo.layers.residual import Shortcut
+from zoo.networks.speaker import SpeakerNetwork
 from zoo.spec import SpeakerSpec
 
 BLOCKS = (3, 4, 6, 3)  # of each stage; those of the last two fuse by attention

@@ -8,7 +8,7 @@ from zoo.layers.recurrent import SequenceGRU
 from zoo.models.fastenhancer.blocks import Block
 from zoo.models.fastenhancer.filters import clipped_filters
 from zoo.models.fastenhancer.model import FastEnhancer
-from zoo.streaming.state import State
+from zoo.networks.streaming import State
 
 
 class BidirectionalBlock(Block):

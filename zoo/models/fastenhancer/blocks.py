@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from zoo.layers.attention import SelfAttention
 from zoo.layers.norm import ChannelsLastBatchNorm
 from zoo.layers.recurrent import TimeGRU
-from zoo.streaming.state import State
+from zoo.networks.streaming import State
 
 
 class Block(nn.Module):

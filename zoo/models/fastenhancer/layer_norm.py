@@ -15,8 +15,8 @@ from zoo.layers.norm import CentredNorm, FrameNorm
 from zoo.models.fastenhancer.blocks import Block
 from zoo.models.fastenhancer.filters import FilterBank, clipped_filters
 from zoo.models.fastenhancer.unet import MaskUNet, through_blocks
+from zoo.networks.streaming import State
 from zoo.spec import EnhancementSpec
-from zoo.streaming.state import State
 
 
 class LayerNormBlock(Block):

@@ -19,8 +19,8 @@ from zoo.models.fastenhancer.unet import (
     strided_conv,
     through_blocks,
 )
+from zoo.networks.streaming import State
 from zoo.spec import EnhancementSpec
-from zoo.streaming.state import State
 
 
 class FastEnhancer(MaskUNet):

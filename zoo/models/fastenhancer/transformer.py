@@ -16,8 +16,8 @@ from zoo.models.fastenhancer.unet import (
     mask_conv,
     strided_conv,
 )
+from zoo.networks.streaming import State
 from zoo.spec import EnhancementSpec
-from zoo.streaming.state import State
 
 
 class DualPathTransformer(MaskUNet):

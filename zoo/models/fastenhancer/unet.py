@@ -15,7 +15,7 @@ from zoo.layers.frequency_conv import (
     StridedFrequencyConv,
 )
 from zoo.layers.spectrum import complex_product, compress, decompress
-from zoo.streaming.state import State, StreamingModule
+from zoo.networks.streaming import State, StreamingModule
 
 
 class MaskUNet(StreamingModule):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from zoo.errors import CheckpointError, ShapeError
 from zoo.layers.length import AddPositions, Repeat, length_mask, repeat_counts
-from zoo.network import Network
+from zoo.networks.base import Network
 from zoo.spec import SynthesisSpec
 
 _MASKED = -65504.0  # a score that no key of the padding overcomes; finite in half precision

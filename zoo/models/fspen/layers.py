@@ -12,7 +12,7 @@ from torch.nn import functional
 from zoo.layers.conv import interleave, interleaved_reach, interleaved_weight
 from zoo.layers.recurrent import TimeGRU, block_diagonal_gru
 from zoo.layers.spectrum import complex_product
-from zoo.streaming.state import State, Stateful
+from zoo.networks.streaming import State, Stateful
 
 Params = dict[str, Tensor]
 

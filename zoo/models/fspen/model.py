@@ -22,8 +22,8 @@ from zoo.models.fspen.layers import (
     SubbandDecoder,
     SubbandEncoder,
 )
+from zoo.networks.streaming import State, StreamingModule
 from zoo.spec import EnhancementSpec
-from zoo.streaming.state import State, StreamingModule
 
 
 class FSPEN(StreamingModule):

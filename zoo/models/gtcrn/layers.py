@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from zoo.layers.conv import CausalConvTranspose2d, UpsamplingConv2d
 from zoo.layers.recurrent import GroupedGRU, TimeGRU, block_diagonal_gru, run_recurrent
 from zoo.layers.spectrum import complex_product
-from zoo.streaming.state import State
+from zoo.networks.streaming import State
 
 Params = dict[str, Tensor]
 

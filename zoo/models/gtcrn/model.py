@@ -22,8 +22,8 @@ from zoo.layers.conv import (
 from zoo.layers.dual_path import DualPathBlock
 from zoo.layers.recurrent import GroupedTimeGRU
 from zoo.models.gtcrn.layers import FrequencyGRU, MaskConv, MaskProduct, TemporalAttention
+from zoo.networks.streaming import State, StreamingModule
 from zoo.spec import EnhancementSpec
-from zoo.streaming.state import State, StreamingModule
 
 CHANNELS = 16
 LOW_BINS = 65  # kept as they are; those above are merged into bands

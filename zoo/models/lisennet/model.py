@@ -16,8 +16,8 @@ from torch.nn import functional
 from zoo.layers.conv import CausalConv2d
 from zoo.layers.recurrent import TimeGRU, run_recurrent
 from zoo.layers.spectrum import FLOOR, complex_product, decompress
+from zoo.networks.streaming import State, Stateful, StreamingModule
 from zoo.spec import EnhancementSpec, FrontEnd
-from zoo.streaming.state import State, Stateful, StreamingModule
 
 LARGE = 3e38  # hardly below the largest float32
 EDGE = 1e-6  # half turns; little, yet several steps of float32 next to 1

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from zoo.layers.pooling import StatisticsPooling, keep, strided
-from zoo.speaker.network import SpeakerNetwork
+from zoo.layers.residual import Shortcut
+from zoo.networks.speaker import SpeakerNetwork
 from zoo.spec import SpeakerSpec
 
 
@@ -75,22 +76,6 @@ class ResNet(SpeakerNetwork):
                 x, mask = block(x, mask)
         embedding = self.seg_1(self.pool(x, mask))
         return self.seg_2(self.seg_bn_1(embedding.relu())) if self.second_layer else embedding
-
-
-class Shortcut(nn.Sequential):
-    """What is added to a block's output: its input, or a projection of it to the output's shape.
-
-    Args:
-        in_channels, out_channels: of the block.
-        stride: over frequency and time.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, stride: int | tuple[int, int]) -> None:
-        projection = (
-            nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
-            nn.BatchNorm2d(out_channels),
-        )
-        super().__init__(*projection if stride != 1 or in_channels != out_channels else ())
 
 
 class Block(nn.Module):

@@ -1,0 +1,395 @@
+"""What all graph files have in common: a deployment form with its states as inputs and outputs.
+
+A target traces it into a program of its own kind and writes that to a file. The way there is the same for
+all: the reference, the conversion, the file under a temporary name, the file run beside the streaming form,
+the file held against the training form, and only then its name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.artifact import golden
+from zoo.artifact.manifest import EnhancementManifest, Form, Golden, Manifest
+from zoo.artifact.parity import ParityReport, compare
+from zoo.checkpoint import digest
+from zoo.files import atomic
+from zoo.networks.base import Network
+from zoo.networks.streaming import StreamingModule
+from zoo.runtime.graph import Graph, as_array
+from zoo.spec import EnhancementSpec, FrontEnd, TensorSpec, Tolerance
+from zoo.streaming.conversion import to_deployment
+from zoo.streaming.waveform import WaveformModel
+from zoo.tasks.enhancement.graph import session_over
+from zoo.tasks.enhancement.session import Session
+from zoo.tasks.enhancement.spectrum import Transforms
+from zoo.tasks.enhancement.torch import TorchSession
+from zoo.version import __version__
+
+Array = NDArray[np.float32]
+Progress = Callable[[str], None]
+
+TORCH_HOPS = 16  # frames that PyTorch takes at once while it makes references
+
+
+Program = TypeVar("Program")
+
+GRAPH_CHECK_CALLS = 64
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which graph of a model.
+
+    Attributes:
+        form: ``spec2spec`` or ``wav2wav``.
+        streaming: with states, or a whole recording at once.
+        streams: B of a streaming graph; "streams" leaves it free.
+        hops: K of a streaming graph; "hops" leaves it free.
+        frames: fixes the length of an offline graph; None leaves it free.
+    """
+
+    form: Form = "spec2spec"
+    streaming: bool = True
+    streams: int | Literal["streams"] = 1
+    hops: int | Literal["hops"] = 1
+    frames: int | None = None
+
+    def check(self, spec: EnhancementSpec) -> None:
+        """Refuse what contradicts itself or the model.
+
+        Raises:
+            ValueError: that.
+        """
+        front_end = spec.front_end
+        if self.streaming and not spec.streaming:
+            raise ValueError(
+                f"{spec.name} reads the whole recording and has no streaming graph; export it offline "
+                f"(streaming=False, --offline)"
+            )
+        if self.streaming and self.frames is not None:
+            raise ValueError("frames fixes the length of an offline graph; a streaming graph takes hops")
+        if not self.streaming and (self.streams != 1 or self.hops != 1):
+            raise ValueError("streams and hops are for streaming graphs; an offline graph takes frames")
+        numbers = (self.streams, self.hops, self.frames)
+        if any(isinstance(number, int) and number < 1 for number in numbers):
+            raise ValueError("streams, hops and frames must be at least 1")
+        for name, value in (("streams", self.streams), ("hops", self.hops)):
+            if isinstance(value, str) and value != name:
+                raise ValueError(f'{name} is a number, or "{name}" to leave it free, not {value!r}')
+        if self.frames is not None and samples_of(self.frames, front_end) < front_end.hop_length:
+            least = -(-front_end.n_fft // front_end.hop_length) + 1
+            raise ValueError(
+                f"{self.frames} frames hold no hop of audio besides the window; at least {least} do"
+            )
+
+
+@dataclass(frozen=True)
+class Traceable:
+    """A module that takes and gives tensors only, and what is needed to trace it.
+
+    Attributes:
+        module: the streaming form with its states in a row, or the whole recording's graph.
+        arguments: example tensors.
+        shapes: what is free of each argument, for ``torch.export``.
+        inputs, outputs: all tensors by name and shape.
+    """
+
+    module: nn.Module
+    arguments: tuple[Tensor, ...]
+    shapes: tuple[Any, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class Target(Protocol, Generic[Program]):
+    """One kind of file.
+
+    Attributes:
+        name: what runs it, for reports.
+    """
+
+    name: str
+
+    def trace(self, core: StreamingModule, layout: Layout) -> Program:
+        """The program of a deployment form."""
+
+    def tensors(self, program: Program) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+        """Its inputs and outputs, the signal first."""
+
+    def toolchain(self, program: Program) -> Mapping[str, str]:
+        """Versions of the packages that made it."""
+
+    def save(self, program: Program, manifest: Manifest, path: Path) -> None:
+        """Write it with its manifest."""
+
+    def load(self, path: Path) -> Graph:
+        """Load what was written."""
+
+
+def export_graph(
+    model: Network,
+    out: str | os.PathLike[str],
+    layout: Layout,
+    target: Target[Any],
+    progress: Progress | None = None,
+    tolerance: Tolerance | None = None,
+) -> ParityReport:
+    """Export a model to one file of a kind, through the gate.
+
+    Args:
+        model: training form, or a streaming form made from it.
+        out: the file to write; its folder is made.
+        layout: which graph.
+        target: which kind of file.
+        progress: called with a line for each step.
+        tolerance: what the file is held to; by default the model's own, as the streaming form is.
+
+    Returns:
+        how close the file comes to the training form.
+
+    Raises:
+        ParityError: it does not compute what the training form computes; no file is left.
+        ValueError: arguments that contradict each other or the model, or a model in training mode.
+    """
+    if not isinstance(model, StreamingModule):
+        raise ValueError(f"{model.spec.name} is a model for {model.spec.task}; this exports enhancers")
+    training = model.converted_from[0] if model.converted_from else model
+    spec, form = training.spec, layout.form
+    layout.check(spec)
+    say = progress or (lambda line: None)
+    if training.training:
+        raise ValueError(f"this {spec.name} is in training mode; call model.eval() before exporting")
+    if model.form not in ("training", form):
+        raise ValueError(f"the streaming form given is {model.form}, not {form}; pass the training form")
+    say(f"{spec.name}: computing the reference")
+    frames = layout.frames
+    reference = Reference(training, None if frames is None else samples_of(frames, spec.front_end))
+    core = to_deployment(model, form) if model.form == "training" else model
+    reference.check_converted(core)
+    with atomic(Path(out)) as temporary:
+        say(f"{spec.name}: exporting {form}, {'streaming' if layout.streaming else 'offline'}")
+        program = target.trace(core, layout)
+        manifest = _manifest(core, layout, target, program)
+        manifest = replace(manifest, tolerance=tolerance or spec.tolerance)
+        manifest = replace(manifest, weights={**training.provenance, "sha256": digest(training.state_dict())})
+        target.save(program, manifest, temporary)
+        say(f"{spec.name}: checking it in {target.name}")
+        graph = target.load(temporary)
+        if layout.streaming:
+            _check_beside(graph, core, reference, layout, manifest.tolerance)
+        report = reference.check(session_over(graph), f"waveform of the {form} graph", manifest.tolerance)
+        target.save(program, replace(manifest, golden=reference.recording()), temporary)
+    return report
+
+
+def traceable(core: StreamingModule, layout: Layout) -> Traceable:
+    """A deployment form as ``layout`` wants it, with an example."""
+    front_end, form = core.spec.front_end, layout.form
+    signal = "spec" if form == "spec2spec" else "wav"
+    graph: nn.Module
+    free: tuple[Any, ...]
+    if layout.streaming:
+        batch = 3 if isinstance(layout.streams, str) else layout.streams  # free ones are traced with several
+        count = 5 if isinstance(layout.hops, str) else layout.hops
+        memory = core.initial_state(batch)
+        graph, names = _StreamingGraph(core), tuple(memory)
+        example = _example(front_end, form, batch, count)
+        stream_axis = {0: torch.export.Dim("streams")} if isinstance(layout.streams, str) else {}
+        time_axis: dict[int, Any] = {}
+        if isinstance(layout.hops, str):
+            dim = torch.export.Dim("hops", min=2)  # an ONNX graph takes a single one all the same
+            time_axis = {2: dim} if form == "spec2spec" else {1: front_end.hop_length * dim}
+        free = ({**stream_axis, **time_axis}, (stream_axis,) * len(memory))
+        shape: tuple[int | str, ...] = (layout.streams, front_end.bins, layout.hops, 2)
+        if form == "wav2wav":
+            samples = "samples" if isinstance(layout.hops, str) else layout.hops * front_end.hop_length
+            shape = (layout.streams, samples)
+    else:
+        graph, names, memory = _OfflineGraph(core), (), {}
+        example = _example(front_end, form, 1, layout.frames or 100, streaming=False)
+        name, axis = ("frames", 2) if form == "spec2spec" else ("samples", 1)
+        free = ({axis: torch.export.Dim(name, min=2)} if layout.frames is None else None,)
+        shape = tuple(name if layout.frames is None and i == axis else n for i, n in enumerate(example.shape))
+    states = tuple(TensorSpec(name, (layout.streams, *memory[name].shape[1:])) for name in names)
+    following = tuple(TensorSpec(f"{state.name}.next", state.shape) for state in states)
+    return Traceable(
+        graph.eval(),
+        (example, *memory.values()),
+        free,
+        (TensorSpec(f"{signal}_in", shape), *states),
+        (TensorSpec(f"{signal}_out", shape), *following),
+    )
+
+
+class _StreamingGraph(nn.Module):
+    """A streaming form whose state is a list of tensors, as a graph has them."""
+
+    def __init__(self, core: StreamingModule) -> None:
+        super().__init__()
+        self.core = core
+        self.names = list(core.state_shapes())
+
+    def forward(self, signal: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        signal, after = self.core(signal, dict(zip(self.names, states, strict=True)))
+        return signal, *(after[name] for name in self.names)
+
+
+class _OfflineGraph(nn.Module):
+    """A converted model over a whole recording from zeros, its delay compensated."""
+
+    def __init__(self, core: StreamingModule) -> None:
+        super().__init__()
+        self.core = core
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """(1, F, T, 2) -> the same, or (1, N) -> (1, N)"""
+        if self.core.form == "spec2spec":
+            return self.core(signal)[0]
+        front_end, samples = self.core.spec.front_end, signal.shape[1]
+        padded = functional.pad(signal, (0, front_end.n_fft))
+        whole_hops = (samples + front_end.n_fft) // front_end.hop_length * front_end.hop_length
+        wave = self.core(padded[:, :whole_hops])[0]
+        return wave[:, front_end.delay : front_end.delay + samples]
+
+
+def samples_of(frames: int, front_end: FrontEnd) -> int:
+    """Samples of a recording that takes so many frames, the window's delay included."""
+    return frames * front_end.hop_length - front_end.n_fft
+
+
+def _example(front_end: FrontEnd, form: Form, batch: int, frames: int, *, streaming: bool = True) -> Tensor:
+    """A signal of the graph's shape."""
+    if form == "spec2spec":
+        return torch.randn(batch, front_end.bins, frames, 2)
+    return torch.randn(batch, frames * front_end.hop_length if streaming else samples_of(frames, front_end))
+
+
+def _manifest(
+    core: StreamingModule, layout: Layout, target: Target[Any], program: Any
+) -> EnhancementManifest:
+    """The file's record, still without its weights and recording."""
+    inputs, outputs = target.tensors(program)
+    return EnhancementManifest(
+        model=core.spec.name,
+        form=layout.form,
+        streaming=layout.streaming,
+        front_end=core.spec.front_end,
+        latency=core.spec.latency,
+        inputs=inputs[:1],
+        outputs=outputs[:1],
+        states=inputs[1:],
+        hops=layout.hops if layout.streaming else "frames",
+        streams=layout.streams,
+        toolchain={
+            "speechzoo": __version__,
+            "torch": torch.__version__,
+            **target.toolchain(program),
+        },
+    )
+
+
+@torch.inference_mode()
+def _check_beside(
+    graph: Graph, core: StreamingModule, reference: Reference, layout: Layout, tolerance: Tolerance
+) -> None:
+    """Run graph and streaming form side by side, every stream on another stretch of the speech."""
+    front_end, hops = core.spec.front_end, layout.hops
+    batch = 2 if isinstance(layout.streams, str) else layout.streams
+    stretch = np.concatenate(
+        [np.roll(reference.noisy, -i * front_end.sample_rate // 2) for i in range(batch)]
+    )
+    sizes = [1, 7, 2, 16]  # hops of a call, where they are free
+    if isinstance(hops, int):
+        most = stretch.shape[1] // (hops * front_end.hop_length)
+        sizes = [hops] * max(2, min(GRAPH_CHECK_CALLS, most))  # two show whether states come back
+    length = sum(sizes) * front_end.hop_length
+    signal = np.tile(stretch, -(-length // stretch.shape[1]))[:, :length]
+    if core.form == "spec2spec":
+        transforms = Transforms(front_end)
+        past = transforms.initial_state()["stft.past"]
+        signal = np.concatenate([transforms.analyse(row[None], past)[0] for row in signal])
+    axis, unit = (2, 1) if core.form == "spec2spec" else (1, front_end.hop_length)
+    state = core.initial_state(batch)
+    memory = [as_array(value) for value in state.values()]
+    expected, computed = [], []
+    for call in np.split(signal, np.cumsum(sizes[:-1]) * unit, axis=axis):
+        call = np.ascontiguousarray(call)
+        y, state = core(torch.from_numpy(call), state)
+        got, *memory = graph(call, *memory)
+        expected.append(as_array(y))
+        computed.append(got)
+    compare(
+        np.concatenate(expected, axis),
+        np.concatenate(computed, axis),
+        tensor=graph.outputs[0].name,
+        tolerance=tolerance,
+        frame_length=unit,
+        axis=axis,
+    )
+
+
+class Reference:
+    """The training form's output for the package's own speech: what every artifact must reproduce.
+
+    Args:
+        training: a network in training form.
+        length: samples of a graph of fixed length, to which the speech is cut, or padded with silence.
+    """
+
+    def __init__(self, training: StreamingModule, length: int | None = None) -> None:
+        self.spec, self._training, self._length = training.spec, training, length
+        self.noisy = self._fitted(golden.parity_speech(self.spec.front_end.sample_rate)[None])  # (1, N)
+        self.enhanced = whole_waveform(training, self.noisy)  # (1, N)
+
+    def check(self, session: Session, tensor: str, tolerance: Tolerance | None = None) -> ParityReport:
+        """Compare what a session makes of the speech; by default with the model's tolerance.
+
+        Raises:
+            ParityError: it differs by more than that.
+        """
+        return compare(
+            self.enhanced,
+            session.whole(self.noisy),
+            tensor=tensor,
+            tolerance=tolerance or self.spec.tolerance,
+            frame_length=self.spec.front_end.hop_length,
+        )
+
+    def check_converted(self, converted: StreamingModule) -> ParityReport:
+        """Compare a streaming form, or what takes its place, run in PyTorch."""
+        form = "streaming form" if converted.spec.streaming else "folded form"
+        return self.check(TorchSession(converted, hops=TORCH_HOPS), f"waveform of the {form}")
+
+    def recording(self) -> Golden:
+        """The recording for an artifact, at most a second."""
+        rate = self.spec.front_end.sample_rate
+        noisy = self.noisy[:, :rate]
+        enhanced = whole_waveform(self._training, self._fitted(noisy))[:, : noisy.shape[1]]
+        return golden.pack(noisy[0], enhanced[0], rate)
+
+    def _fitted(self, noisy: Array) -> Array:
+        """(1, N) -> (1, length), or as it is if any length will do."""
+        if self._length is None:
+            return noisy
+        return np.pad(noisy[:, : self._length], ((0, 0), (0, max(0, self._length - noisy.shape[1]))))
+
+
+@torch.inference_mode()
+def whole_waveform(training: StreamingModule, waveform: Array) -> Array:
+    """Training form on a whole recording, on the stream's frame grid and aligned: (1, N) -> (1, N)."""
+    model = WaveformModel(training)
+    latency, length = model.spec.latency, waveform.shape[1]
+    padding = model.spec.front_end.padding(length, latency)
+    wave, _ = model(torch.from_numpy(np.pad(waveform, ((0, 0), (0, padding)))))
+    return wave[:, latency : latency + length].numpy()

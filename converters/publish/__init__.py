@@ -1,0 +1,1 @@
+"""Artifact repositories: built, proved, and put on the Hub."""

@@ -1,0 +1,1 @@
+"""What is exported: one module a task."""

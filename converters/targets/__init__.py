@@ -1,0 +1,1 @@
+"""Into which format: one module a kind of file."""

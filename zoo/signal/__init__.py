@@ -1,0 +1,1 @@
+"""Audio files, resampling, windows and plots: NumPy only."""

@@ -1,0 +1,63 @@
+"""Samples as callers give them: checked, and turned into channels of float32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zoo.errors import AudioError
+
+Array = NDArray[np.float32]
+
+
+def rows_of(waveform: NDArray[Any]) -> NDArray[Any]:
+    """The channels of a recording, (N,) or (channels, N) -> (channels, N).
+
+    Raises:
+        AudioError: another shape, or channels that come last.
+    """
+    if waveform.ndim not in (1, 2) or (waveform.ndim == 2 and len(waveform) > 64 >= waveform.shape[1] > 0):
+        raise AudioError(
+            f"a waveform of shape (N,) or (channels, N) is expected, got {waveform.shape}; "
+            f"if its channels come last, pass waveform.T"
+        )
+    return np.atleast_2d(waveform)
+
+
+def check_samples(block: ArrayLike, position: int = 0) -> Array:
+    """A block of one channel as (1, N) float32.
+
+    Args:
+        block: (N,) float32 or float64.
+        position: samples before it, for messages.
+
+    Raises:
+        AudioError: another shape or type, or a sample that is NaN or infinite.
+    """
+    try:
+        array = np.asarray(block)
+    except ValueError as error:
+        raise AudioError(f"a block must be an array of numbers of shape (N,): {error}") from error
+    if array.dtype not in (np.float32, np.float64):
+        scale = f" / {-np.iinfo(array.dtype).min}" if array.dtype.kind == "i" else ""
+        raise AudioError(
+            f"a block of float32 or float64 samples in [-1, 1] is expected, got {array.dtype}; "
+            f"pass (block{scale}).astype(np.float32) instead"
+        )
+    if array.ndim != 1:
+        raise AudioError(
+            f"a block of shape (N,) is expected, got {array.shape}; one stream is one channel, so open "
+            f"a stream a channel and push each its row"
+        )
+    with np.errstate(over="ignore"):
+        samples = array.astype(np.float32)
+    bad = ~np.isfinite(samples)
+    if bad.any():
+        first = int(bad.argmax())
+        raise AudioError(
+            f"sample {position + first} is {array[first]}; finite samples in "
+            f"[-1, 1] are expected, so repair it first"
+        )
+    return samples[None]

@@ -1,1 +1,0 @@
-"""Speaker networks in PyTorch: their root, and a session over one."""

@@ -1,0 +1,1 @@
+"""What models are for: one folder a task."""

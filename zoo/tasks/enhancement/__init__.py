@@ -1,0 +1,1 @@
+"""Speech enhancement: sessions, streams, and the class that users call."""

@@ -1,0 +1,200 @@
+"""The shortest way from noisy audio to enhanced audio, whatever the model is stored as."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Union, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zoo.builtin import packaged_artifact
+from zoo.errors import ArtifactError, AudioError, CheckpointError, UnknownModelError
+from zoo.extras import extra
+from zoo.hub.weights import weights_advice
+from zoo.registry import get_spec, list_models
+from zoo.runtime.artifact import SUFFIXES, is_artifact
+from zoo.signal.resample import Resampler, check_rate, resample
+from zoo.signal.samples import check_samples, rows_of
+from zoo.spec import EnhancementSpec
+from zoo.tasks.enhancement.open import open_artifact
+from zoo.tasks.enhancement.session import Session
+from zoo.tasks.enhancement.stream import Latency, Stream
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Array = NDArray[np.float32]
+Source = Union[str, "os.PathLike[str]", Session, "nn.Module"]
+
+DEFAULT_MODEL = "fastenhancer_t"
+_SECONDS_AT_ONCE = 10  # of a channel, between two reports of progress
+
+
+class Enhancer:
+    """Removes noise from recordings and running streams.
+
+    Attributes:
+        session: what computes; shared by all streams.
+        name: the model or file.
+        sample_rate: the model's own, in Hz; other rates are converted to it and back.
+        backend: ``onnxruntime``, ``torch``, ...
+        streaming: whether ``stream`` works; an offline artifact or model takes whole recordings only.
+    """
+
+    def __init__(
+        self,
+        source: Source = DEFAULT_MODEL,
+        weights: str | os.PathLike[str] | None = None,
+        *,
+        threads: int = 1,
+        providers: Sequence[str] = (),
+    ) -> None:
+        """
+        Args:
+            source: the name of a registered model; or the path of an artifact (``.onnx``, ``.ts``,
+                ``.pt2``); or a network in
+                its training or streaming form; or a session.
+            weights: tag or checkpoint path, for a model's name; by default those that come with the package,
+                which run in ONNX Runtime.
+            threads: of ONNX Runtime; PyTorch keeps its own setting.
+            providers: of ONNX Runtime: ``cuda``, ``tensorrt``, ... in the order of preference; by default the
+                CPU. One that does not start is an error.
+
+        Raises:
+            ArtifactError: an artifact that cannot be read, or was given weights besides.
+            UnknownModelError: no such model or tag, or nothing that can be enhanced with.
+            CheckpointError: no weights, where none come with the package, or weights that do not fit.
+            MissingExtraError: PyTorch is needed and not installed.
+        """
+        self.session = _open(source, weights, threads, providers)
+        self.name, self.backend = self.session.name, self.session.backend
+        self.sample_rate = self.session.front_end.sample_rate
+        self.streaming = self.session.streaming
+
+    def __call__(
+        self,
+        waveform: ArrayLike,
+        sample_rate: int | None = None,
+        progress: Callable[[float], object] | None = None,
+    ) -> Array:
+        """Enhance a recording, each channel on its own.
+
+        Args:
+            waveform: (N,) or (channels, N), float32 or float64 in [-1, 1].
+            sample_rate: of the waveform in Hz; default the model's.
+            progress: called with the part that is done, up to 1.
+
+        Returns:
+            float32 of the waveform's shape, aligned with it to the sample.
+
+        Raises:
+            AudioError: another shape or type, an impossible rate, or NaN or infinite samples.
+        """
+        array = np.asarray(waveform)
+        rows = rows_of(array)
+        rate = self.sample_rate if sample_rate is None else check_rate(sample_rate)
+        output = np.empty(rows.shape, np.float32)
+        for channel, row in enumerate(rows):
+            try:
+                done = 0
+                for part in self._parts(row, rate):
+                    output[channel, done : done + len(part)] = part
+                    done += len(part)
+                    if progress is not None:
+                        progress((channel + done / max(1, len(row))) / len(rows))
+            except AudioError as error:
+                raise AudioError(f"channel {channel}: {error}") from error
+        return output.reshape(array.shape)
+
+    def stream(self, sample_rate: int | None = None) -> Stream:
+        """A running stream of one channel; default at the model's rate.
+
+        Raises:
+            ArtifactError: the artifact or model takes whole recordings only.
+            AudioError: an impossible rate.
+        """
+        if not self.streaming:
+            raise ArtifactError(
+                f"{self.name} takes whole recordings and has no stream; call the enhancer on the waveform, "
+                f"or take a model with a streaming form, exported with streaming=True"
+            )
+        return Stream(self.session, sample_rate)
+
+    def latency(self, sample_rate: int | None = None) -> Latency:
+        """How late a stream's output is.
+
+        Raises:
+            ArtifactError, AudioError: as ``stream``.
+        """
+        return self.stream(sample_rate).latency
+
+    def _parts(self, row: NDArray[Any], rate: int) -> Iterator[Array]:
+        """Enhanced pieces that make up one channel."""
+        if not self.streaming:
+            samples = resample(check_samples(row)[0], rate, self.sample_rate)
+            after = Resampler(self.sample_rate, rate)
+            enhanced = after.push(self.session.whole(samples[None]))
+            yield np.concatenate([enhanced, after.flush(len(row))], axis=1)[0]
+            return
+        stream, step = self.stream(rate), _SECONDS_AT_ONCE * rate
+        for start in range(0, max(1, len(row)), step):
+            yield stream.push(row[start : start + step])
+        yield stream.flush()
+
+
+def _open(
+    source: Source, weights: str | os.PathLike[str] | None, threads: int, providers: Sequence[str] = ()
+) -> Session:
+    """The session that the arguments of ``Enhancer`` name."""
+    if not isinstance(source, (str, os.PathLike)):
+        if weights is not None:
+            raise CheckpointError("weights go with a model's name; a network or session has its own")
+        if providers:
+            raise ArtifactError("providers are ONNX Runtime's; a network or session has no use for them")
+        if hasattr(source, "run") and hasattr(source, "front_end"):
+            return cast(Session, source)
+        return _torch_session(source)
+    name = os.fspath(source)
+    if is_artifact(name):
+        if weights is not None:
+            raise ArtifactError(f"{name}: an artifact has its own weights; leave weights={weights!r} out")
+        return open_artifact(name, threads=threads, providers=providers)
+    if os.path.exists(name) and name not in list_models():
+        raise ArtifactError(
+            f"{name}: artifacts end in {', '.join(SUFFIXES)}; for a checkpoint pass the model's name and "
+            f"weights={name!r}"
+        )
+    spec = get_spec(name, EnhancementSpec)
+    tag = None if weights is None else os.fspath(weights)
+    artifact = packaged_artifact(spec, tag)
+    if artifact is not None:
+        from zoo.tasks.enhancement.open import open_session
+
+        many = packaged_artifact(spec, tag, many=True)
+        return open_session(artifact, many=many, threads=threads, providers=providers)
+    if providers:
+        raise ArtifactError(f"{name} runs in PyTorch with these weights; providers are ONNX Runtime's")
+    if weights is None:
+        raise CheckpointError(
+            f"{name} needs weights: none come with the package. {weights_advice(spec)}, or an exported .onnx "
+            f"artifact in place of the name"
+        )
+    return _torch_session(name, weights)
+
+
+def _torch_session(source: Any, weights: str | os.PathLike[str] | None = None) -> Session:
+    """A session in PyTorch, of a network or of a model's name with weights."""
+    what = source if isinstance(source, str) else "a network"
+    with extra("torch", f"an enhancer from {what}", "pass an exported .onnx artifact"):
+        from zoo.create import create_model
+        from zoo.networks.streaming import StreamingModule
+        from zoo.tasks.enhancement.torch import TorchSession
+    model = create_model(source, weights) if isinstance(source, str) else source
+    if not isinstance(model, StreamingModule):
+        raise UnknownModelError(
+            f"an artifact's path, a model's name, a network or a session is expected, got "
+            f"{type(source).__name__}; see zoo.list_models()"
+        )
+    return TorchSession(model)

@@ -1,0 +1,96 @@
+"""Opens enhancers' artifacts of every kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoo.artifact.manifest import EnhancementManifest
+from zoo.errors import ArtifactError
+from zoo.runtime.artifact import ENGINES, load_artifact
+from zoo.runtime.onnx import OnnxGraph
+from zoo.tasks.enhancement.graph import (
+    OfflineSession,
+    StreamingSession,
+    enhancement_manifest,
+    session_over,
+)
+
+
+def open_session(
+    path: str | os.PathLike[str],
+    *,
+    many: str | os.PathLike[str] | None = None,
+    threads: int = 1,
+    providers: Sequence[str] = (),
+) -> StreamingSession | OfflineSession:
+    """Load one of our artifacts.
+
+    Args:
+        path: ONNX file with our manifest.
+        many: another one of the same weights and form for any number of hops, which is slower for one hop and
+            faster for several; each call then goes to the better of the two.
+        threads: of one call.
+        providers: as of ``Graph``.
+
+    Raises:
+        ArtifactError: damaged, without our manifest, a provider that is not there, or two files that do
+            not belong together.
+    """
+    graph = OnnxGraph(path, threads=threads, providers=providers)
+    manifest = enhancement_manifest(graph)
+    other = None
+    if many is not None:
+        other = _companion(graph, manifest, OnnxGraph(many, threads=threads, providers=providers))
+    return session_over(graph, other)
+
+
+def _companion(graph: OnnxGraph, manifest: EnhancementManifest, many: OnnxGraph) -> OnnxGraph:
+    """The second graph, once it is known to continue what the first began."""
+    other = enhancement_manifest(many)
+    differing = [
+        name
+        for name in ("form", "front_end", "latency", "weights")
+        if getattr(manifest, name) != getattr(other, name)
+    ]
+    if not isinstance(other.hops, str):
+        differing.append("hops, which must be free")
+    if len(graph.inputs) != len(many.inputs) or not all(
+        a.name == b.name and a.fits(b.shape) for a, b in zip(graph.inputs[1:], many.inputs[1:], strict=True)
+    ):
+        differing.append("states")
+    if differing:
+        raise ArtifactError(
+            f"{many.path}: it does not go with {graph.path} ({', '.join(differing)}); export both from the "
+            f'same weights, this one with hops="hops"'
+        )
+    return many
+
+
+def open_artifact(
+    path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = ()
+) -> StreamingSession | OfflineSession:
+    """The session of one of our enhancers' artifacts.
+
+    Args, Raises: as ``load_artifact``; it is also an error if the file is for another task.
+    """
+    if Path(path).suffix in ENGINES and not providers:
+        return open_engine(path)
+    return session_over(load_artifact(path, threads=threads, providers=providers))
+
+
+def open_engine(
+    path: str | os.PathLike[str], *others: str | os.PathLike[str], graphs: bool = True
+) -> StreamingSession | OfflineSession:
+    """Load an engine, or several of one graph for different sizes.
+
+    Raises:
+        ArtifactError, MissingExtraError: as ``Engine`` and ``Bucketed``.
+    """
+    from zoo.runtime.tensorrt import Bucketed, Engine
+
+    loaded = Bucketed([path, *others], graphs=graphs) if others else Engine(path, graphs=graphs)
+    session = session_over(loaded)
+    session.batched = False  # a StreamBatcher keeps states in the host's memory; ``Loop`` takes many streams
+    return session

@@ -1,0 +1,110 @@
+"""Sessions over ONNX files by ONNX Runtime: our own artifacts, and the public repositories' graphs."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.artifact.manifest import Form
+from zoo.errors import ArtifactError
+from zoo.runtime.onnx import OnnxGraph
+from zoo.signal.windows import synthesis_window
+from zoo.spec import FrontEnd
+from zoo.tasks.enhancement.graph import StreamingSession
+
+Array = NDArray[np.float32]
+
+
+def open_foreign_session(
+    path: str | os.PathLike[str],
+    *,
+    sample_rate: int = 16000,
+    hop_length: int | None = None,
+    window: str = "hann",
+    threads: int = 1,
+) -> StreamingSession:
+    """Load a streaming graph that has no manifest of ours, as the public repositories export them.
+
+    The first input is the signal, a spectrum (1, F, 1, 2) or a waveform (1, N); the others are states,
+    which start from zeros and come back as the outputs that bear their name (``cache_in_0`` as
+    ``cache_out_0``, ``h`` as ``h_out``), or in the same order.
+
+    Args:
+        path: ONNX file.
+        sample_rate: in Hz.
+        hop_length: samples; by default what the waveform output holds, or half the window.
+        window: ``hann``, ``sqrt_hann`` or ``sine``.
+        threads: of one call.
+
+    Raises:
+        ArtifactError: the signal has neither of those shapes, hop and window do not fit it, an input is not
+            float32, or a state does not come back.
+    """
+    graph = OnnxGraph(path, threads=threads)
+    others = [f"{spec.name} ({spec.dtype})" for spec in graph.inputs if spec.dtype != "float32"]
+    if others:
+        raise ArtifactError(f"{graph.path}: float32 inputs are expected; others are {', '.join(others)}")
+    signal, answer = graph.inputs[0], graph.outputs[0]
+    if len(signal.shape) == 4 and signal.shape[2:] == (1, 2) and isinstance(signal.shape[1], int):
+        form: Form = "spec2spec"
+        n_fft = 2 * (signal.shape[1] - 1)
+        hop = hop_length or n_fft // 2
+    elif len(signal.shape) == 2 and isinstance(signal.shape[1], int):
+        form = "wav2wav"
+        length = answer.shape[1] if len(answer.shape) == 2 else 0
+        hop = 0 if isinstance(length, str) else length
+        if not 0 < hop <= signal.shape[1]:
+            raise ArtifactError(
+                f"{graph.path}: its output {answer.name} has shape {answer.shape}; expected a hop of the "
+                f"waveform (1, N), N up to {signal.shape[1]}"
+            )
+        if hop_length not in (None, hop):
+            raise ArtifactError(f"{graph.path}: its output holds {hop} samples a call, not {hop_length}")
+        n_fft = _wave_window(graph, hop)
+    else:
+        raise ArtifactError(
+            f"{graph.path}: its first input {signal.name} has shape {signal.shape}; expected a spectrum "
+            f"(1, F, 1, 2) or a waveform (1, N)"
+        )
+    front_end = FrontEnd(sample_rate, n_fft, hop, window)
+    try:
+        if form == "spec2spec" and not 0 < hop < n_fft:
+            raise ValueError(f"a hop of {hop} samples does not fit a window of {n_fft}")
+        if form == "spec2spec":
+            synthesis_window(front_end)
+    except ValueError as error:
+        raise ArtifactError(f"{graph.path}: {error}; pass another hop or window") from error
+    return StreamingSession(
+        graph,
+        form,
+        front_end,
+        latency=front_end.delay,
+        hops=1,
+        next_states=[_next_state(graph, i) for i in range(1, len(graph.inputs))],
+    )
+
+
+def _wave_window(graph: OnnxGraph, hop: int) -> int:
+    """Window of a public waveform graph: its input if that is longer than a hop, else its memories tell."""
+    samples = int(graph.inputs[0].shape[1])
+    if samples > hop:
+        return samples
+    lengths = [s.shape[1] for s in graph.inputs[1:] if len(s.shape) == 2]
+    memories = [length for length in lengths if isinstance(length, int) and length >= hop]
+    return hop + memories[0] if memories else 2 * hop
+
+
+def _next_state(graph: OnnxGraph, index: int) -> int:
+    state = graph.inputs[index]
+    names = {state.name.replace("_in_", "_out_"), f"{state.name}_out", f"{state.name}.next"}
+    for i, output in enumerate(graph.outputs):
+        if output.name in names and output.fits(state.shape):
+            return i
+    if index < len(graph.outputs) and graph.outputs[index].fits(state.shape):
+        return index
+    raise ArtifactError(
+        f"{graph.path}: no output continues the state {state.name} {state.shape}; the outputs are "
+        f"{', '.join(f'{o.name} {o.shape}' for o in graph.outputs)}"
+    )

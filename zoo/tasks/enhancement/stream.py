@@ -1,0 +1,220 @@
+"""A running signal through a session: any block size, any sample rate, and an exact account of the delay."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zoo.errors import AudioError
+from zoo.signal.resample import Resampler, check_rate
+from zoo.signal.samples import check_samples
+from zoo.tasks.enhancement.session import Framing, Session
+
+Array = NDArray[np.float32]
+
+SAMPLES_AT_ONCE = 1 << 16  # about the most that one call of a session gets, so that memory stays bounded
+
+
+@dataclass(frozen=True)
+class Latency:
+    """By how much the output of a stream comes after its input, in samples at the stream's rate.
+
+    Attributes:
+        sample_rate: the stream's, in Hz.
+        window: the part of the analysis window that overlaps the next frames.
+        look_ahead: the future that the network reads.
+        resampling: both filters together, with the rounding of the other parts to whole samples.
+        buffering: the wait until a block of the session is full, at worst.
+    """
+
+    sample_rate: int
+    window: int
+    look_ahead: int
+    resampling: int
+    buffering: int
+
+    @property
+    def total(self) -> int:
+        """Output sample i has come at the latest when input sample i + total has been pushed."""
+        return self.window + self.look_ahead + self.resampling + self.buffering
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """The parts and the total by name."""
+        return {
+            "window": self.window,
+            "look_ahead": self.look_ahead,
+            "resampling": self.resampling,
+            "buffering": self.buffering,
+            "total": self.total,
+        }
+
+    @property
+    def milliseconds(self) -> dict[str, float]:
+        """The parts and the total by name."""
+        return {name: 1000 * count / self.sample_rate for name, count in self.samples.items()}
+
+
+class Channel:
+    """What surrounds the computing of one stream: resampling, cutting into blocks, alignment.
+
+    ``take`` and ``take_rest`` turn input into whole blocks for a session; ``give`` and ``give_rest`` turn
+    what the session made of them into output.
+
+    Attributes:
+        sample_rate: of input and output, in Hz.
+        latency: how late the output is.
+        ended: whether the input was ended by ``take_rest``.
+    """
+
+    def __init__(self, session: Framing, sample_rate: int | None = None) -> None:
+        """
+        Raises:
+            AudioError: a rate that is not a whole number from 1000 to 768000.
+        """
+        model_rate = session.front_end.sample_rate
+        self.sample_rate = model_rate if sample_rate is None else check_rate(sample_rate)
+        self._session_latency, self._block_length = session.latency, session.block_length
+        self._before = Resampler(self.sample_rate, model_rate)
+        self._after = Resampler(model_rate, self.sample_rate)
+        self.latency = self._account(session)
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to before the first sample."""
+        self._before.reset()
+        self._after.reset()
+        self._waiting = np.zeros((1, 0), np.float32)  # less than a block, at the model's rate
+        self._received = 0  # samples pushed
+        self._enhanced = -self._session_latency  # aligned samples at the model's rate
+        self.ended = False
+
+    def check(self, block: ArrayLike) -> Array:
+        """A block as (1, N) float32; nothing changes.
+
+        Raises:
+            AudioError: another shape or type, a sample that is NaN or infinite, or the input has ended.
+        """
+        if self.ended:
+            raise AudioError("this stream was flushed; call reset() before the next recording")
+        return check_samples(block, self._received)
+
+    def take(self, samples: Array) -> Array:
+        """(1, N) of ``check`` -> (1, K x block_length) at the model's rate, K of 0 or more."""
+        self._received += samples.shape[1]
+        samples = np.concatenate([self._waiting, self._before.push(samples)], axis=1)
+        whole = samples.shape[1] // self._block_length * self._block_length
+        self._waiting = samples[:, whole:].copy()
+        return samples[:, :whole]
+
+    def give(self, enhanced: Array) -> Array:
+        """(1, K x block_length) of the session -> (M,) output that it completes."""
+        return self._after.push(self._aligned(enhanced))[0]
+
+    def take_rest(self) -> Array:
+        """End the input: (1, K x block_length) with all that is left and zeros behind it."""
+        self.ended = True
+        samples = np.concatenate([self._waiting, self._before.flush()], axis=1)
+        self._length = self._before.output_length(self._received)
+        blocks = -((self._enhanced - self._length) // self._block_length)
+        return np.pad(samples, ((0, 0), (0, blocks * self._block_length - samples.shape[1])))
+
+    def give_rest(self, enhanced: Array) -> Array:
+        """(1, K x block_length) of the session -> (M,), the end of the output."""
+        missing = self._length - max(0, self._enhanced)
+        output = self._after.push(self._aligned(enhanced)[:, :missing])
+        return np.concatenate([output, self._after.flush(self._received)], axis=1)[0]
+
+    def _aligned(self, enhanced: Array) -> Array:
+        """Without what lies before the first sample."""
+        late = max(0, -self._enhanced)
+        self._enhanced += enhanced.shape[1]
+        return enhanced[:, late:]
+
+    def _account(self, session: Framing) -> Latency:
+        """The exact delay, from the one output sample a block that waits longest."""
+        source, model = self.sample_rate, session.front_end.sample_rate
+        common = math.gcd(source, model)
+        up, down = source // common, model // common
+        delay = session.latency + self._after.latency
+        # Blocks after which the positions of blocks and samples repeat, beginning where output exists.
+        length = self._block_length
+        blocks = np.arange(down // math.gcd(length, down)) + -(-delay // length)
+        first = -(-(blocks * length - delay) * up // down)  # the first output that needs this block
+        last = ((blocks + 1) * length - 1) * up // down + self._before.latency  # the input it waits for
+        total = int((last - first).max())
+
+        def at_source(samples: int) -> int:
+            return round(samples * up / down)
+
+        window = at_source(session.front_end.delay)
+        look_ahead = at_source(session.latency - session.front_end.delay)
+        buffering = at_source(length - 1)
+        return Latency(source, window, look_ahead, total - window - look_ahead - buffering, buffering)
+
+
+class Stream:
+    """One channel of noisy audio in, the same channel enhanced out.
+
+    The outputs of all pushes and of the flush, joined, are as long as the input and aligned with it to
+    the sample, however the input was cut. Streams may share a session: each has its own state.
+
+    Attributes:
+        session: what enhances.
+        sample_rate: of input and output, in Hz.
+        latency: how late the output is.
+    """
+
+    def __init__(self, session: Session, sample_rate: int | None = None) -> None:
+        """Begin a stream; without ``sample_rate`` at the model's own.
+
+        Raises:
+            AudioError: a rate that is not a whole number from 1000 to 768000.
+        """
+        self.session = session
+        self._channel = Channel(session, sample_rate)
+        self.sample_rate, self.latency = self._channel.sample_rate, self._channel.latency
+        self._state = session.initial_state()
+
+    def reset(self) -> None:
+        """Go back to before the first sample, as a fresh stream."""
+        self._channel.reset()
+        self._state = self.session.initial_state()
+
+    def push(self, block: ArrayLike) -> Array:
+        """Take the next samples and give all output that they complete.
+
+        Args:
+            block: (N,) float32 or float64 in [-1, 1]; N of 0 or more.
+
+        Returns:
+            (M,) float32, M of 0 or more.
+
+        Raises:
+            AudioError: another shape or type, a sample that is NaN or infinite (the stream is as it was
+                before the call, and can go on), or a push after ``flush`` without ``reset``.
+        """
+        return self._channel.give(self._run(self._channel.take(self._channel.check(block))))
+
+    def flush(self) -> Array:
+        """End the stream: give the rest of its output. ``reset`` begins another recording.
+
+        Returns:
+            (M,) float32; nothing when called again.
+        """
+        if self._channel.ended:
+            return np.zeros(0, np.float32)
+        return self._channel.give_rest(self._run(self._channel.take_rest()))
+
+    def _run(self, blocks: Array) -> Array:
+        """(1, K x block_length) through the session, not too much at once."""
+        outputs = [np.zeros((1, 0), np.float32)]
+        step = max(1, SAMPLES_AT_ONCE // self.session.block_length) * self.session.block_length
+        for start in range(0, blocks.shape[1], step):
+            part = np.ascontiguousarray(blocks[:, start : start + step])
+            output, self._state = self.session.run(part, self._state)
+            outputs.append(output)
+        return np.concatenate(outputs, axis=1)

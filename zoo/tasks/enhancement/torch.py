@@ -1,0 +1,63 @@
+"""A session over the streaming form in torch, or over what takes its place for whole recordings."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zoo.errors import ArtifactError
+from zoo.networks.streaming import StreamingModule
+from zoo.streaming.conversion import to_deployment
+from zoo.streaming.waveform import WaveformModel
+from zoo.tasks.enhancement.session import State
+
+Array = NDArray[np.float32]
+
+
+class TorchSession:
+    """Hops through the streaming form; whole recordings through a model that has none.
+
+    Args:
+        model: a network in training form, or a deployment form of either kind.
+        hops: frames of a call.
+    """
+
+    backend = "torch"
+    batched = False
+
+    def __init__(self, model: StreamingModule, *, hops: int = 1) -> None:
+        if model.form == "training":
+            model = to_deployment(model, "wav2wav")
+        self._model = WaveformModel(model) if model.form == "spec2spec" else model
+        self.name, self.streaming = model.spec.name, model.spec.streaming
+        self.front_end = model.spec.front_end
+        self.latency = model.spec.latency
+        self.block_length = hops * self.front_end.hop_length
+
+    def initial_state(self) -> State:
+        if not self.streaming:
+            raise ArtifactError(f"{self.name} reads the whole recording and has no stream")
+        return self._model.initial_state()
+
+    @torch.inference_mode()
+    def run(self, hops: Array, state: State) -> tuple[Array, State]:
+        """(1, K x block_length) -> (1, K x block_length); see ``Session``."""
+        enhanced, after = [], dict(state)
+        for block in torch.from_numpy(np.ascontiguousarray(hops)).split(self.block_length, dim=1):
+            wave, after = self._model(block, after)
+            enhanced.append(wave)
+        return torch.cat(enhanced, dim=1).numpy(), after
+
+    def whole(self, waveform: Array) -> Array:
+        """(1, N) -> (1, N), aligned."""
+        length = waveform.shape[1]
+        if self.streaming:
+            padding = -(length + self.latency) % self.block_length + self.latency
+            enhanced, _ = self.run(np.pad(waveform, ((0, 0), (0, padding))), self.initial_state())
+        else:
+            padding = self.front_end.padding(length, self.latency)
+            padded = np.pad(waveform, ((0, 0), (0, padding)))
+            with torch.inference_mode():
+                enhanced = self._model(torch.from_numpy(padded))[0].numpy()
+        return enhanced[:, self.latency : self.latency + length]

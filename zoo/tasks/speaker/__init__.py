@@ -1,0 +1,1 @@
+"""Speaker embeddings: sessions, scoring, and the class that users call."""

@@ -1,0 +1,388 @@
+"""The shortest way from recordings to embeddings of their speakers, whatever the model is stored as."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zoo.errors import ArtifactError, AudioError, CheckpointError, UnknownModelError
+from zoo.extras import extra
+from zoo.registry import get_spec, list_models
+from zoo.signal.audio import AudioReader
+from zoo.signal.resample import Resampler, check_rate, resample
+from zoo.signal.samples import check_samples, rows_of
+from zoo.spec import SpeakerSpec
+from zoo.tasks.speaker.graph import open_speaker_session
+from zoo.tasks.speaker.session import SpeakerSession
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Array = NDArray[np.float32]
+Source = Union[str, "os.PathLike[str]", SpeakerSession, "nn.Module"]
+
+WINDOW = 60.0  # seconds; longer recordings are cut
+BATCH = 16  # recordings of a call
+FRAMES_AT_ONCE = 6000  # of a call of several recordings, padding included
+_SECONDS_AT_ONCE = 600  # of files that are read before they are grouped
+
+
+@dataclass(frozen=True)
+class FileEmbedding:
+    """What became of a file.
+
+    Attributes:
+        source: its path.
+        embedding: (E,) float32; None if it failed.
+        seconds: of audio.
+        error: why it failed.
+    """
+
+    source: str
+    embedding: Array | None
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How alike two speakers are.
+
+    Attributes:
+        similarity: cosine of the embeddings, -1 to 1.
+        threshold: from which on they count as the same speaker.
+        same: whether they do.
+    """
+
+    similarity: float
+    threshold: float
+    same: bool
+
+
+class Embedder:
+    """Embeds recordings of speakers, and compares them.
+
+    A recording longer than ``window`` is cut into pieces of one length that are no longer; its embedding is
+    the mean of theirs.
+
+    Attributes:
+        session: what computes.
+        name: the model or file.
+        sample_rate: the model's own, in Hz; other rates are converted to it.
+        embedding: elements of an embedding.
+        backend: ``onnxruntime``, ``torch``, ...
+        mean_subtracted: whether the mean of a cohort is subtracted from the embeddings: by the graph, or
+            because it was given here.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        weights: str | os.PathLike[str] | None = None,
+        *,
+        mean: ArrayLike | str | os.PathLike[str] | None = None,
+        window: float = WINDOW,
+        batch: int = BATCH,
+        threads: int = 1,
+    ) -> None:
+        """
+        Args:
+            source: the path of an artifact (``.onnx``); or a public training folder; or the name of a
+                registered model; or a speaker network; or a session.
+            weights: checkpoint path, for a model's name.
+            mean: (E,) of a cohort's embeddings, subtracted from every embedding; or a ``.npy`` file with it.
+            window: seconds of the longest piece that is embedded at once.
+            batch: recordings that are embedded at once.
+            threads: of ONNX Runtime; PyTorch keeps its own setting.
+
+        Raises:
+            ArtifactError: an artifact that cannot be read, or a mean that would be subtracted twice.
+            UnknownModelError: no such model, or one for another task.
+            CheckpointError: no weights, or weights that do not fit.
+            MissingExtraError: PyTorch is needed and not installed.
+            ValueError: a window or a batch that is too small.
+        """
+        self.session = _open(source, weights, threads)
+        self.name, self.backend = self.session.name, self.session.backend
+        self.sample_rate = self.session.front_end.sample_rate
+        self.embedding = self.session.embedding
+        self._mean = _mean(mean, self.session)
+        self.mean_subtracted = self.session.mean_subtracted or self._mean is not None
+        least = self.session.front_end.samples(self.session.least_frames)
+        if not window * self.sample_rate >= 2 * least:
+            raise ValueError(
+                f"a window of {window:g} s is too short for {self.name}; at least "
+                f"{2 * least / self.sample_rate:g} s are needed"
+            )
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, not {batch}")
+        self._window, self._batch = round(window * self.sample_rate), batch
+
+    def __call__(
+        self, waveform: ArrayLike, sample_rate: int | None = None, *, mix_down: bool = False
+    ) -> Array:
+        """Embed a recording.
+
+        Args:
+            waveform: (N,) or (channels, N), float32 or float64 in [-1, 1].
+            sample_rate: of the waveform in Hz; default the model's.
+            mix_down: take the mean of the channels in place of the first.
+
+        Returns:
+            (E,) float32, not normalised.
+
+        Raises:
+            AudioError: another shape or type, an impossible rate, NaN or infinite samples, or too short.
+        """
+        return self.embed([waveform], sample_rate, mix_down=mix_down)[0]
+
+    def embed(
+        self, waveforms: Sequence[ArrayLike], sample_rate: int | None = None, *, mix_down: bool = False
+    ) -> Array:
+        """Embed recordings of any lengths, several at a time.
+
+        Recordings of a call share a batch where their lengths allow it: any, if the model masks the padding
+        (PyTorch, and graphs of the form ``wav``), else those with the same number of frames.
+
+        Args:
+            waveforms: each as in ``__call__``.
+            sample_rate: of all of them.
+            mix_down: as in ``__call__``.
+
+        Returns:
+            (recordings, E) float32, in the order given.
+
+        Raises:
+            AudioError: as ``__call__``; names the recording by its place.
+        """
+        rows = []
+        for index, waveform in enumerate(waveforms):
+            try:
+                rows.append(self._prepare(waveform, sample_rate, mix_down))
+            except AudioError as error:
+                if len(waveforms) == 1:
+                    raise
+                raise AudioError(f"recording {index}: {error}") from error
+        return self._embed(rows)
+
+    def files(
+        self, sources: Iterable[str | os.PathLike[str]], *, mix_down: bool = False
+    ) -> Iterator[FileEmbedding]:
+        """Embed audio files; one that cannot be embedded does not keep the others from it.
+
+        Args:
+            sources: paths, of any format, rate and number of channels.
+            mix_down: as in ``__call__``.
+
+        Yields:
+            a result for each file, in the order given.
+        """
+        pending: list[FileEmbedding | Array] = []
+        paths: list[str] = []
+        samples = 0
+        for source in sources:
+            paths.append(os.fspath(source))
+            try:
+                row = self._read(paths[-1], mix_down)
+                pending.append(row)
+                samples += len(row)
+            except AudioError as error:
+                pending.append(FileEmbedding(paths[-1], None, error=str(error)))
+            if samples > _SECONDS_AT_ONCE * self.sample_rate:
+                yield from self._results(paths, pending)
+                paths, pending, samples = [], [], 0
+        yield from self._results(paths, pending)
+
+    def compare(self, a: ArrayLike, b: ArrayLike, threshold: float) -> Comparison:
+        """Whether two embeddings are of the same speaker.
+
+        Args:
+            a, b: (E,) embeddings.
+            threshold: similarity from which on they are. It depends on model, mean and recordings:
+                ``scripts.score`` finds it on trials.
+        """
+        value = similarity(a, b)
+        return Comparison(value, threshold, value >= threshold)
+
+    def _results(self, paths: list[str], pending: list[Any]) -> Iterator[FileEmbedding]:
+        rows = [item for item in pending if not isinstance(item, FileEmbedding)]
+        embeddings = iter(self._embed(rows))
+        for path, item in zip(paths, pending, strict=True):
+            if isinstance(item, FileEmbedding):
+                yield item
+            else:
+                yield FileEmbedding(path, next(embeddings), len(item) / self.sample_rate)
+
+    def _read(self, path: str, mix_down: bool) -> Array:
+        """One channel of a file at the model's rate: (N,)"""
+        with AudioReader(path) as reader:
+            rate = reader.format.sample_rate
+            resampler, parts = Resampler(rate, self.sample_rate), []
+            for block in reader.blocks(10 * rate):
+                parts.append(resampler.push(_one_channel(block, mix_down)[None]))
+        row = np.concatenate([*parts, resampler.flush()], axis=1)[0]
+        self._check_length(row, path)
+        return row
+
+    def _prepare(self, waveform: ArrayLike, sample_rate: int | None, mix_down: bool) -> Array:
+        """One channel of a recording at the model's rate: (N,)"""
+        rows = rows_of(np.asarray(waveform))
+        rate = self.sample_rate if sample_rate is None else check_rate(sample_rate)
+        row = resample(check_samples(_one_channel(rows, mix_down))[0], rate, self.sample_rate)
+        self._check_length(row)
+        return row
+
+    def _check_length(self, row: Array, path: str = "") -> None:
+        front_end = self.session.front_end
+        shortage = front_end.shortage(front_end.frames(len(row)), self.session.least_frames)
+        if shortage:
+            raise AudioError(f"{path}{': ' if path else ''}too short for {self.name}: {shortage}")
+
+    def _embed(self, rows: Sequence[Array]) -> Array:
+        """Embeddings of prepared recordings, (recordings, E)."""
+        pieces = [(index, piece) for index, row in enumerate(rows) for piece in self._pieces(row)]
+        sums = np.zeros((len(rows), self.embedding), np.float32)
+        counts = np.zeros(len(rows), np.int64)
+        made: dict[int, Array] = {}
+        for group in self._groups([len(piece) for _, piece in pieces]):
+            for place, embedding in zip(
+                group, self.session.run([pieces[place][1] for place in group]), strict=True
+            ):
+                made[place] = embedding
+        for place, (index, _) in enumerate(pieces):
+            sums[index] += made[place]
+            counts[index] += 1
+        embeddings = np.divide(sums, np.maximum(counts, 1)[:, None], dtype=np.float32)
+        return embeddings if self._mean is None else embeddings - self._mean
+
+    def _pieces(self, row: Array) -> list[Array]:
+        count = -(-len(row) // self._window)
+        cuts = [len(row) * index // count for index in range(count + 1)]
+        return [row[begin:end] for begin, end in pairwise(cuts)]
+
+    def _groups(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Places of recordings that are embedded together: the shortest first, of like lengths."""
+        front_end = self.session.front_end
+        group: list[int] = []
+        for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
+            frames = front_end.frames(lengths[place])
+            fits = len(group) < self._batch and (len(group) + 1) * frames <= FRAMES_AT_ONCE
+            if group and not self.session.mixed:
+                fits = fits and frames == front_end.frames(lengths[group[0]])
+            if group and not fits:
+                yield group
+                group = []
+            group.append(place)
+        if group:
+            yield group
+
+
+def similarity(a: ArrayLike, b: ArrayLike) -> float:
+    """Cosine of two embeddings (E,); 0 where one of them is zero.
+
+    Raises:
+        ValueError: other shapes, or values that are not finite.
+    """
+    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"two embeddings of one shape (E,) are expected, got {x.shape} and {y.shape}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("an embedding holds values that are not finite")
+    length = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return float(x @ y) / length if length else 0.0
+
+
+def _one_channel(channels: NDArray[Any], mix_down: bool) -> NDArray[Any]:
+    """(channels, n) -> (n,)"""
+    return channels.mean(0, dtype=channels.dtype) if mix_down and len(channels) > 1 else channels[0]
+
+
+def _mean(mean: ArrayLike | str | os.PathLike[str] | None, session: SpeakerSession) -> Array | None:
+    if mean is None:
+        return None
+    if session.mean_subtracted:
+        raise ArtifactError(
+            f"{session.name} subtracts the mean of a cohort already; leave the mean out, or it would be "
+            f"subtracted twice"
+        )
+    where = "the mean"
+    if isinstance(mean, (str, os.PathLike)):
+        where = os.fspath(mean)
+        mean = read_mean(where)
+    vector = np.asarray(mean, np.float32)
+    if vector.shape != (session.embedding,) or not np.isfinite(vector).all():
+        raise ArtifactError(
+            f"{where}: expected {session.embedding} finite values for {session.name}, got shape "
+            f"{vector.shape}"
+        )
+    return vector
+
+
+def read_mean(path: str | os.PathLike[str]) -> Array:
+    """The vector in a ``.npy`` file.
+
+    Raises:
+        ArtifactError: no such file, or no array in it.
+    """
+    try:
+        values = np.load(path, allow_pickle=False)
+        return np.asarray(values, np.float32)
+    except (OSError, ValueError, TypeError, EOFError) as error:
+        raise ArtifactError(f"{path}: expected a .npy file with a mean vector ({error})") from error
+
+
+def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) -> SpeakerSession:
+    """The session that the arguments of ``Embedder`` name."""
+    if not isinstance(source, (str, os.PathLike)):
+        if weights is not None:
+            raise CheckpointError("weights go with a model's name; a network or session has its own")
+        if hasattr(source, "run") and hasattr(source, "least_frames"):
+            return cast(SpeakerSession, source)
+        return _torch_session(source)
+    name = os.fspath(source)
+    if name.endswith(".onnx"):
+        if weights is not None:
+            raise ArtifactError(f"{name}: an artifact has its own weights; leave weights={weights!r} out")
+        return open_speaker_session(name, threads=threads)
+    if os.path.isdir(name) and name not in list_models():
+        if weights is not None:
+            raise CheckpointError(f"{name}: a training folder has its own weights; leave {weights!r} out")
+        return _torch_session(name)
+    if os.path.exists(name) and name not in list_models():
+        raise ArtifactError(
+            f"{name}: artifacts are .onnx files; for a checkpoint pass the model's name and weights={name!r}"
+        )
+    get_spec(name, SpeakerSpec)
+    if weights is None:
+        raise CheckpointError(
+            f"{name} needs weights: none come with the package. Pass as weights the path of a training "
+            f"folder or checkpoint, or an exported .onnx artifact in place of the name"
+        )
+    return _torch_session(name, weights)
+
+
+def _torch_session(source: Any, weights: str | os.PathLike[str] | None = None) -> SpeakerSession:
+    """A session in PyTorch, of a network, a training folder, or a model's name with weights."""
+    what = source if isinstance(source, str) else "a network"
+    with extra("torch", f"an embedder from {what}", "pass an exported .onnx artifact"):
+        from zoo.create import create_model, model_of
+        from zoo.networks.speaker import SpeakerNetwork
+        from zoo.tasks.speaker.torch import TorchSpeakerSession
+    model = source
+    if isinstance(source, str):
+        name = source if weights is not None else model_of(Path(source))
+        get_spec(name, SpeakerSpec)
+        model = create_model(name, source if weights is None else weights)
+    if not isinstance(model, SpeakerNetwork):
+        raise UnknownModelError(
+            f"an artifact's path, a training folder, a model's name, a speaker network or a session is "
+            f"expected, got {type(source).__name__}; see zoo.list_models('speaker')"
+        )
+    return TorchSpeakerSession(model)

@@ -1,0 +1,43 @@
+"""A session over a speaker network in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zoo.layers.filterbank import SpeakerFeatures
+from zoo.networks.speaker import SpeakerNetwork
+from zoo.streaming.conversion import fold
+from zoo.tasks.speaker.session import check_lengths, padded
+
+Array = NDArray[np.float32]
+
+
+class TorchSpeakerSession:
+    """Waveforms of any lengths to embeddings.
+
+    Args:
+        model: a network in training or deployment form.
+    """
+
+    backend = "torch"
+    mixed = True
+    mean_subtracted = False
+
+    def __init__(self, model: SpeakerNetwork) -> None:
+        self._model = model if model.converted_from else fold(model)
+        self.name, self.front_end = model.spec.name, model.spec.front_end
+        self.embedding, self.least_frames = model.spec.embedding, model.spec.least_frames
+        self._features = SpeakerFeatures(model.spec.front_end)
+
+    @torch.inference_mode()
+    def run(self, waveforms: Sequence[Array]) -> Array:
+        """See ``SpeakerSession``."""
+        check_lengths(self, waveforms)
+        batch, lengths = padded(waveforms)
+        feats, mask = self._features(torch.from_numpy(batch), torch.from_numpy(lengths))
+        embeddings = self._model.embed(feats, mask if len(set(lengths.tolist())) > 1 else None)
+        return np.asarray(embeddings.numpy())

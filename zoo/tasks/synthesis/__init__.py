@@ -1,0 +1,1 @@
+"""Text to speech: sessions, and the class that users call."""

@@ -1,0 +1,326 @@
+"""The shortest way from text to speech, whatever the model is stored as."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Union, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.builtin import packaged_artifact
+from zoo.errors import ArtifactError, CheckpointError, TextError, UnknownModelError
+from zoo.extras import extra
+from zoo.hub.weights import weights_advice
+from zoo.registry import get_spec
+from zoo.runtime.artifact import is_artifact
+from zoo.spec import SynthesisSpec
+from zoo.tasks.synthesis.engine_config import EngineConfig, read_engine_config
+from zoo.tasks.synthesis.graph import GraphSynthesis, find_files
+from zoo.tasks.synthesis.session import Frames, SynthesisSession, Utterance
+from zoo.text.dictionary import Dictionary, as_read
+from zoo.text.espeak import say_word
+from zoo.text.normalise import normalise
+from zoo.text.sentences import Piece, split
+from zoo.text.symbols import encode
+from zoo.vocoder import GriffinLim, Vocoder, open_vocoder
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Array = NDArray[np.float32]
+PathLike = Union[str, "os.PathLike[str]"]
+
+DEFAULT_MODEL = "fastspeech_small"
+LEAST_ALPHA, MOST_ALPHA = 0.1, 10.0
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What was made of a text.
+
+    Attributes:
+        waveform: (N,) float32.
+        sample_rate: in Hz.
+        mel: (F, mels) log-mel frames of all pieces, without the pauses between them.
+        pieces: what was spoken at once, in words, with the seconds of silence behind each.
+        durations: predicted frames of each token, for each piece.
+        unknown: characters of the text that cannot be spoken and were left out.
+        letters: words that a dictionary, if there was one, does not hold, and that were read by their
+            letters.
+    """
+
+    waveform: Array
+    sample_rate: int
+    mel: Array
+    pieces: tuple[Piece, ...]
+    durations: tuple[Array, ...]
+    unknown: tuple[str, ...]
+    letters: tuple[str, ...] = ()
+
+
+class Synthesizer:
+    """Speaks text.
+
+    Attributes:
+        session: what computes the frames.
+        vocoder: what makes them audible.
+        name: the model or file.
+        sample_rate: of the speech, in Hz.
+        backend: ``onnxruntime``, ``tensorrt``, ``tensorrt_rtx`` or ``torch``.
+    """
+
+    def __init__(
+        self,
+        source: PathLike | Sequence[PathLike] | SynthesisSession | nn.Module = DEFAULT_MODEL,
+        weights: PathLike | None = None,
+        *,
+        vocoder: PathLike | Vocoder | None = None,
+        dictionary: PathLike | None = None,
+        g2p: Literal["espeak"] | Callable[[str], str | None] | None = None,
+        threads: int = 1,
+    ) -> None:
+        """
+        Args:
+            source: an exported graph (``.onnx``) or an engine of one (``.engine``, ``.trt``), several of one
+                kind, or the folder that holds them, whose engines run if it has some; a configuration file
+                (``.yaml``) that names engines, which run if they are there and ``use_trt`` is not false, else
+                the graphs beside them; or the name of a registered model, or a network, which then run in
+                PyTorch; or a session.
+            weights: tag or checkpoint path, for a model's name; by default those that come with the package,
+                which run in ONNX Runtime.
+            vocoder: ``griffin-lim``, the path of a vocoder's ONNX file, or what ``zoo.vocoder.Vocoder``
+                tells. By default the ONNX file that a configuration file names as its vocoder, else
+                Griffin-Lim, with a warning if the file names an engine of a vocoder.
+            dictionary: a pronouncing dictionary in the format of CMU's: words that it holds are spoken by
+                their phonemes, for a network that learned those. If None, words stay in letters, or
+                become phonemes by the package's own dictionary if the network reads nothing else.
+            g2p: what gives phonemes of words that the dictionary lacks: ``espeak``, for the rules of eSpeak
+                NG, or a function from a word in lower case to its ARPAbet, or None.
+            threads: of ONNX Runtime; PyTorch keeps its own setting.
+
+        Raises:
+            TextError: a dictionary that cannot be read, or rules of another name.
+            ArtifactError: a file that cannot be read or is for something else, files that do not go
+                together, or an engine that may not run here.
+            UnknownModelError: no such model, or one for another task.
+            CheckpointError: no weights for a model's name, or some that do not fit.
+            MissingExtraError: PyTorch, TensorRT or eSpeak NG is needed and not installed.
+        """
+        config = _config(source)
+        self.session = _open(source if config is None else config.files(), weights, threads)
+        self.name, self.backend = self.session.name, self.session.backend
+        self.sample_rate = self.session.front_end.sample_rate
+        self._dictionary = None if dictionary is None else Dictionary(dictionary)
+        self._rules = _rules(g2p)
+        if config is not None:
+            _check_sizes(config, self.session)
+        if vocoder is None:
+            vocoder = _vocoder_of(config)
+        if isinstance(vocoder, (str, os.PathLike)):
+            vocoder = open_vocoder(vocoder, self.session.front_end, threads=threads)
+        self.vocoder = vocoder
+
+    def __call__(
+        self, text: str, *, alpha: float = 1.0, progress: Callable[[float], object] | None = None
+    ) -> Speech:
+        """Speak a text.
+
+        It is written out in words, cut into sentences, and those into parts where they are too long for the
+        model; each goes through the smallest size that holds it, those of one size together.
+
+        Args:
+            text: English; ARPAbet in braces.
+            alpha: how slowly: 1.2 takes 1.2 times as long.
+            progress: called with the part that is done, up to 1, as each piece becomes audible.
+
+        Raises:
+            TextError: nothing in it can be spoken, or braces hold no ARPAbet.
+            ValueError: an alpha that is not from 0.1 to 10.
+        """
+        if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
+            raise ValueError(f"alpha {alpha!r}: expected from {LEAST_ALPHA:g} to {MOST_ALPHA:g}")
+        said = normalise(text)
+        encode(said)  # what is wrong in braces is told of the text as it was given
+        said, letters = as_read(said, self.session.symbols, self._dictionary, self._rules)
+        unknown = encode(said, self.session.symbols).unknown
+        most = self.session.buckets[-1][0]
+        pieces = [piece for piece in split(said, self._tokens, most) if self._tokens(piece.text)]
+        if not pieces:
+            left = f"; it has no symbols for {' '.join(unknown)}" if unknown else ""
+            raise TextError(f"{text!r}: nothing in it can be spoken{left}")
+        spoken = self._speak(pieces, alpha)
+        waves = []
+        for done, (piece, frames) in enumerate(spoken, 1):
+            waves += [self.vocoder(frames.mel), np.zeros(round(piece.pause * self.sample_rate), np.float32)]
+            if progress is not None:
+                progress(done / len(spoken))
+        return Speech(
+            waveform=np.concatenate(waves),
+            sample_rate=self.sample_rate,
+            mel=np.concatenate([frames.mel for _, frames in spoken]),
+            pieces=tuple(piece for piece, _ in spoken),
+            durations=tuple(frames.durations for _, frames in spoken),
+            unknown=unknown,
+            letters=letters,
+        )
+
+    def frames(self, utterances: Sequence[Utterance]) -> list[Frames]:
+        """Log-mel frames of token ids, each by the smallest size that holds its tokens and its frames.
+
+        Raises:
+            TextError: an utterance without tokens, with ids that are not in the table, with more or fewer
+                forced durations than tokens, with an alpha or durations that are no numbers, or longer than
+                the largest size.
+        """
+        for index, utterance in enumerate(utterances):
+            self._check(index, utterance)
+        fitting = self._fitting(utterances)
+        for index, found in enumerate(fitting):
+            if found is None:
+                tokens, frames = self.session.buckets[-1]
+                raise TextError(
+                    f"utterance {index}: its {len(utterances[index].ids)} tokens do not fit {self.name}, "
+                    f"which takes {tokens} tokens to {frames} frames; split it, or take a smaller alpha"
+                )
+        return [found for found in fitting if found is not None]
+
+    def _fitting(self, utterances: Sequence[Utterance]) -> list[Frames | None]:
+        """Frames by the smallest size that holds them, None where none does; those of one size at once."""
+        found: list[Frames | None] = [None] * len(utterances)
+        for bucket, (tokens, frames) in enumerate(self.session.buckets):
+            waiting = [i for i, u in enumerate(utterances) if found[i] is None and len(u.ids) <= tokens]
+            results = self.session.run([utterances[i] for i in waiting], bucket) if waiting else []
+            for i, result in zip(waiting, results, strict=True):
+                if result.wanted <= frames:
+                    found[i] = result
+        return found
+
+    def _speak(self, pieces: list[Piece], alpha: float) -> list[tuple[Piece, Frames]]:
+        """Pieces with their frames; what has too many frames for the largest size is cut in two."""
+        spoken: list[tuple[Piece, Frames]] = []
+        texts = [Utterance(encode(piece.text, self.session.symbols).ids, alpha) for piece in pieces]
+        for piece, text, frames in zip(pieces, texts, self._fitting(texts), strict=True):
+            if frames is not None:
+                spoken.append((piece, frames))
+            elif len(text.ids) < 2:
+                raise TextError(
+                    f"{piece.text!r}: too long for {self.name}; take a smaller alpha than {alpha:g}"
+                )
+            else:
+                *parts, last = split(piece.text, self._tokens, (len(text.ids) + 1) // 2)
+                spoken += self._speak([*parts, replace(last, pause=piece.pause)], alpha)
+        return spoken
+
+    def _tokens(self, text: str) -> int:
+        return len(encode(text, self.session.symbols).ids)
+
+    def _check(self, index: int, utterance: Utterance) -> None:
+        """Refuse what a graph would answer with an error of its own, or with nonsense."""
+        ids, known = utterance.ids, len(self.session.symbols)
+        if not ids or min(ids) < 0 or max(ids) >= known:
+            raise TextError(f"utterance {index}: expected token ids from 0 to {known - 1}, got {list(ids)}")
+        if utterance.forced and len(utterance.forced) != len(ids):
+            raise TextError(
+                f"utterance {index}: {len(utterance.forced)} forced durations for {len(ids)} tokens; "
+                f"expected is one a token, negative where the predicted one is wanted"
+            )
+        if not np.isfinite([utterance.alpha, *utterance.forced]).all() or utterance.alpha <= 0:
+            raise TextError(
+                f"utterance {index}: its alpha and durations must be finite numbers, and alpha above 0"
+            )
+
+
+def _config(source: Any) -> EngineConfig | None:
+    """The configuration file that a source names, if it does."""
+    named = isinstance(source, (str, os.PathLike)) and Path(source).suffix in (".yaml", ".yml")
+    return read_engine_config(source) if named else None
+
+
+def _check_sizes(config: EngineConfig, session: SynthesisSession) -> None:
+    if session.buckets != config.buckets:
+        raise ArtifactError(
+            f"{config.source}: it asks for the sizes {config.buckets}, and its graphs are of "
+            f"{session.buckets}; scripts.export_synthesis --config {config.source} --force writes them"
+        )
+
+
+def _vocoder_of(config: EngineConfig | None) -> str:
+    """What makes frames audible where the caller does not say."""
+    named = "" if config is None else config.vocoder
+    if named.endswith(".onnx"):
+        return named
+    if config is not None and named:
+        warnings.warn(
+            f"{config.source}: the vocoder {named} is not used, since a vocoder is run from an ONNX file "
+            f"only; speech is made by {GriffinLim.name}",
+            stacklevel=3,
+        )
+    return GriffinLim.name
+
+
+def _rules(g2p: str | Callable[[str], str | None] | None) -> Callable[[str], str | None] | None:
+    """The function that an argument names; that it runs is seen before anything is spoken."""
+    if g2p is None or callable(g2p):
+        return g2p
+    if g2p != "espeak":
+        raise TextError(f"g2p {g2p!r}: expected 'espeak', or a function from a word to its ARPAbet")
+    say_word("hello")
+    return say_word
+
+
+def _open(source: Any, weights: PathLike | None, threads: int) -> SynthesisSession:
+    """The session that the arguments of ``Synthesizer`` name."""
+    if isinstance(source, (str, os.PathLike)):
+        path, name = Path(source), os.fspath(source)
+        if path.is_dir():
+            source = find_files(path)
+        elif is_artifact(path):
+            source = [path]
+        else:
+            return _named_session(name, weights, threads)
+    if isinstance(source, Sequence):
+        if weights is not None:
+            raise ArtifactError(
+                f"graphs and engines have their own weights; leave weights={os.fspath(weights)!r} out"
+            )
+        return GraphSynthesis(source, threads=threads)
+    if weights is not None:
+        raise CheckpointError("weights go with a model's name; a network or session has its own")
+    if hasattr(source, "run") and hasattr(source, "buckets"):
+        return cast(SynthesisSession, source)
+    return _torch_session(source)
+
+
+def _named_session(name: str, weights: PathLike | None, threads: int) -> SynthesisSession:
+    """A session of a registered model: its packaged graph, or PyTorch with other weights."""
+    spec = get_spec(name, SynthesisSpec)
+    artifact = packaged_artifact(spec, None if weights is None else os.fspath(weights))
+    if artifact is not None:
+        return GraphSynthesis([artifact], threads=threads)
+    if weights is None:
+        raise CheckpointError(
+            f"{name} needs weights: none come with the package. {weights_advice(spec)}, or exported .onnx "
+            f"graphs in place of the name"
+        )
+    return _torch_session(name, weights)
+
+
+def _torch_session(source: Any, weights: PathLike | None = None) -> SynthesisSession:
+    """A session in PyTorch, of a network or of a model's name with weights."""
+    what = source if isinstance(source, str) else "a network"
+    with extra("torch", f"a synthesizer from {what}", "pass exported .onnx graphs"):
+        from zoo.create import create_model
+        from zoo.models.fastspeech.model import FastSpeech
+        from zoo.tasks.synthesis.torch import TorchSynthesis
+    model = create_model(source, weights) if isinstance(source, str) else source
+    if not isinstance(model, FastSpeech):
+        raise UnknownModelError(
+            f"exported graphs, a model's name, a network or a session for synthesis is expected, got "
+            f"{type(source).__name__}; see zoo.list_models('synthesis')"
+        )
+    return TorchSynthesis(model)

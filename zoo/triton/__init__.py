@@ -1,0 +1,1 @@
+"""Clients of models on a Triton Inference Server."""

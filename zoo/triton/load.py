@@ -1,0 +1,159 @@
+"""Load on a server: how fast it answers so many clients at once, and whether every answer is right."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import AudioError, ServerError
+from zoo.triton.connection import Connection
+from zoo.triton.enhancement import RemoteEnhancer
+
+Array = NDArray[np.float32]
+Answers = Callable[[], AsyncGenerator[bool, None]]  # an endless client: whether each answer is right
+
+TOLERANCE = 1e-4  # of the largest value: answers may be computed in batches of other sizes
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a server did with some clients at once.
+
+    Attributes:
+        concurrency: clients, each of which waits for its answer before it asks again.
+        requests: asked.
+        failed: without an answer.
+        wrong: answered with other values than when nothing else was asked.
+        seconds: that all took.
+        latency: seconds of an answer: median, 95th and 99th percentile.
+        error: the first one.
+    """
+
+    concurrency: int
+    requests: int
+    failed: int
+    wrong: int
+    seconds: float
+    latency: tuple[float, float, float]
+    error: str = ""
+
+    @property
+    def throughput(self) -> float:
+        """Answers a second."""
+        return (self.requests - self.failed) / self.seconds
+
+    def __str__(self) -> str:
+        median, p95, p99 = (f"{1e3 * value:8.1f}" for value in self.latency)
+        return (
+            f"{self.concurrency:11} {self.requests:8} {self.failed:6} {self.wrong:5} {self.throughput:10.1f} "
+            f"{median} {p95} {p99}"
+        )
+
+
+HEADER = "concurrency requests failed wrong  answers/s  median ms   95%      99%"
+
+
+async def measure(answers: Answers, requests: int, concurrency: int) -> LoadReport:
+    """Let so many clients ask until all requests are spent.
+
+    Raises:
+        ValueError: numbers below 1.
+    """
+    if requests < 1 or concurrency < 1:
+        raise ValueError(f"requests ({requests}) and concurrency ({concurrency}) must be at least 1")
+    left, wrong, latencies, errors = requests, 0, [], []
+
+    async def client() -> None:
+        nonlocal left, wrong
+        asked = answers()
+        while left > 0:
+            left -= 1
+            started = time.perf_counter()
+            try:
+                right = await anext(asked)
+            except ServerError as error:
+                errors.append(str(error))
+                asked = answers()
+                continue
+            latencies.append(time.perf_counter() - started)
+            wrong += not right
+        await asked.aclose()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(concurrency)))
+    seconds = time.perf_counter() - started
+    median, p95, p99 = np.percentile(latencies, [50, 95, 99]).tolist() if latencies else [float("nan")] * 3
+    error = errors[0] if errors else ""
+    return LoadReport(concurrency, requests, len(errors), wrong, seconds, (median, p95, p99), error)
+
+
+async def enhancer_answers(enhancer: RemoteEnhancer, wave: Array) -> Answers:
+    """Clients that each stream a recording (N,) at the model's rate, a request a block, again and again.
+
+    Raises:
+        AudioError: it is shorter than two blocks.
+        ServerError: the server failed before there was any load.
+    """
+    block = enhancer.block_length
+    wave = wave[: len(wave) // block * block]
+    if len(wave) < 2 * block:
+        raise AudioError(f"the recording has no two blocks of {block} samples; pass a longer one")
+    async with enhancer.stream() as stream:
+        expected = np.concatenate([await stream.push(wave), await stream.flush()])
+    limit = TOLERANCE * float(np.abs(expected).max())
+
+    async def answers() -> AsyncGenerator[bool, None]:
+        while True:
+            async with enhancer.stream() as stream:
+                done = 0
+                for start in range(0, len(wave), block):
+                    output = await stream.push(wave[start : start + block])
+                    difference = np.abs(output - expected[done : done + len(output)])
+                    yield not bool((difference > limit).any())
+                    done += len(output)
+
+    return answers
+
+
+async def single_answers(
+    connection: Connection, model: str, inputs: Mapping[str, NDArray[Any]], output: str
+) -> Answers:
+    """Clients that ask the same, by itself, again and again.
+
+    Raises:
+        ServerError: the server failed before there was any load.
+    """
+    expected = await connection.infer(model, inputs, output)
+    limit = TOLERANCE * float(np.abs(expected).max())
+
+    async def answers() -> AsyncGenerator[bool, None]:
+        while True:
+            computed = await connection.infer(model, inputs, output)
+            yield computed.shape == expected.shape and bool((np.abs(computed - expected) <= limit).all())
+
+    return answers
+
+
+def perf_analyzer_input(requests: Sequence[Mapping[str, NDArray[Any]]], *, sequence: bool) -> str:
+    """What perf_analyzer reads with ``--input-data``.
+
+    Args:
+        requests: tensors of each by name, without the axis of the batch.
+        sequence: whether they belong together.
+    """
+    steps = []
+    for tensors in requests:
+        contents = {}
+        for name, value in tensors.items():
+            data = value.astype(value.dtype.newbyteorder("<")).tobytes()
+            contents[name] = {"b64": base64.b64encode(data).decode(), "shape": list(value.shape)}
+        steps.append(contents)
+    return json.dumps({"data": [steps] if sequence else steps})
