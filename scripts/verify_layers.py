@@ -19,9 +19,9 @@ from zoo.errors import SpeechZooError
 if TYPE_CHECKING:
     from converters.compare_layers import Layer
     from zoo.artifact.engine import Precision
-    from zoo.models.fastspeech.model import FastSpeech
     from zoo.networks.base import Network
     from zoo.networks.streaming import StreamingModule
+    from zoo.networks.synthesis import SynthesisNetwork
 
 EXAMPLES = """examples:
   python -m scripts.verify_layers --model gtcrn --weights dns3 --against onnx
@@ -126,12 +126,12 @@ def plot(layers: Sequence[Layer], path: Path, title: str) -> None:
 def _verify(arguments: argparse.Namespace) -> list[Layer]:
     from converters.compare_layers import worst_first
     from scripts.exporting import load_model
-    from zoo.models.fastspeech.model import FastSpeech
     from zoo.networks.streaming import StreamingModule
+    from zoo.networks.synthesis import SynthesisNetwork
 
     model = load_model(arguments)
     _check_options(arguments, model)
-    if isinstance(model, FastSpeech):
+    if isinstance(model, SynthesisNetwork):
         layers = _verify_synthesis(arguments, model)
     elif isinstance(model, StreamingModule):
         layers = _verify_enhancer(arguments, model)
@@ -139,7 +139,7 @@ def _verify(arguments: argparse.Namespace) -> list[Layer]:
         raise ValueError(
             f"{model.spec.name} is a model for {model.spec.task}; this verifies enhancers and text to speech"
         )
-    worst = arguments.sort == "worst" if arguments.sort else isinstance(model, FastSpeech)
+    worst = arguments.sort == "worst" if arguments.sort else isinstance(model, SynthesisNetwork)
     return worst_first(layers) if worst else layers
 
 
@@ -151,8 +151,8 @@ def _check_options(arguments: argparse.Namespace, model: Network) -> None:
             raise ValueError(f"--{option} is for {task}; {model.spec.name} is a model for {model.spec.task}")
 
 
-def _verify_synthesis(arguments: argparse.Namespace, model: FastSpeech) -> list[Layer]:
-    from converters.fastspeech_layers import verify_synthesis_layers
+def _verify_synthesis(arguments: argparse.Namespace, model: SynthesisNetwork) -> list[Layer]:
+    from converters.compare_synthesis_layers import verify_synthesis_layers
     from converters.subjects.synthesis import default_buckets
     from zoo.tasks.synthesis.session import Utterance
     from zoo.tasks.synthesis.synthesizer import LEAST_ALPHA, MOST_ALPHA

@@ -14,10 +14,10 @@ from zoo.artifact.manifest import Golden, GoldenEmbedding, GoldenSpeech, Synthes
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError
 from zoo.hub.index import KINDS
-from zoo.models.fastspeech.model import FastSpeech
 from zoo.networks.base import Network
 from zoo.networks.speaker import SpeakerNetwork
 from zoo.networks.streaming import StreamingModule
+from zoo.networks.synthesis import SynthesisNetwork
 from zoo.tasks.enhancement.torch import TorchSession
 from zoo.tasks.speaker.torch import TorchSpeakerSession
 from zoo.tasks.synthesis.golden import verify_synthesis
@@ -45,7 +45,7 @@ def verify_parameters(model: Network, golden: Path, form: str, path: str, where:
         )
     if isinstance(model, SpeakerNetwork):
         return _verify_embedding(model, read_golden(golden, GoldenEmbedding, where), where)
-    if isinstance(model, FastSpeech):
+    if isinstance(model, SynthesisNetwork):
         return _verify_speech(model, read_golden(golden, GoldenSpeech, where), form, where)
     raise ArtifactError(f"{path}: parameters of models for {model.spec.task} cannot be verified yet")
 
@@ -58,7 +58,7 @@ def _verify_embedding(model: SpeakerNetwork, golden: GoldenEmbedding, where: str
 
 
 @torch.inference_mode()
-def _verify_speech(model: FastSpeech, golden: GoldenSpeech, form: str, where: str) -> ParityReport:
+def _verify_speech(model: SynthesisNetwork, golden: GoldenSpeech, form: str, where: str) -> ParityReport:
     """By the text of a graph, padded to its size, since padding reaches into the last frames."""
     if not KINDS[model.spec.task].has(form):
         raise ArtifactError(f"{where}: the index does not say of which size it is; publish it again")

@@ -315,10 +315,10 @@ def _torch_session(source: Any, weights: PathLike | None = None) -> SynthesisSes
     what = source if isinstance(source, str) else "a network"
     with extra("torch", f"a synthesizer from {what}", "pass exported .onnx graphs"):
         from zoo.create import create_model
-        from zoo.models.fastspeech.model import FastSpeech
+        from zoo.networks.synthesis import SynthesisNetwork
         from zoo.tasks.synthesis.torch import TorchSynthesis
     model = create_model(source, weights) if isinstance(source, str) else source
-    if not isinstance(model, FastSpeech):
+    if not isinstance(model, SynthesisNetwork):
         raise UnknownModelError(
             f"exported graphs, a model's name, a network or a session for synthesis is expected, got "
             f"{type(source).__name__}; see zoo.list_models('synthesis')"

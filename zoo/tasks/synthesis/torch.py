@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from zoo.models.fastspeech.model import FastSpeech
+from zoo.networks.synthesis import SynthesisNetwork
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
 
 
@@ -19,7 +19,7 @@ class TorchSynthesis:
 
     backend = "torch"
 
-    def __init__(self, model: FastSpeech) -> None:
+    def __init__(self, model: SynthesisNetwork) -> None:
         if model.training:
             raise ValueError(f"this {model.spec.name} is in training mode; call model.eval() first")
         self._model, self.name = model, model.spec.name
