@@ -10,9 +10,9 @@ from typing import Any
 from scripts.training.metrics import HEADINGS
 from zoo.artifact.parity import ParityReport
 from zoo.builtin import TAG
-from zoo.cli.list import count, latency_ms
 from zoo.errors import AudioError
 from zoo.spec import EnhancementSpec, Weights
+from zoo.tasks.describe import count, latency_ms
 
 
 @dataclass(frozen=True)
