@@ -102,7 +102,7 @@ def test_the_hiding_hides() -> None:
 
 def test_importing_zoo_imports_little() -> None:
     code = (
-        "import zoo, zoo.tasks.enhancement.public_graph, zoo.tasks.verification, converters\n"
+        "import zoo, zoo.tasks.enhancement.task, zoo.tasks.open, zoo.tasks.describe, converters\n"
         "zoo.list_models(), zoo.get_spec('gtcrn'), zoo.Enhancer, zoo.verify\n"
         "print(*sorted({'torch', 'onnx', 'onnxscript', 'matplotlib', 'huggingface_hub', 'httpx2', 'yaml',"
         " 'safetensors'} & set(sys.modules)))"
@@ -122,8 +122,8 @@ NEEDS = [  # code, packages hidden, what the message must say
         "a synthesizer from fastspeech needs torch",
     ),
     (
-        "from pathlib import Path; from zoo import pulled; "
-        "pulled._prove_parameters(Path('model.safetensors'), None, Path('golden.json'), '')",
+        "from pathlib import Path; from zoo import download; "
+        "download._prove_parameters(Path('model.safetensors'), None, Path('golden.json'), '')",
         EXTRAS,
         "verifying it needs torch",
     ),

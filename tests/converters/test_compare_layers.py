@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-import converters.layers
+import converters.compare_layers
 from converters.compare_layers import Layer, verify_layers
 from converters.export import Layout, Traceable, traceable
 from scripts import verify_layers as script

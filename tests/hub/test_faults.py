@@ -20,7 +20,6 @@ from zoo.artifact.golden import pack, unpack
 from zoo.artifact.manifest import METADATA_KEY, Golden, Manifest
 from zoo.builtin import TAG, packaged_artifact
 from zoo.errors import ArtifactError, CheckpointError, HubError, ParityError, SpeechZooError
-from zoo.hub import client as hub
 from zoo.hub.index import GOLDEN, INDEX, Index
 from zoo.hub.weights import locate
 from zoo.registry import get_spec

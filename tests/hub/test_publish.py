@@ -214,11 +214,11 @@ def test_what_publish_needs(
 
 
 def test_no_right_to_write(server: Hub, cache: Path, copy: Path) -> None:
-    from zoo.hub import client as hub
+    from zoo.hub import client
 
     server.token = "another"
     with pytest.raises(HubError, match=r"someone/small: .*no right to it \(401\)"):
-        hub.upload(copy, [INDEX], REPO, "message")
+        client.upload(copy, [INDEX], REPO, "message")
     assert REPO not in server.repositories
 
 

@@ -33,14 +33,14 @@ class Task(ABC, Generic[Spec, Record]):
     Attributes:
         spec: class of its models' records.
         manifest: class of its graphs' records.
-        session: what computes for callers; a protocol that ``isinstance`` can check.
+        marks: attributes by which what computes for callers, a session, is known.
         noun: what a network of the task is made into, in errors: "an enhancer".
         artifact: what may stand in the place of a model, in errors.
     """
 
     spec: ClassVar[type[ModelSpec]]
     manifest: ClassVar[type[Manifest]]
-    session: ClassVar[type]
+    marks: ClassVar[tuple[str, ...]]
     noun: ClassVar[str]
     artifact: ClassVar[str]
 
@@ -48,6 +48,10 @@ class Task(ABC, Generic[Spec, Record]):
     def name(self) -> str:
         """The task's own, as in ``ModelSpec.task``."""
         return self.spec.task
+
+    def is_session(self, source: object) -> bool:
+        """Whether this is a session of the task."""
+        return all(hasattr(source, name) for name in self.marks)
 
     @abstractmethod
     def forms(self, spec: Spec) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-import converters.speaker
+import converters.subjects.speaker
 import zoo
 from converters import export_onnx, export_speaker
 from converters.targets.tracing import FORBIDDEN

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-import converters.precision
+import converters.tensorrt.precision
 from converters.tensorrt.precision import fragile, own_feeds, reduce_precision
 from zoo.artifact.engine import TOLERANCES
 from zoo.builtin import packaged_artifact

@@ -209,7 +209,7 @@ def test_a_wrong_graph_leaves_no_file(
     small_fastspeech: FastSpeech, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One weight of the exported graph is 0.1 % off: the export fails and says where."""
-    import converters.synthesis as exporter
+    import converters.subjects.synthesis as exporter
 
     def trace(*arguments: object) -> onnx.ModelProto:
         proto = original(*arguments)
@@ -499,7 +499,7 @@ class InPlaceOfEngine:
 
     calls: tuple[int, ...] = ()
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, register_plugins: object = None) -> None:
         self.path, self.record = path, read_engine_record(path)
         self._graph = OnnxGraph(path.with_suffix(".onnx"))
         self.backend: str = self.record.flavour
@@ -822,37 +822,39 @@ def test_graphs_beside_engines_are_exported(
     small_fastspeech: FastSpeech, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a model; nothing is built while a file is there that is something else."""
-    import converters.deployment as deployment
+    import converters.tensorrt.from_config as from_config
 
     built: list[tuple[Path, Path]] = []
-    monkeypatch.setattr(deployment, "build_engine", lambda graph, path, **_: built.append((graph, path)))
-    monkeypatch.setattr(deployment, "describe", lambda graph, **_: dataclasses.replace(RECORD, manifest=None))
+    monkeypatch.setattr(from_config, "build_engine", lambda graph, path, **_: built.append((graph, path)))
+    monkeypatch.setattr(
+        from_config, "describe", lambda graph, **_: dataclasses.replace(RECORD, manifest=None)
+    )
     engines = [tmp_path / "a.trt", tmp_path / "b.trt"]
     wanted = read_engine_config(write_configuration(tmp_path, engines))
     for path, graph in zip(files, wanted.graphs, strict=True):
         shutil.copy(path, graph)
-    deployment.build_deployment(wanted, model=small_fastspeech)
+    from_config.build_from_config(wanted, model=small_fastspeech)
     assert built == list(zip(wanted.graphs, engines, strict=True))
     shutil.copy(files[0], wanted.graphs[1])
     with pytest.raises(ArtifactError, match=r"b\.onnx: it is there, of other weights or another size"):
-        deployment.build_deployment(wanted, model=small_fastspeech)
+        from_config.build_from_config(wanted, model=small_fastspeech)
     exported: list[Path] = []
     monkeypatch.setattr(
         "converters.subjects.synthesis.export_synthesis", lambda model, path, **_: exported.append(path)
     )
-    deployment.build_deployment(wanted, model=small_fastspeech, force=True)
+    from_config.build_from_config(wanted, model=small_fastspeech, force=True)
     assert exported == [wanted.graphs[1]]  # the other one is the same
     shutil.copy(files[1], wanted.graphs[1])
     engine_of(files[1], engines[1], onnx_sha256="c" * 64)
     del built[:]
     with pytest.raises(ArtifactError, match=r"b\.trt: .*another engine: another graph; precision fp32, not"):
-        deployment.build_deployment(wanted, model=small_fastspeech)
+        from_config.build_from_config(wanted, model=small_fastspeech)
     assert not built
     forced = dataclasses.replace(wanted, force_build=True)
-    deployment.build_deployment(forced)
+    from_config.build_from_config(forced)
     assert len(built) == 2
     with pytest.raises(ValueError, match=r"a\.x: the name of an engine ends in \.engine"):
-        deployment.build_deployment(dataclasses.replace(wanted, paths=(tmp_path / "a.x", engines[1])))
+        from_config.build_from_config(dataclasses.replace(wanted, paths=(tmp_path / "a.x", engines[1])))
 
 
 @pytest.mark.parametrize(

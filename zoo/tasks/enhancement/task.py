@@ -32,7 +32,7 @@ class Enhancement(Task[EnhancementSpec, EnhancementManifest]):
 
     spec = EnhancementSpec
     manifest = EnhancementManifest
-    session = Session
+    marks = ("run", "whole", "block_length")
     noun = "an enhancer"
     artifact = "an exported .onnx artifact"
 

@@ -33,7 +33,7 @@ class Speaker(Task[SpeakerSpec, SpeakerManifest]):
 
     spec = SpeakerSpec
     manifest = SpeakerManifest
-    session = SpeakerSession
+    marks = ("run", "least_frames")
     noun = "an embedder"
     artifact = "an exported .onnx artifact"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,6 @@ class Frames:
     wanted: int
 
 
-@runtime_checkable
 class SynthesisSession(Protocol):
     """A loaded model from tokens to frames.
 

@@ -32,7 +32,7 @@ class Synthesis(Task[SynthesisSpec, SynthesisManifest]):
 
     spec = SynthesisSpec
     manifest = SynthesisManifest
-    session = SynthesisSession
+    marks = ("run", "buckets")
     noun = "a synthesizer"
     artifact = "exported .onnx graphs"
 
