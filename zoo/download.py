@@ -174,8 +174,8 @@ def _open(model: str, repo: str | None, revision: str | None, say: Say) -> _Sour
     elif client.offline():
         if not remembered.is_file():
             raise HubError(
-                f"{repo}@{revision}: it is not in the cache {client.cache_folder()}, and HF_HUB_OFFLINE forbids "
-                f"to fetch it"
+                f"{repo}@{revision}: it is not in the cache {client.cache_folder()}, and HF_HUB_OFFLINE "
+                f"forbids to fetch it"
             )
         found = client.Revision(remembered.read_text().strip(), "")
         say(f"{repo}: {revision} was {found.commit} when it was last asked for")

@@ -138,7 +138,7 @@ def test_failures_say_so(
     server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch, path: str, message: str, beginning: int
 ) -> None:
     """And leave nothing, or the beginning of the right file for the next attempt."""
-    monkeypatch.setattr(hub, "TIMEOUT", 0.3)
+    monkeypatch.setattr(client, "TIMEOUT", 0.3)
     with pytest.raises(CheckpointError, match=f"^weights {path.partition('.')[0]}: http://127.*{message}"):
         client.download(server.weights(path))
     assert set(server.asked) == {f"/{path}"}
