@@ -13,19 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 import zoo
 from scripts.training.metrics import HEADINGS, level_db, measure, si_sdr
 from scripts.training.pairs import Pair, folder_pairs, mixed_pairs
+from zoo.arrays import Array
 from zoo.errors import AudioError, SpeechZooError
 from zoo.files import write_atomically
 from zoo.signal.audio import AudioFormat, AudioWriter
 from zoo.signal.plot import check_picture, plot_spectrograms
 from zoo.tasks.enhancement.enhancer import Enhancer
-
-Array = NDArray[np.float32]
 
 EXAMPLES = """Every row is measured on the same recordings, in this order; the first row is the noisy input.
 

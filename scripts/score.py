@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import ArtifactError, MissingExtraError, SpeechZooError
 from zoo.tasks.speaker.embedder import read_mean
 from zoo.tasks.speaker.embeddings import Origin, read_embeddings
@@ -25,7 +26,6 @@ from zoo.tasks.speaker.scoring import (
     operating_points,
 )
 
-Array = NDArray[np.float32]
 Vector = NDArray[np.float64]
 
 LABELS = {"target": True, "1": True, "nontarget": False, "0": False}

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+
+from zoo.arrays import Array
 
 if TYPE_CHECKING:
     from zoo.models.fastspeech.model import FastSpeech
 
 pytest.register_assert_rewrite("tests.contract")
 
-Array = NDArray[np.float32]
 Speech = Callable[[int, float, float], Array]
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,12 +5,10 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import MissingExtraError
 from zoo.signal.resample import resample
-
-Array = NDArray[np.float32]
 
 RATE = 16000  # that PESQ, wide band, and DNSMOS are defined at
 HEADINGS = {

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import converters.layers
@@ -18,11 +17,11 @@ from converters.compare_layers import Layer, verify_layers
 from converters.export import Layout, Traceable, traceable
 from scripts import verify_layers as script
 from tests.converters.targets.test_torch_files import Masked
+from zoo.arrays import Array
 from zoo.runtime.nvidia import find_gpu
 from zoo.streaming.conversion import to_streaming
 from zoo.tasks.enhancement.spectrum import Transforms
 
-Array = NDArray[np.float32]
 CALLS = 12
 
 

@@ -18,6 +18,7 @@ from converters.triton.repository import frames_of
 from scripts import triton_client
 from tests.triton.conftest import Served, batch_sizes, run
 from tests.triton.server import TritonServer
+from zoo.arrays import Array
 from zoo.errors import AudioError, ServerError
 from zoo.spec import Filterbank
 from zoo.tasks.speaker.embedder import Embedder
@@ -26,7 +27,6 @@ from zoo.triton.connection import Connection
 from zoo.triton.load import measure, single_answers
 from zoo.triton.speaker import RemoteEmbedder, RemoteSpeakerSession
 
-Array = np.ndarray
 Capture = pytest.CaptureFixture[str]
 FORMS = ("speaker", "waves")
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import ArtifactError, MissingExtraError, SpeechZooError
 
 Item = TypeVar("Item")
@@ -122,16 +123,16 @@ class Record:
                 f"or --force to begin anew"
             )
 
-    def add(self, name: str, source: str, embedding: NDArray[np.float32]) -> None:
+    def add(self, name: str, source: str, embedding: Array) -> None:
         with self._file as file:
             file.execute(
                 "INSERT OR REPLACE INTO done VALUES (?, ?, ?)",
                 (name, file_state(source), np.asarray(embedding, "<f4").tobytes()),
             )
 
-    def read(self, recordings: Mapping[str, str]) -> dict[str, NDArray[np.float32]]:
+    def read(self, recordings: Mapping[str, str]) -> dict[str, Array]:
         """Embeddings (E,) by name, of the recordings (paths by name) that have not changed since."""
-        found: dict[str, NDArray[np.float32]] = {}
+        found: dict[str, Array] = {}
         with closing(self._file.execute("SELECT name, source, result FROM done")) as rows:
             for name, source, result in rows:
                 if name in recordings and source == file_state(recordings[name]):

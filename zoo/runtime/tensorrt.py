@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zoo.artifact.engine import PLUGIN_FLAGS, EngineRecord, read_engine_record
 from zoo.artifact.manifest import Manifest
@@ -30,7 +29,6 @@ from zoo.tasks.synthesis.plugins import register_plugins
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = NDArray[np.float32]
 Shape = tuple[int, ...]
 
 SHAPES_KEPT = 16  # sets of shapes whose CUDA graph is kept

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import AudioError, MissingExtraError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float32]
 
 RANGE_DB = 80  # from the loudest point of all signals down
 _MOST_FRAMES = 2000  # more than a picture is wide

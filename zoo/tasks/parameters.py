@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.golden import read_golden, unpack_embedding
 from zoo.artifact.manifest import Golden, GoldenEmbedding, GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
@@ -22,8 +22,6 @@ from zoo.tasks.enhancement.torch import TorchSession
 from zoo.tasks.speaker.torch import TorchSpeakerSession
 from zoo.tasks.synthesis.golden import verify_synthesis
 from zoo.tasks.verification import verify_session
-
-Array = NDArray[np.float32]
 
 
 def verify_parameters(model: Network, golden: Path, form: str, path: str, where: str) -> ParityReport:

@@ -15,13 +15,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from converters import export_onnx
 from converters.export import Reference, whole_waveform
 from converters.targets import tracing
 from tests.contract import STREAMING
 from zoo import Enhancer, create_model, get_spec, to_streaming
+from zoo.arrays import Array
 from zoo.artifact.manifest import EnhancementManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError, ParityError
@@ -30,7 +30,6 @@ from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import Tolerance
 from zoo.tasks.enhancement.spectrum import Transforms
 
-Array = NDArray[np.float32]
 Exported = Callable[..., Path]
 WeightsFor = Callable[[str], Path]
 

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 import converters
@@ -31,6 +30,7 @@ from scripts import export_program as program_script
 from scripts import export_torchscript as torchscript_script
 from tests.converters.targets.test_onnx import FORMS, changed
 from zoo import Enhancer, create_model
+from zoo.arrays import Array
 from zoo.artifact.parity import compare
 from zoo.cli import main
 from zoo.errors import ArtifactError, MissingExtraError, ParityError
@@ -40,7 +40,6 @@ from zoo.networks.streaming import State, StreamingModule
 from zoo.runtime.torch_files import RECORD_NAME, TorchGraph
 from zoo.spec import EnhancementSpec, FrontEnd, Tolerance
 
-Array = NDArray[np.float32]
 Export = Callable[..., Path]
 WeightsFor = Callable[[str], Path]
 

@@ -10,19 +10,17 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 import converters.precision
 from converters.tensorrt.precision import fragile, own_feeds, reduce_precision
+from zoo.arrays import Array
 from zoo.artifact.engine import TOLERANCES
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, ParityError
 from zoo.registry import get_spec
 from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import Tolerance
-
-Array = NDArray[np.float32]
 
 
 def packaged(name: str) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Union, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, AudioError, CheckpointError, UnknownModelError
 from zoo.extras import extra
@@ -25,7 +26,6 @@ from zoo.tasks.enhancement.stream import Latency, Stream
 if TYPE_CHECKING:
     from torch import nn
 
-Array = NDArray[np.float32]
 Source = Union[str, "os.PathLike[str]", Session, "nn.Module"]
 
 DEFAULT_MODEL = "fastenhancer_t"

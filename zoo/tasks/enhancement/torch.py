@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import ArtifactError
 from zoo.networks.streaming import StreamingModule
 from zoo.streaming.conversion import to_deployment
 from zoo.streaming.waveform import WaveformModel
 from zoo.tasks.enhancement.session import State
-
-Array = NDArray[np.float32]
 
 
 class TorchSession:

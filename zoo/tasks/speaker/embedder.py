@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Union, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zoo.arrays import Array
 from zoo.errors import ArtifactError, AudioError, CheckpointError, UnknownModelError
 from zoo.extras import extra
 from zoo.registry import get_spec, list_models
@@ -25,7 +26,6 @@ from zoo.tasks.speaker.session import SpeakerSession
 if TYPE_CHECKING:
     from torch import nn
 
-Array = NDArray[np.float32]
 Source = Union[str, "os.PathLike[str]", SpeakerSession, "nn.Module"]
 
 WINDOW = 60.0  # seconds; longer recordings are cut

@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import ArtifactError, MissingExtraError
-
-Array = NDArray[np.float32]
 
 SUFFIXES = (".npz", ".ark", ".scp")
 _SHARD = "xvector_{:03d}.ark"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import MissingExtraError
 from zoo.spec import Filterbank
-
-Array = NDArray[np.float32]
 
 FULL_SCALE = 32768.0
 

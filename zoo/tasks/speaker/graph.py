@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.golden import unpack_embedding
 from zoo.artifact.manifest import SpeakerManifest
 from zoo.artifact.parity import ParityReport, compare
@@ -16,8 +16,6 @@ from zoo.runtime.graph import Graph, manifest_of
 from zoo.runtime.onnx import OnnxGraph
 from zoo.tasks.speaker.features import filterbank
 from zoo.tasks.speaker.session import check_lengths, padded
-
-Array = NDArray[np.float32]
 
 
 class GraphSpeakerSession:

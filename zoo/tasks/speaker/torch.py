@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.layers.filterbank import SpeakerFeatures
 from zoo.networks.speaker import SpeakerNetwork
 from zoo.streaming.conversion import fold
 from zoo.tasks.speaker.session import check_lengths, padded
-
-Array = NDArray[np.float32]
 
 
 class TorchSpeakerSession:

@@ -6,17 +6,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from zoo.artifact.engine import EngineRecord, find_engine_record
 from zoo.artifact.manifest import SynthesisManifest
 from zoo.errors import ArtifactError
 from zoo.runtime.artifact import ENGINES, load_artifact
 from zoo.runtime.graph import Graph, as_array, manifest_for, manifest_of
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
-
-Array = NDArray[np.float32]
 
 
 class GraphSynthesis:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, CheckpointError, TextError, UnknownModelError
 from zoo.extras import extra
@@ -32,7 +32,6 @@ from zoo.vocoder import GriffinLim, Vocoder, open_vocoder
 if TYPE_CHECKING:
     from torch import nn
 
-Array = NDArray[np.float32]
 PathLike = Union[str, "os.PathLike[str]"]
 
 DEFAULT_MODEL = "fastspeech_small"
