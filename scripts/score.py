@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from zoo.arrays import Array
 from zoo.errors import ArtifactError, MissingExtraError, SpeechZooError
+from zoo.files import atomic
 from zoo.tasks.speaker.embedder import read_mean
 from zoo.tasks.speaker.embeddings import Origin, read_embeddings
 from zoo.tasks.speaker.scoring import (
@@ -278,15 +279,13 @@ def _write_scores(path: Path, trials: Trials, scores: Vector) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _save(figure: Any, path: Path) -> None:
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, dpi=120, format="png")
-    part.replace(path)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=120)
 
 
 def _deviate(rates: Vector) -> Vector:
