@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.arrays import Array
-from zoo.errors import ArtifactError, MissingExtraError, SpeechZooError
+from zoo.errors import ArtifactError, SpeechZooError
+from zoo.extras import extra
 from zoo.files import atomic
 from zoo.tasks.speaker.embedder import read_mean
 from zoo.tasks.speaker.embeddings import Origin, read_embeddings
@@ -191,12 +192,8 @@ def plot(folder: Path, curves: Mapping[str, tuple[Vector, Vector]]) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
+    with extra("plot", "plots", "pass --no-plots", verb="need"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError(
-            'plots need matplotlib: pip install "speechzoo[plot]", or pass --no-plots'
-        ) from error
     figure = Figure(figsize=(5.5, 5.5), layout="constrained")
     axes = figure.subplots()
     for name, (same, other) in curves.items():

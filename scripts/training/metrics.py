@@ -8,6 +8,7 @@ import numpy as np
 
 from zoo.arrays import Array
 from zoo.errors import MissingExtraError
+from zoo.extras import extra
 from zoo.signal.resample import resample
 
 RATE = 16000  # that PESQ, wide band, and DNSMOS are defined at
@@ -62,10 +63,8 @@ def pesq_wide(estimate: Array, target: Array, sample_rate: int) -> float:
     Raises:
         MissingExtraError: the package pesq is not installed.
     """
-    try:
+    with extra("train", "PESQ", package="the package pesq"):
         from pesq import PesqError, pesq
-    except ImportError as error:
-        raise MissingExtraError('PESQ needs the package pesq: pip install "speechzoo[train]"') from error
     if not (estimate.any() and target.any()):
         return float("nan")
     signals = (resample(wave, sample_rate, RATE) for wave in (target, estimate))
@@ -82,10 +81,8 @@ def stoi(estimate: Array, target: Array, sample_rate: int) -> float:
     Raises:
         MissingExtraError: the package pystoi is not installed.
     """
-    try:
+    with extra("train", "STOI", package="the package pystoi"):
         from pystoi import stoi as measure
-    except ImportError as error:
-        raise MissingExtraError('STOI needs the package pystoi: pip install "speechzoo[train]"') from error
     if not target.any():
         return float("nan")
     with warnings.catch_warnings():

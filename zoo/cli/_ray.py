@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.arrays import Array
-from zoo.errors import ArtifactError, MissingExtraError, SpeechZooError
+from zoo.errors import ArtifactError, SpeechZooError
+from zoo.extras import extra
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -234,11 +235,9 @@ def _ray() -> Any:
         ("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"),  # else it warns of a change to come
     ):
         os.environ.setdefault(name, value)
-    try:
+    with extra("ray", "--ray", package="Ray Data"):
         import ray
         import ray.data
-    except ImportError as error:
-        raise MissingExtraError('--ray needs Ray Data: pip install "speechzoo[ray]"') from error
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     return ray
 

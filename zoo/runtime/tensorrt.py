@@ -20,6 +20,7 @@ import numpy as np
 from zoo.artifact.engine import PLUGIN_FLAGS, EngineRecord, read_engine_record
 from zoo.artifact.manifest import Manifest
 from zoo.errors import ArtifactError, MissingExtraError
+from zoo.extras import extra
 from zoo.runtime.buckets import choose_bucket, fits
 from zoo.runtime.graph import check_record
 from zoo.runtime.nvidia import find_gpu, load_library, make_logger
@@ -253,12 +254,8 @@ def load_torch(path: Path) -> Any:
     Raises:
         MissingExtraError: it is not there.
     """
-    try:
+    with extra("torch", f"{path}: running an engine", package="torch with CUDA"):
         import torch
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f'{path}: running an engine needs {error.name} with CUDA: pip install "speechzoo[torch]"'
-        ) from error
     if not torch.cuda.is_available():
         raise MissingExtraError(
             f"{path}: running an engine needs an NVIDIA GPU and PyTorch with CUDA; this PyTorch "

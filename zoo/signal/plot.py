@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from zoo.arrays import Array
-from zoo.errors import AudioError, MissingExtraError
+from zoo.errors import AudioError
+from zoo.extras import extra
 from zoo.files import atomic
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def check_picture(path: str | os.PathLike[str], force: bool = False) -> None:
         MissingExtraError: matplotlib is not installed.
         AudioError: the picture exists and ``force`` is not set, its folder does not exist, or another ending.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError('pictures need matplotlib: pip install "speechzoo[plot]"')
+    with extra("plot", "pictures", verb="need"):
+        importlib.import_module("matplotlib.figure")
     target = Path(path)
     if target.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise AudioError(f"{path}: a picture ending in .png, .svg or .pdf is expected, got {target.suffix!r}")

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from zoo.arrays import Array
-from zoo.errors import ArtifactError, MissingExtraError
+from zoo.errors import ArtifactError
+from zoo.extras import extra
 from zoo.files import atomic
 
 SUFFIXES = (".npz", ".ark", ".scp")
@@ -221,8 +222,6 @@ def _read_kaldi(path: Path) -> tuple[dict[str, Array], Origin | None]:
 
 
 def _kaldiio() -> Any:
-    try:
+    with extra("speaker", "Kaldi's archives", verb="need"):
         import kaldiio
-    except ImportError as error:
-        raise MissingExtraError('Kaldi\'s archives need kaldiio: pip install "speechzoo[speaker]"') from error
     return kaldiio
