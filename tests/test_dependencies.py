@@ -122,8 +122,8 @@ NEEDS = [  # code, packages hidden, what the message must say
         "a synthesizer from fastspeech needs torch",
     ),
     (
-        "from pathlib import Path; from zoo import pulled; "
-        "pulled._prove_parameters(Path('model.safetensors'), None, Path('golden.json'), '')",
+        "from pathlib import Path; from zoo import download; "
+        "download._prove_parameters(Path('model.safetensors'), None, Path('golden.json'), '')",
         EXTRAS,
         "verifying it needs torch",
     ),

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import converters.layers
+import converters.compare_layers
 from converters.compare_layers import Layer, verify_layers
 from converters.export import Layout, Traceable, traceable
 from scripts import verify_layers as script

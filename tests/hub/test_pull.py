@@ -23,7 +23,7 @@ import zoo
 from tests.conftest import ROOT
 from tests.hub.conftest import GRAPH, MODEL, PARAMETERS, REPO, environment, indexed, kept, publish
 from tests.hub.server import Files, Handler, Hub
-from zoo import download as pulled
+from zoo import download
 from zoo.artifact.target import Machine
 from zoo.cli import main
 from zoo.download import pull
@@ -386,7 +386,7 @@ def test_a_private_repository(server: Hub, cache: Path, files: Files) -> None:
 def here(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A GPU is not needed to choose an engine, but to be asked about."""
     machine = Machine("NVIDIA L4", "8.9", "10.15.1.29")
-    monkeypatch.setattr(pulled, "this_machine", lambda flavour: machine)
+    monkeypatch.setattr(download, "this_machine", lambda flavour: machine)
     return machine
 
 

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 import torch
 
-import converters.speaker
+import converters.subjects.speaker
 import zoo
 from converters import export_onnx, export_speaker
 from converters.targets.tracing import FORBIDDEN

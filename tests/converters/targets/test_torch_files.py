@@ -21,8 +21,8 @@ import torch
 from torch import nn
 
 import converters
-import converters.exported
-import converters.torchscript
+import converters.targets.program
+import converters.targets.torchscript
 import zoo
 from converters import export_program, export_torchscript
 from converters.export import whole_waveform

@@ -33,7 +33,7 @@ for name in glob.glob(sys.argv[1] + "/*.so.*"):
 import tensorrt_bindings.tensorrt as trt
 sys.modules["tensorrt"] = trt
 trt.__version__ = "11"
-from converters.engine_builder import BUILDER_FLAGS, Job, build
+from converters.tensorrt.builder import BUILDER_FLAGS, Job, build
 from zoo.errors import MissingExtraError
 
 for owner, names in {

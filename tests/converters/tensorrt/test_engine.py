@@ -14,7 +14,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-import converters.engine_builder
+import converters.tensorrt.builder
 from converters import build_engine
 from converters.tensorrt.builder import Job, build
 from converters.tensorrt.engine import RTX_TARGETS, cached_engine, command_line, describe, record_engine

@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-import converters.precision
+import converters.tensorrt.precision
 from converters.tensorrt.precision import fragile, own_feeds, reduce_precision
 from zoo.arrays import Array
 from zoo.artifact.engine import TOLERANCES

@@ -209,7 +209,7 @@ def test_a_wrong_graph_leaves_no_file(
     small_fastspeech: FastSpeech, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One weight of the exported graph is 0.1 % off: the export fails and says where."""
-    import converters.synthesis as exporter
+    import converters.subjects.synthesis as exporter
 
     def trace(*arguments: object) -> onnx.ModelProto:
         proto = original(*arguments)
@@ -822,7 +822,7 @@ def test_graphs_beside_engines_are_exported(
     small_fastspeech: FastSpeech, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a model; nothing is built while a file is there that is something else."""
-    import converters.deployment as deployment
+    import converters.tensorrt.from_config as deployment
 
     built: list[tuple[Path, Path]] = []
     monkeypatch.setattr(deployment, "build_engine", lambda graph, path, **_: built.append((graph, path)))
