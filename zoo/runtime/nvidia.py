@@ -29,11 +29,11 @@ def load_library(flavour: str) -> Any:
             reason = reason if error.name == name else str(error)
         except Exception as error:  # bindings without their libraries raise what they like
             reason = str(error).strip().splitlines()[0][:200]
-    title, way_out = (
-        TITLES.get(flavour, flavour),
-        INSTALL.get(flavour, "docs/nvidia.md says how to install it"),
-    )
-    raise MissingExtraError(f"{title} is not installed ({reason}); {way_out}")
+    raise MissingExtraError(f"{TITLES.get(flavour, flavour)} is not installed ({reason}); {_way_to(flavour)}")
+
+
+def _way_to(flavour: str) -> str:
+    return INSTALL.get(flavour, "docs/nvidia.md says how to install it")
 
 
 def make_logger(trt: Any) -> Any:
@@ -69,7 +69,8 @@ def this_machine(flavour: str) -> Machine:
         library = load_library(flavour)
     except MissingExtraError as error:
         raise MissingExtraError(
-            f"{flavour} engines need their library: {error}; --format onnx runs without it"
+            f"{flavour} engines need {flavour}, which is not installed: {_way_to(flavour)}; --format "
+            f"onnx runs without it"
         ) from error
     gpu = find_gpu()
     if gpu is None:
