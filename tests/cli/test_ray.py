@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.conftest import ROOT
+from tests.data import ROOT
 from zoo.arrays import Array
 from zoo.cli import main
 from zoo.cli._ray import Record

@@ -12,8 +12,8 @@ import pytest
 import zoo
 from converters.export import whole_waveform
 from converters.targets.tracing import FORBIDDEN
-from tests.conftest import ORACLES
 from tests.contract import ONE_A_NETWORK
+from tests.data import ORACLES
 from zoo.arrays import Array
 from zoo.artifact.parity import compare
 from zoo.checkpoint import read_parameters

@@ -15,8 +15,8 @@ from torch.nn import functional
 
 import zoo
 from converters.export import whole_waveform
-from tests.conftest import ORACLES
 from tests.contract import difference
+from tests.data import ORACLES
 from zoo.arrays import Array
 from zoo.layers.stft import centred_istft, centred_stft
 from zoo.registry import get_spec

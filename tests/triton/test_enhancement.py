@@ -13,8 +13,8 @@ import pytest
 import soundfile
 
 import zoo
-from tests.triton.conftest import Served, batch_sizes, run
 from tests.triton.server import TritonServer
+from tests.triton.serving import Served, batch_sizes, run
 from zoo.arrays import Array
 from zoo.errors import AudioError, ServerError
 from zoo.tasks.enhancement.open import open_session

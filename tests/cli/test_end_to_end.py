@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 import zoo
-from tests.conftest import ROOT
+from tests.data import ROOT
 from zoo.arrays import Array
 from zoo.artifact.parity import compare
 from zoo.signal.resample import resample
