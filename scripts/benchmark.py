@@ -18,7 +18,7 @@ from scripts.benchmarking.report import make_report
 from scripts.benchmarking.rows import Run, read_run, to_json
 from scripts.benchmarking.tables import text_table, warning
 from zoo.errors import SpeechZooError
-from zoo.files import write_atomically
+from zoo.files import atomic
 from zoo.signal.plot import check_picture
 
 EXAMPLES = """\
@@ -162,17 +162,14 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
 
 def _write(arguments: argparse.Namespace, runs: list[Run]) -> None:
     """Write what was asked for; the record first, which the others can be made from again."""
-    try:
-        if arguments.json:
-            record = to_json(runs[0])
-            write_atomically(arguments.json, lambda part: Path(part).write_text(record))
-        if arguments.plot:
-            plot_runs(runs, arguments.plot)
-        if arguments.report:
-            text = make_report(runs, arguments.report, arguments.plot)
-            write_atomically(arguments.report, lambda part: Path(part).write_text(text))
-    except OSError as error:
-        raise SpeechZooError(f"{error.filename}: it cannot be written ({error.strerror})") from error
+    if arguments.json:
+        with atomic(arguments.json) as temporary:
+            temporary.write_text(to_json(runs[0]))
+    if arguments.plot:
+        plot_runs(runs, arguments.plot)
+    if arguments.report:
+        with atomic(arguments.report) as temporary:
+            temporary.write_text(make_report(runs, arguments.report, arguments.plot))
 
 
 if __name__ == "__main__":

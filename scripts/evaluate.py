@@ -13,19 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 import zoo
 from scripts.training.metrics import HEADINGS, level_db, measure, si_sdr
 from scripts.training.pairs import Pair, folder_pairs, mixed_pairs
+from zoo.arrays import Array
 from zoo.errors import AudioError, SpeechZooError
-from zoo.files import write_atomically
+from zoo.files import atomic
 from zoo.signal.audio import AudioFormat, AudioWriter
 from zoo.signal.plot import check_picture, plot_spectrograms
 from zoo.tasks.enhancement.enhancer import Enhancer
-
-Array = NDArray[np.float32]
 
 EXAMPLES = """Every row is measured on the same recordings, in this order; the first row is the noisy input.
 
@@ -67,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         pairs = _pairs(arguments)
         if arguments.pictures:
+            arguments.pictures.mkdir(parents=True, exist_ok=True)
             check_picture(arguments.pictures / "1.png", force=True)
         enhancers = [(name, open_row(name, arguments.threads)) for name in arguments.rows]
         with _workers(arguments.jobs) as jobs:
@@ -74,7 +73,8 @@ def main(argv: list[str] | None = None) -> int:
         print(table(rows))
         if arguments.json:
             text = json.dumps(_record(rows, arguments), indent=1, allow_nan=False)
-            write_atomically(arguments.json, lambda part: Path(part).write_text(f"{text}\n"))
+            with atomic(arguments.json) as temporary:
+                temporary.write_text(f"{text}\n")
     except (SpeechZooError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -200,7 +200,6 @@ def _keep(arguments: argparse.Namespace, case: int, pair: Pair, signals: list[tu
     """Write one case's recordings and spectrograms, as far as they are wanted."""
     rate = arguments.sample_rate
     if arguments.pictures:
-        arguments.pictures.mkdir(parents=True, exist_ok=True)
         plot_spectrograms(arguments.pictures / f"{case + 1}.png", signals, rate, force=True)
     if arguments.save:
         arguments.save.mkdir(parents=True, exist_ok=True)

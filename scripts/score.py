@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ArtifactError, MissingExtraError, SpeechZooError
+from zoo.arrays import Array
+from zoo.errors import ArtifactError, SpeechZooError
+from zoo.extras import extra
+from zoo.files import atomic
 from zoo.tasks.speaker.embedder import read_mean
 from zoo.tasks.speaker.embeddings import Origin, read_embeddings
 from zoo.tasks.speaker.scoring import (
@@ -25,7 +28,6 @@ from zoo.tasks.speaker.scoring import (
     operating_points,
 )
 
-Array = NDArray[np.float32]
 Vector = NDArray[np.float64]
 
 LABELS = {"target": True, "1": True, "nontarget": False, "0": False}
@@ -190,12 +192,8 @@ def plot(folder: Path, curves: Mapping[str, tuple[Vector, Vector]]) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
+    with extra("plot", "plots", "pass --no-plots", verb="need"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError(
-            'plots need matplotlib: pip install "speechzoo[plot]", or pass --no-plots'
-        ) from error
     figure = Figure(figsize=(5.5, 5.5), layout="constrained")
     axes = figure.subplots()
     for name, (same, other) in curves.items():
@@ -278,15 +276,13 @@ def _write_scores(path: Path, trials: Trials, scores: Vector) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _save(figure: Any, path: Path) -> None:
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, dpi=120, format="png")
-    part.replace(path)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=120)
 
 
 def _deviate(rates: Vector) -> Vector:

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from zoo.arrays import Array
 from zoo.errors import SpeechZooError
 from zoo.runtime.onnx import OnnxGraph
 from zoo.signal.audio import AudioReader, AudioWriter, output_format
@@ -19,8 +19,6 @@ from zoo.tasks.enhancement.enhancer import Enhancer
 from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.public_graph import open_foreign_session
 from zoo.tasks.enhancement.session import Session, State
-
-Array = NDArray[np.float32]
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "noisy.wav"
 WINDOWS = {"hann": "hann", "hann-sqrt": "sqrt_hann", "sqrt_hann": "sqrt_hann", "sine": "sine"}

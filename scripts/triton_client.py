@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import SpeakerManifest
 from zoo.cli.embed import add_file_arguments
 from zoo.cli.embed import run as run_embed
@@ -27,8 +28,6 @@ from zoo.triton.connection import TIMEOUT, URL, Connection, retrying
 from zoo.triton.enhancement import RemoteEnhancer, enhance_file
 from zoo.triton.load import HEADER, LoadReport, enhancer_answers, measure, perf_analyzer_input, single_answers
 from zoo.triton.speaker import CONCURRENCY, WINDOW, RemoteEmbedder, RemoteSpeakerSession, request
-
-Array = NDArray[np.float32]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -20,6 +20,7 @@ from zoo.artifact.target import FLAVOURS, choose
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, HubError, SpeechZooError
 from zoo.extras import extra
+from zoo.files import atomic
 from zoo.hub import client
 from zoo.hub.index import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, Index, check_choice
 from zoo.registry import get_spec, list_models
@@ -343,13 +344,6 @@ def _copy(path: Path, folder: Path, force: bool) -> Path:
         return target
     if target.exists() and not force:
         raise ArtifactError(f"{target}: there is another file of that name; pass --force to replace it")
-    temporary = folder / f".{path.name}.{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with atomic(target) as temporary:
         shutil.copyfile(path, temporary)
-        temporary.replace(target)
-    except OSError as error:
-        raise ArtifactError(f"{target}: it cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return target

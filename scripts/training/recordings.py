@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.signal.audio import AudioReader, find_audio
 from zoo.signal.resample import resample
-
-Array = NDArray[np.float32]
 
 FRAME = 0.02  # seconds over which a level is measured
 SILENCE_DB = 40  # below the loudest frame

@@ -17,7 +17,7 @@ import torch
 
 import zoo
 from converters.cache import cached_export
-from tests.conftest import ROOT
+from tests.data import ROOT
 from zoo import checkpoint, registry
 from zoo.errors import CheckpointError, UnknownModelError
 from zoo.hub import client

@@ -14,7 +14,7 @@ import onnx
 import pytest
 
 import zoo
-from tests.hub.conftest import GRAPH, MODEL, PARAMETERS, REPO, indexed, kept, publish
+from tests.hub.repository import GRAPH, MODEL, PARAMETERS, REPO, indexed, kept, publish
 from tests.hub.server import Files, Handler, Hub, blob_hash
 from zoo.artifact.golden import pack, unpack
 from zoo.artifact.manifest import METADATA_KEY, Golden, Manifest

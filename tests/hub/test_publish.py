@@ -14,7 +14,7 @@ import yaml
 import zoo
 from converters.publish.card import header
 from converters.publish.folder import build_repository, check_repository
-from tests.hub.conftest import MODEL, REPO, kept
+from tests.hub.repository import MODEL, REPO, kept
 from tests.hub.server import Hub
 from zoo.builtin import TAG, packaged_artifact
 from zoo.cli import main

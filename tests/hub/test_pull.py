@@ -20,8 +20,8 @@ import pytest
 import soundfile
 
 import zoo
-from tests.conftest import ROOT
-from tests.hub.conftest import GRAPH, MODEL, PARAMETERS, REPO, environment, indexed, kept, publish
+from tests.data import ROOT
+from tests.hub.repository import GRAPH, MODEL, PARAMETERS, REPO, environment, indexed, kept, publish
 from tests.hub.server import Files, Handler, Hub
 from zoo import download
 from zoo.artifact.target import Machine

@@ -24,8 +24,8 @@ from scripts.benchmarking.report import wrap
 from scripts.benchmarking.rows import Measured, Run, make_rows
 from scripts.benchmarking.runners import OnnxRunner, TorchRunner
 from scripts.benchmarking.tables import warning
-from tests.conftest import ROOT
-from tests.test_dependencies import python
+from tests.data import ROOT
+from tests.interpreter import python
 from zoo.errors import SpeechZooError
 from zoo.runtime.onnx import session_options
 from zoo.spec import FrontEnd

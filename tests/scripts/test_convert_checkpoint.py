@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 import zoo
 from scripts.convert_checkpoint import main
-from tests.conftest import ROOT
+from tests.data import ROOT
 from zoo.checkpoint import METADATA_KEY, read_parameters, read_record
 from zoo.errors import CheckpointError
 

@@ -17,7 +17,7 @@ import zoo
 from scripts import evaluate
 from scripts.training.metrics import level_db, measure, pesq_wide, si_sdr, stoi
 from scripts.training.pairs import folder_pairs, mixed_pairs
-from tests.conftest import ROOT
+from tests.data import ROOT
 from zoo.errors import AudioError, MissingExtraError
 
 RATE = 16000

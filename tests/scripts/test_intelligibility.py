@@ -10,7 +10,7 @@ from torch import Tensor
 
 from scripts.training.intelligibility import BANDS, IntelligibilityDistance
 from scripts.training.metrics import stoi
-from tests.conftest import ROOT
+from tests.data import ROOT
 
 RATE, N_FFT, HOP = 16000, 512, 256
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from scripts.training.metrics import pesq_wide
 from scripts.training.perceptual import PerceptualDistance, bark, hertz, threshold_in_quiet
-from tests.conftest import ROOT
+from tests.data import ROOT
 
 RATE, N_FFT, HOP = 16000, 512, 256
 

@@ -16,8 +16,8 @@ import soundfile
 import yaml
 
 from scripts import benchmark, export_onnx, test_onnx
-from tests.conftest import ROOT
-from tests.test_checkpoint import CONFIG
+from tests.checkpoints import CONFIG
+from tests.data import ROOT
 from zoo import Enhancer, verify
 from zoo.artifact.parity import compare
 from zoo.runtime.onnx import OnnxGraph

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.parity import ParityReport
 from zoo.runtime.graph import Graph
@@ -18,7 +18,6 @@ from zoo.spec import ModelSpec, Tolerance
 if TYPE_CHECKING:
     from zoo.networks.base import Network
 
-Array = NDArray[np.float32]
 Feeds = Sequence[Mapping[str, NDArray[Any]]]  # a graph's inputs of some calls, by name
 Spec = TypeVar("Spec", bound=ModelSpec)
 Record = TypeVar("Record", bound=Manifest)

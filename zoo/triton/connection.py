@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import Manifest
 from zoo.errors import ServerError
 from zoo.extras import extra
 
-Array = NDArray[np.float32]
 Result = TypeVar("Result")
 
 URL = "localhost:8001"

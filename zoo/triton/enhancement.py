@@ -10,16 +10,15 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import EnhancementManifest
 from zoo.errors import AudioError, ServerError
 from zoo.signal.audio import AudioReader, AudioWriter, output_format
 from zoo.tasks.enhancement.spectrum import Transforms
 from zoo.tasks.enhancement.stream import Channel
 from zoo.triton.connection import Connection, output_of, tensors
-
-Array = NDArray[np.float32]
 
 HOPS_AT_ONCE = 64  # of one request, where the graph takes any number
 

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import SpeakerManifest
 from zoo.errors import ServerError
 from zoo.tasks.speaker.embedder import Embedder, FileEmbedding
 from zoo.tasks.speaker.session import check_lengths
 from zoo.triton.connection import TIMEOUT, URL, Connection, retrying
-
-Array = NDArray[np.float32]
 
 WAVEFORM, EMBEDDINGS = "WAV", "EMBEDDINGS"  # of the model that joins features and graph
 RETRIES = 3

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from zoo.arrays import Array
 from zoo.spec import FrontEnd
 
-Array = NDArray[np.float32]
 State = Mapping[str, Any]
 
 

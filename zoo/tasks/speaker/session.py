@@ -8,10 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.spec import Filterbank
-
-Array = NDArray[np.float32]
 
 
 class SpeakerSession(Protocol):

@@ -9,10 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.spec import MelSpectrum
-
-Array = NDArray[np.float32]
-
 
 PREDICT = -1.0  # in place of a forced duration: take the predicted one
 
