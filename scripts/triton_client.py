@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from zoo.arrays import Array
-from zoo.artifact.manifest import SpeakerManifest
+from zoo.artifact.manifest import Manifest, SpeakerManifest
 from zoo.cli.embed import add_file_arguments
 from zoo.cli.embed import run as run_embed
 from zoo.errors import AudioError, ServerError, SpeechZooError
@@ -182,7 +182,7 @@ def _load(arguments: argparse.Namespace) -> int:
 async def _loads(arguments: argparse.Namespace) -> list[LoadReport]:
     reports = []
     async with Connection(arguments.url, timeout=arguments.timeout) as connection:
-        manifest = await connection.manifest(arguments.model)
+        manifest = await connection.manifest(arguments.model, Manifest)
         if isinstance(manifest, SpeakerManifest):
             wave = _recording(arguments, manifest.front_end.sample_rate)
             answers = await single_answers(connection, arguments.model, *request(manifest, wave))
@@ -206,7 +206,7 @@ def _perf_input(arguments: argparse.Namespace) -> int:
 async def _perf_requests(arguments: argparse.Namespace) -> tuple[list[Mapping[str, NDArray]], bool]:
     """Tensors of each request, without the axis of the batch, and whether they are one sequence."""
     async with Connection(arguments.url, timeout=arguments.timeout) as connection:
-        manifest = await connection.manifest(arguments.model)
+        manifest = await connection.manifest(arguments.model, Manifest)
         if isinstance(manifest, SpeakerManifest):
             inputs, _ = request(manifest, _recording(arguments, manifest.front_end.sample_rate))
             return [{name: value[0] for name, value in inputs.items()}], False

@@ -1,4 +1,4 @@
-"""The record of a task: every field is filled, for every model, and a second family needs no edit elsewhere."""
+"""The record of a task: every field is filled for every model; a second family needs no edit elsewhere."""
 
 from __future__ import annotations
 

@@ -51,10 +51,7 @@ class RemoteEnhancer:
         Raises:
             ServerError: no server, no such model, or one for something else.
         """
-        manifest = await connection.manifest(name)
-        if not isinstance(manifest, EnhancementManifest):
-            raise ServerError(f"{connection.url}: {name} is for {manifest.task}, not for enhancement")
-        return cls(connection, name, manifest)
+        return cls(connection, name, await connection.manifest(name, EnhancementManifest))
 
     def stream(self, sample_rate: int | None = None) -> RemoteStream:
         """Begin a stream; without ``sample_rate`` at the model's own.

@@ -96,10 +96,7 @@ class RemoteSpeakerSession:
 
     async def _find(self) -> SpeakerManifest:
         await self._connection.__aenter__()
-        manifest = await self._connection.manifest(self.name)
-        if not isinstance(manifest, SpeakerManifest):
-            raise ServerError(f"{self._connection.url}: {self.name} is for {manifest.task}, not for speakers")
-        return manifest
+        return await self._connection.manifest(self.name, SpeakerManifest)
 
     async def _embed(self, waveforms: Sequence[Array]) -> Array:
         return np.concatenate(await asyncio.gather(*map(self._embed_one, waveforms)))
