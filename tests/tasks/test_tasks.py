@@ -122,7 +122,7 @@ SPECS = (
     ),
 )
 '''
-PROGRAM = '''
+PROGRAM = """
 import sys
 
 import zoo.models
@@ -142,7 +142,7 @@ for source in (model, path):
     speech = zoo.Synthesizer(source, vocoder="griffin-lim")("Hello.")
     assert len(speech.waveform) > 1000, len(speech.waveform)
 print(zoo.Synthesizer(path).session.buckets, *zoo.list_models("synthesis"))
-'''
+"""
 
 
 def test_a_second_family_for_speech_is_a_folder_alone(tmp_path: Path) -> None:
