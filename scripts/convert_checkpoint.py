@@ -14,13 +14,13 @@ from zoo.errors import CheckpointError, SpeechZooError
 if TYPE_CHECKING:
     from zoo.networks.streaming import StreamingModule
 
-DESCRIPTION = """Reads any checkpoint that the zoo reads: a file of a public repository, one of its training
-folders, or a safetensors file of ours. It must fit its model to the last parameter. Writes what --output
+DESCRIPTION = """Reads any checkpoint that the zoo reads: a public file, a public training folder,
+or a safetensors file of ours. It must fit its model to the last parameter. Writes what --output
 ends in:
 
   .safetensors       parameters under their public names; the header holds model, sizes, licence and hash,
                      so that no configuration file has to stay with it
-  .tar, .pt, .pth    {"model": parameters}, which the public repositories load
+  .tar, .pt, .pth    {"model": parameters}, which the public implementations load
 """
 PUBLIC = (".tar", ".pt", ".pth")
 

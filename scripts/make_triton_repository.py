@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        print(f'error: a repository needs {error.name}: pip install ".[triton]"', file=sys.stderr)
+        print(f'error: a model repository needs {error.name}: pip install ".[triton]"', file=sys.stderr)
         return 1
     print(f"{arguments.folder}: {', '.join(models)}; see {arguments.folder / 'README.md'}")
     return 0
