@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.training.metrics import HEADINGS
 from zoo.artifact.parity import ParityReport
 from zoo.builtin import TAG
 from zoo.cli.list import count, latency_ms
 from zoo.errors import AudioError
+from zoo.evaluation.metrics import HEADINGS
 from zoo.spec import EnhancementSpec, Weights
 
 

@@ -16,16 +16,16 @@ import onnxruntime
 import pytest
 
 from scripts import benchmark
-from scripts.benchmarking.cases import Case, OnnxFile, Sizes, make_cases
-from scripts.benchmarking.exports import Exports
-from scripts.benchmarking.memory import peak_memory
-from scripts.benchmarking.nodes import count_nodes
-from scripts.benchmarking.report import wrap
-from scripts.benchmarking.rows import Measured, Run, make_rows
-from scripts.benchmarking.runners import OnnxRunner, TorchRunner
-from scripts.benchmarking.tables import warning
 from tests.conftest import ROOT
 from tests.test_dependencies import python
+from zoo.benchmark.cases import Case, OnnxFile, Sizes, make_cases
+from zoo.benchmark.exports import Exports
+from zoo.benchmark.memory import peak_memory
+from zoo.benchmark.nodes import count_nodes
+from zoo.benchmark.report import wrap
+from zoo.benchmark.rows import Measured, Run, make_rows
+from zoo.benchmark.runners import OnnxRunner, TorchRunner
+from zoo.benchmark.tables import warning
 from zoo.errors import SpeechZooError
 from zoo.runtime.onnx import session_options
 from zoo.spec import FrontEnd

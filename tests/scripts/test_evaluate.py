@@ -15,10 +15,10 @@ import torch
 
 import zoo
 from scripts import evaluate
-from scripts.training.metrics import level_db, measure, pesq_wide, si_sdr, stoi
-from scripts.training.pairs import folder_pairs, mixed_pairs
 from tests.conftest import ROOT
 from zoo.errors import AudioError, MissingExtraError
+from zoo.evaluation.metrics import level_db, measure, pesq_wide, si_sdr, stoi
+from zoo.evaluation.pairs import folder_pairs, mixed_pairs
 
 RATE = 16000
 

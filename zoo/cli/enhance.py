@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from zoo.builtin import packaged_artifact
+from zoo.cli._arguments import add_threads, positive
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.errors import AudioError, SpeechZooError
 from zoo.hub.weights import weights_advice
@@ -37,6 +38,7 @@ from zoo.spec import EnhancementSpec
 from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.enhancement.stream import Latency
 
+GROUP = "run models"
 Array = NDArray[np.float32]
 
 ENHANCED = ".enhanced"  # between stem and ending
@@ -65,10 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--model", metavar="NAME", help=f"see `speechzoo list` (default {DEFAULT_MODEL})")
     model.add_argument("--weights", metavar="TAG|PATH", help="default: those in the package")
     model.add_argument("--artifact", metavar="FILE", help="exported: .onnx, .ts, .pt2, .engine")
-    model.add_argument(
-        "--threads", type=_positive, default=1, metavar="N", help="of ONNX Runtime (default 1)"
-    )
-
+    add_threads(model)
     model.add_argument(
         "--providers",
         nargs="+",
@@ -81,9 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     audio.add_argument("--mix-down", action="store_true", help="enhance the mean of all channels")
     audio.add_argument("--format", metavar="NAME", help="container to write: wav, flac, ogg, mp3, raw, ...")
     audio.add_argument("--subtype", metavar="NAME", help="encoding to write: pcm_16, pcm_24, float, ...")
-    audio.add_argument("--raw-rate", type=_positive, metavar="HZ", help="standard input is bare samples")
+    audio.add_argument("--raw-rate", type=positive, metavar="HZ", help="standard input is bare samples")
     audio.add_argument(
-        "--raw-channels", type=_positive, default=1, metavar="N", help="interleaved (default 1)"
+        "--raw-channels", type=positive, default=1, metavar="N", help="interleaved (default 1)"
     )
     audio.add_argument("--raw-format", choices=_RAW_FORMATS, default="s16le", help="default s16le")
 
@@ -371,10 +370,3 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AudioError(f"the folder {folder} cannot be made: {error.strerror}") from error
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"a number of at least 1 is expected, got {text}")
-    return number

@@ -12,6 +12,7 @@ from zoo.registry import get_spec
 from zoo.spec import EnhancementSpec, ModelSpec, SpeakerSpec
 from zoo.speeds import speeds
 
+GROUP = "find and share models"
 _STREAMING = (
     "training",
     "streaming spec2spec",

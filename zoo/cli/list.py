@@ -15,6 +15,8 @@ from zoo.registry import get_spec, list_models
 from zoo.spec import EnhancementSpec, ModelSpec, SpeakerSpec
 from zoo.speeds import speeds
 
+GROUP = "find and share models"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", metavar="TASK", help="only models for this task, such as enhancement")

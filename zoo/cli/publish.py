@@ -21,6 +21,8 @@ from zoo.hub import client as hub
 from zoo.hub.index import INDEX, Index
 from zoo.registry import get_spec
 
+GROUP = "find and share models"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument

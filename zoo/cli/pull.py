@@ -10,7 +10,10 @@ from __future__ import annotations
 import argparse
 import sys
 
+from zoo.cli._arguments import positive
 from zoo.download import VARIABLE, pull
+
+GROUP = "find and share models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kind.add_argument("--streaming", action="store_true", default=None, help="a graph for streams")
     kind.add_argument("--offline", dest="streaming", action="store_false", help="one for whole recordings")
     add("--precision", default="fp32", help="of an engine: fp32 (default), fp16, ...")
-    add("--streams", type=int, default=1, metavar="N", help="that an engine must take at once (default 1)")
+    add(
+        "--streams",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="that an engine must take at once (default 1)",
+    )
     add("-o", "--output", metavar="DIR", help="copy the file to this folder")
     add("--force", action="store_true", help="replace another file there")
 

@@ -15,6 +15,8 @@ from zoo.errors import SpeechZooError
 from zoo.registry import get_spec, list_models
 from zoo.tasks.verification import verify
 
+GROUP = "measure"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

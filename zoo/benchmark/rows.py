@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.benchmarking.cases import Case
-from scripts.benchmarking.nodes import Nodes
+from zoo.benchmark.cases import Case
+from zoo.benchmark.nodes import Nodes
 from zoo.errors import SpeechZooError
 
 VERSION = 1
@@ -169,7 +169,7 @@ def read_run(path: Path) -> Run:
         raise SpeechZooError(f"{path}: it cannot be read ({error.strerror})") from error
     except (ValueError, TypeError, KeyError) as error:
         raise SpeechZooError(
-            f"{path}: not a record of scripts.benchmark ({type(error).__name__}: {error}); make one with "
+            f"{path}: not a record of speechzoo benchmark ({type(error).__name__}: {error}); make one with "
             f"--json"
         ) from error
 

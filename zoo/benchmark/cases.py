@@ -8,8 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from scripts.benchmarking.exports import Exports
-from zoo.artifact.manifest import Form
+from zoo.artifact.manifest import EnhancementManifest, Form
+from zoo.benchmark.exports import Exports
 from zoo.errors import SpeechZooError
 from zoo.hub.weights import locate
 from zoo.registry import get_spec
@@ -97,7 +97,7 @@ class OnnxFile:
         first = graph.inputs[0].shape[0]
         self.streams: Number = "any" if free else 1 if isinstance(first, str) else first
         self.hops: Number = 1
-        if graph.manifest is not None:
+        if isinstance(graph.manifest, EnhancementManifest):
             self.hops = "any" if isinstance(graph.manifest.hops, str) else graph.manifest.hops
 
     def cases(self, group: str, sizes: Sizes, front_end: FrontEnd | None = None) -> list[Case]:
@@ -125,7 +125,7 @@ def open_streaming(path: Path, *, threads: int = 1, sample_rate: int = 16000) ->
     if not isinstance(session, StreamingSession):
         raise SpeechZooError(
             f"{path}: it takes whole recordings, and streaming graphs are timed here; export it without "
-            f"--offline, or time it with scripts.test_onnx"
+            f"--offline, or time it with speechzoo test"
         )
     return session
 
@@ -151,7 +151,7 @@ class Subject:
         if not spec.streaming:
             raise SpeechZooError(
                 f"{self.model} reads the whole recording and has no streaming graph, and those are timed "
-                f"here; scripts.test_onnx times an offline one"
+                f"here; speechzoo test times an offline one"
             )
         if self.weights:
             locate(spec, self.weights)

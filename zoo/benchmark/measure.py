@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from scripts.benchmarking.cases import Case
-from scripts.benchmarking.memory import peak_memory
-from scripts.benchmarking.nodes import count_nodes
-from scripts.benchmarking.rows import Measured, Row, Seconds, make_rows
-from scripts.benchmarking.runners import Runner, open_runner
+from zoo.benchmark.cases import Case
+from zoo.benchmark.memory import peak_memory
+from zoo.benchmark.nodes import count_nodes
+from zoo.benchmark.rows import Measured, Row, Seconds, make_rows
+from zoo.benchmark.runners import Runner, open_runner
 from zoo.errors import ArtifactError
 
 WARM_UP_CALLS, WARM_UP_SECONDS = 50, 1.0  # before the first round, whichever ends first

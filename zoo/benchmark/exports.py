@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-import converters
 import zoo
 from zoo.artifact.manifest import Form
 from zoo.hub.weights import files_of, locate
@@ -18,18 +18,29 @@ if TYPE_CHECKING:
     from zoo.networks.streaming import StreamingModule
 
 
+Export = Callable[..., object]  # called as ``converters.export_onnx``
+
+
 class Exports:
     """A folder of streaming graphs, reused as long as the code and the packages that made them stay the same.
 
     Args:
         folder: made if it is not there.
+        export: writes a graph; looked up for each one, so that it may say then what it lacks.
+        code: packages that a graph depends on besides ``zoo``.
         progress: called with a line for each step of an export.
     """
 
-    def __init__(self, folder: Path, progress: Callable[[str], None] | None = None) -> None:
-        self._folder, self._progress = folder, progress
+    def __init__(
+        self,
+        folder: Path,
+        export: Callable[[], Export],
+        code: Sequence[ModuleType] = (),
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        self._folder, self._export, self._progress = folder, export, progress
         self._made_by = hashlib.sha256()
-        for package in (zoo, converters):
+        for package in (zoo, *code):
             for root in map(Path, package.__path__):
                 for file in sorted(root.rglob("*.py")):
                     self._made_by.update(str(file.relative_to(root)).encode() + file.read_bytes())
@@ -40,7 +51,7 @@ class Exports:
                 continue  # the export itself says what it lacks
 
     def path(self, model: str, weights: str, form: Form, *, free_streams: bool, free_hops: bool) -> Path:
-        """The graph of a model; without ``weights`` they are random, always the same.
+        """Give the graph of a model; without ``weights`` they are random, always the same.
 
         Raises:
             SpeechZooError: the model or its weights are unknown, or its export fails.
@@ -52,7 +63,7 @@ class Exports:
         name = f"{model}-{form}-{'any' if free_streams else 1}x{'any' if free_hops else 1}"
         path = (self._folder / f"{name}-{key.hexdigest()[:16]}.onnx").absolute()
         if not path.is_file():
-            converters.export_onnx(
+            self._export()(
                 seeded_model(model, weights),
                 path,
                 form,
@@ -64,9 +75,13 @@ class Exports:
 
 
 def seeded_model(model: str, weights: str) -> StreamingModule:
-    """A model in training form; without ``weights`` they are random, always the same."""
+    """Make a model in training form; without ``weights`` they are random, always the same."""
     create = zoo.create_model  # says what it lacks, before torch is imported here
     import torch
 
+    from zoo.networks.streaming import StreamingModule
+
     torch.manual_seed(0)
-    return create(model, weights or None)
+    network = create(model, weights or None)
+    assert isinstance(network, StreamingModule), "subjects are enhancers"
+    return network

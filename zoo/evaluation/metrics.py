@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import MissingExtraError
+from zoo.extras import extra
 from zoo.signal.resample import resample
 
 Array = NDArray[np.float32]
@@ -64,10 +65,8 @@ def pesq_wide(estimate: Array, target: Array, sample_rate: int) -> float:
     Raises:
         MissingExtraError: the package pesq is not installed.
     """
-    try:
+    with extra("train", "PESQ"):
         from pesq import PesqError, pesq
-    except ImportError as error:
-        raise MissingExtraError('PESQ needs the package pesq: pip install "speechzoo[train]"') from error
     if not (estimate.any() and target.any()):
         return float("nan")
     signals = (resample(wave, sample_rate, RATE) for wave in (target, estimate))
@@ -84,10 +83,8 @@ def stoi(estimate: Array, target: Array, sample_rate: int) -> float:
     Raises:
         MissingExtraError: the package pystoi is not installed.
     """
-    try:
+    with extra("train", "STOI"):
         from pystoi import stoi as measure
-    except ImportError as error:
-        raise MissingExtraError('STOI needs the package pystoi: pip install "speechzoo[train]"') from error
     if not target.any():
         return float("nan")
     with warnings.catch_warnings():

@@ -7,12 +7,12 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.benchmarking.rows import Run
-from scripts.benchmarking.tables import markdown_table, references_table, warning
+from zoo.benchmark.rows import Run
+from zoo.benchmark.tables import markdown_table, references_table, warning
 
 INTRODUCTION = """# Speed
 
-Written by `python -m scripts.benchmark`. Every graph gets noise and its own states back, as in a stream, and the rounds go through all rows in turn, so that a change of the machine's speed meets them all. Compare times within a run only.
+Written by `speechzoo benchmark`. Every graph gets noise and its own states back, as in a stream, and the rounds go through all rows in turn, so that a change of the machine's speed meets them all. Compare times within a run only.
 
 | column | what |
 |---|---|

@@ -59,6 +59,8 @@ def _cpuinfo(key: str) -> str:
 def _commit() -> list[str]:
     """The clone's commit, marked if files were changed since, where git tells."""
     root = Path(__file__).parents[2]
+    if not (root / ".git").exists():  # where it is installed, a repository above it is someone else's
+        return []
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=9", "--match=none"],

@@ -8,8 +8,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
-from scripts.benchmarking.cases import Case
-from scripts.benchmarking.runners import open_runner
+from zoo.benchmark.cases import Case
+from zoo.benchmark.runners import open_runner
 from zoo.errors import SpeechZooError
 from zoo.registry import get_spec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from scripts.benchmarking.rows import Row, Run
+from zoo.benchmark.rows import Row, Run
 
 BUSY = 0.1  # of the time, from where on a run is warned of
 Columns = list[tuple[str, list[str]]]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from scripts.benchmarking.rows import Row, Run
-from scripts.benchmarking.tables import how
+from zoo.benchmark.rows import Row, Run
+from zoo.benchmark.tables import how
 from zoo.files import write_atomically
 from zoo.signal.plot import check_picture
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.benchmarking.cases import Case, open_streaming
 from zoo.artifact.manifest import Form
+from zoo.benchmark.cases import Case, open_streaming
 from zoo.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class TorchRunner:
     """
 
     def __init__(self, word: str, form: Form, *, threads: int = 1, streams: int = 1, hops: int = 1) -> None:
-        from scripts.benchmarking.exports import seeded_model
+        from zoo.benchmark.exports import seeded_model
 
         model, _, weights = word.partition("=")
         training = seeded_model(model, weights)  # says what it lacks, before torch is imported here

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.training.recordings import read, read_folder
 from zoo.errors import AudioError
 from zoo.signal.audio import find_audio
+from zoo.signal.recordings import read, read_folder
 
 Array = NDArray[np.float32]
 
