@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from converters.targets.program import export_program
     from converters.targets.torch_tensorrt import compile_torch_tensorrt
     from converters.targets.torchscript import export_torchscript
-    from converters.tensorrt.engine import build_engine
+    from converters.tensorrt.engine import build_engine, cached_engine
     from converters.triton.repository import write_repository
 
 __all__ = [
     "build_engine",
+    "cached_engine",
     "compile_torch_tensorrt",
     "export_buckets",
     "export_onnx",
@@ -31,6 +32,7 @@ __all__ = [
 
 _HOME = {  # module, and the extra that it needs
     "build_engine": ("converters.tensorrt.engine", "onnx"),
+    "cached_engine": ("converters.tensorrt.engine", "onnx"),
     "compile_torch_tensorrt": ("converters.targets.torch_tensorrt", "torch"),
     "export_buckets": ("converters.subjects.synthesis", "onnx"),
     "export_onnx": ("converters.targets.onnx", "onnx"),

@@ -96,10 +96,10 @@ def _speaker(model: Network, out: Path | None, options: Mapping[str, Any], progr
 def _synthesis(model: Network, out: Path | None, options: Mapping[str, Any], progress: Progress) -> Reports:
     with extra("onnx", "exporting text to speech"):
         from converters.subjects.synthesis import default_buckets, export_or_keep, file_name
-    from zoo.models.fastspeech.model import FastSpeech
+    from zoo.networks.synthesis import SynthesisNetwork
     from zoo.tasks.synthesis.engine_config import read_engine_config
 
-    assert isinstance(model, FastSpeech), "the network of every SynthesisSpec today"
+    assert isinstance(model, SynthesisNetwork), "what a SynthesisSpec builds"
     batch, force = options.get("batch", 1), options.get("force", False)
     if out is None:
         wanted = read_engine_config(options["config"])
@@ -157,10 +157,10 @@ def _configured_engines(
 ) -> Reports:
     with extra("onnx", "an engine"):
         from converters.tensorrt.from_config import build_from_config
-    from zoo.models.fastspeech.model import FastSpeech
+    from zoo.networks.synthesis import SynthesisNetwork
     from zoo.tasks.synthesis.engine_config import read_engine_config
 
-    assert isinstance(model, FastSpeech), "the network of every SynthesisSpec today"
+    assert isinstance(model, SynthesisNetwork), "what a SynthesisSpec builds"
     config, force = read_engine_config(options["config"]), options.get("force", False)
     return dict(build_from_config(config, model=model, force=force, described=described, progress=progress))
 

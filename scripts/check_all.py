@@ -27,11 +27,11 @@ from zoo.artifact.manifest import Form
 from zoo.benchmark.machine import processor
 from zoo.benchmark.measure import time_round, warm_up
 from zoo.benchmark.runners import OnnxRunner
-from zoo.cli.list import count
 from zoo.errors import SpeechZooError
 from zoo.networks.streaming import StreamingModule
 from zoo.speeds import FILE, Speeds
 from zoo.streaming.conversion import to_deployment
+from zoo.tasks.describe import count
 from zoo.tasks.enhancement.open import open_session
 
 OFFLINE_CALLS = 3

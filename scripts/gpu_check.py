@@ -207,7 +207,7 @@ def _worst_layer(model: FastSpeech, flavour: str, precision: Any, texts: list[Ut
     Raises:
         ParityError: a layer differs by more than its tolerance.
     """
-    from converters.fastspeech_layers import verify_synthesis_layers
+    from converters.compare_synthesis_layers import verify_synthesis_layers
 
     if flavour:
         _need_gpu()

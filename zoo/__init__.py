@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from zoo.download import pull
     from zoo.registry import get_spec, list_models
     from zoo.streaming.conversion import to_streaming
+    from zoo.tasks import verify
     from zoo.tasks.enhancement.batcher import StreamBatcher
     from zoo.tasks.enhancement.enhancer import Enhancer
     from zoo.tasks.speaker.embedder import Embedder
     from zoo.tasks.synthesis.synthesizer import Synthesizer
-    from zoo.tasks.verification import verify
 
 __all__ = [
     "Embedder",
@@ -46,7 +46,7 @@ _HOME = {
     "list_models": "zoo.registry",
     "pull": "zoo.download",
     "to_streaming": "zoo.streaming.conversion",
-    "verify": "zoo.tasks.verification",
+    "verify": "zoo.tasks",
 }
 
 

@@ -64,6 +64,12 @@ def packaged_artifact(spec: ModelSpec, tag: str | None = None, *, many: bool = F
     return None
 
 
+def packaged_artifacts(spec: ModelSpec, tag: str | None = None) -> list[Path]:
+    """What ``packaged_artifact`` gives, and behind it what it gives for many; none where none come along."""
+    found = (packaged_artifact(spec, tag), packaged_artifact(spec, tag, many=True))
+    return [path for path in found if path is not None]
+
+
 def packaged_file(address: str, sha256: str) -> Path:
     """The path behind an address inside the package.
 

@@ -6,7 +6,6 @@ pulled, and ``repositories/ORG--NAME/refs/`` which commit a branch or tag was wh
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import shutil
@@ -14,20 +13,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from zoo.artifact.target import FLAVOURS, choose
 from zoo.builtin import packaged_artifact
-from zoo.errors import ArtifactError, HubError, MissingExtraError, SpeechZooError
+from zoo.errors import ArtifactError, HubError, SpeechZooError
 from zoo.extras import extra
 from zoo.hub import client as hub
 from zoo.hub.index import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, Index, check_choice
 from zoo.registry import get_spec, list_models
-from zoo.runtime.artifact import is_artifact, load_artifact
+from zoo.runtime.artifact import is_artifact
 from zoo.runtime.nvidia import this_machine
+from zoo.tasks import get_task, load, task_of
 
 VARIABLE = "SPEECHZOO_REPO"
 Say = Callable[[str], object]
+
+
+class Build(Protocol):
+    """What makes an engine from a graph, or finds one that it made before."""
+
+    def __call__(self, onnx: Path, *, flavour: Any, precision: Any, progress: Say) -> Path: ...
 
 
 def pull(
@@ -42,6 +49,7 @@ def pull(
     revision: str | None = None,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
+    build: Build | None = None,
     progress: Say | None = None,
 ) -> Path:
     """A file of a model's artifact repository, proved on this machine.
@@ -64,6 +72,8 @@ def pull(
         revision: commit, branch or tag; by default the branch ``main`` as it is now.
         out: a folder to copy the file to.
         force: replace another file there.
+        build: makes an engine from a graph where the repository has none for this machine:
+            ``converters.cached_engine``, or what takes the same.
         progress: called with a line for each step.
 
     Returns:
@@ -80,7 +90,7 @@ def pull(
     say = progress or (lambda line: None)
     source = _open(model, repo, revision, say)
     if format in FLAVOURS:
-        path = _engine(source, format, form, streaming, precision, streams, say)
+        path = _engine(source, format, form, streaming, precision, streams, build, say)
     else:
         path = _proved(source, source.index.find(format, source.name, form, streaming), say)
     return path if out is None else _copy(path, Path(out), force)
@@ -253,6 +263,7 @@ def _engine(
     streaming: bool | None,
     precision: str,
     streams: int,
+    build: Build | None,
     say: Say,
 ) -> Path:
     """The engine for this machine, or else one that is built here from the ONNX file."""
@@ -271,23 +282,20 @@ def _engine(
             f"and build an engine from that"
         )
     graph = source.index.find("onnx", source.name, form, streaming)
+    if build is None:
+        raise ArtifactError(
+            f"{source.name}: {reason}; `speechzoo pull` builds one here, and so does this with "
+            f"build=converters.cached_engine"
+        )
     say(f"{source.name}: building an engine here from {graph.path}")
     onnx = _proved(source, graph, say)
-    try:
-        build = importlib.import_module("converters.tensorrt.engine").cached_engine
-    except ImportError as error:
-        raise MissingExtraError(
-            f"building an engine needs {error.name}: docs/nvidia.md says how to install it; --format onnx "
-            f"runs without it"
-        ) from error
-    return Path(build(onnx, flavour=flavour, precision=precision, progress=say))
+    return build(onnx, flavour=flavour, precision=precision, progress=say)
 
 
 def _prove_parameters(path: Path, index: Index, golden: Path, where: str) -> None:
     """A safetensors file against the recording, in PyTorch; ``where`` names the recording."""
     with extra("torch", f"{path}: verifying it", "pull --format onnx"):
         from zoo.create import create_model
-        from zoo.tasks.parameters import verify_parameters
     model = create_model(index.model, path)
     if model.provenance["sha256"] != index.weights["sha256"]:
         raise ArtifactError(
@@ -295,14 +303,14 @@ def _prove_parameters(path: Path, index: Index, golden: Path, where: str) -> Non
             f"{index.weights['sha256']}"
         )
     form = next((file.form for file in index.files if file.path == GOLDEN), "")
-    verify_parameters(model, golden, form, str(path), where)
+    with extra("torch", f"{path}: verifying it", "pull --format onnx"):
+        get_task(index.task).verify_parameters(model, golden, form, where)
 
 
 def _prove_graph(path: Path, file: File, index: Index) -> None:
     """A graph against its manifest, the index and the recording inside it."""
-    from zoo.tasks.verification import verify
-
-    manifest = load_artifact(path).manifest
+    graph = load(path)
+    manifest = graph.manifest
     if manifest is None:
         raise ArtifactError(f"{path}: it has no manifest of speechzoo")
     for what, found, expected in (
@@ -314,7 +322,7 @@ def _prove_graph(path: Path, file: File, index: Index) -> None:
     ):
         if found != expected:
             raise ArtifactError(f"{path}: its manifest has {what} {found!r}, the index {expected!r}")
-    verify(path)
+    task_of(graph).verify(graph)
 
 
 @contextmanager

@@ -237,6 +237,10 @@ class ModelSpec:
         options: keyword arguments of that class.
         parameters: elements of the training form's parameters and buffers that are saved by its
             public implementation as parameters.
+        macs_per_second: multiply-accumulate operations of convolutions, recurrent and linear layers and
+            attention in the training form for a second of audio, transforms and features excluded, three
+            digits; of speaker networks for a recording of 200 frames, of text to speech from 128 tokens to
+            1024 frames.
         weights: trained weights by tag.
         config_reader: ``module:function`` that turns the parsed configuration file of a public
             training folder into (options, front end); empty where the family has no such folders.
@@ -258,6 +262,7 @@ class ModelSpec:
     network: str
     options: Mapping[str, Any]
     parameters: int
+    macs_per_second: int
     weights: tuple[Weights, ...] = ()
     config_reader: str = ""
     shapes_reader: str = ""
@@ -274,8 +279,6 @@ class EnhancementSpec(ModelSpec):
 
     Attributes:
         front_end: the spectrum's geometry.
-        macs_per_second: multiply-accumulate operations of convolutions, recurrent and linear layers and
-            attention in the training form for a second of audio, transforms excluded, three digits.
         look_ahead: frames of the future that an output frame needs.
         streaming: False for a network that reads the whole recording before its first output: it has no
             state, no stream and no streaming graph.
@@ -285,7 +288,6 @@ class EnhancementSpec(ModelSpec):
     entry = "zoo.Enhancer"
 
     front_end: FrontEnd
-    macs_per_second: int
     look_ahead: int = 0
     streaming: bool = True
 
@@ -302,8 +304,6 @@ class SynthesisSpec(ModelSpec):
     Attributes:
         front_end: the frames' geometry.
         symbols: what the token ids stand for; index 0 is padding.
-        macs_per_second: multiply-accumulate operations of convolutions, linear layers and attention for a
-            second of speech, from 128 tokens to 1024 frames, three digits.
         buckets: sizes of the graphs that are exported by default: tokens and frames, ascending.
     """
 
@@ -312,7 +312,6 @@ class SynthesisSpec(ModelSpec):
 
     front_end: MelSpectrum
     symbols: tuple[str, ...]
-    macs_per_second: int
     buckets: tuple[tuple[int, int], ...]
 
 
@@ -323,8 +322,6 @@ class SpeakerSpec(ModelSpec):
     Attributes:
         front_end: the features' geometry.
         least_frames: of the shortest recording with a finite embedding.
-        macs_per_second: multiply-accumulate operations of convolutions and linear layers in the training form
-            for a second of audio, of a recording of 200 frames, features excluded, three digits.
         variable: options that a training folder may set to other values than the record's.
     """
 
@@ -333,7 +330,6 @@ class SpeakerSpec(ModelSpec):
 
     front_end: Filterbank
     least_frames: int
-    macs_per_second: int
     variable: tuple[str, ...] = ("embedding",)
     tolerance: Tolerance = Tolerance(snr_db=80.0, max_error=1e-4)
 

@@ -13,7 +13,8 @@ from converters.subjects.synthesis import default_buckets, export_synthesis, fil
 from converters.targets.onnx import export_onnx
 from converters.targets.program import export_program
 from converters.targets.torchscript import export_torchscript
-from zoo.hub.index import ENDINGS, KINDS
+from zoo.artifact.manifest import EnhancementManifest, SpeakerManifest
+from zoo.hub.index import ENDINGS
 
 Export = Callable[..., object]
 
@@ -70,7 +71,7 @@ class _Enhancement(Release):
         """ONNX in both forms, streaming if the model is and offline; others streaming if the model is."""
         spec = model.spec
         for streaming in (True, False) if spec.streaming else (False,):
-            for form in KINDS[spec.task].forms:
+            for form in EnhancementManifest.forms:
                 formats: dict[str, Export] = {"onnx": export_onnx}
                 if streaming == spec.streaming:
                     formats |= {format: self.also[format] for format in also}
@@ -101,7 +102,7 @@ class _Speaker(Release):
 
     def graphs(self, model: Any, also: Sequence[str]) -> Iterator[Planned]:
         export: Export = export_speaker
-        for form in KINDS[model.spec.task].forms:
+        for form in SpeakerManifest.forms:
             write = partial(export, model, form=form)
             yield Planned(f"onnx/{model.spec.name}.{form}.onnx", "onnx", form, None, write)
 

@@ -27,7 +27,7 @@ from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
 from zoo.errors import ArtifactError, ParityError
 from zoo.files import atomic
-from zoo.models.fastspeech.model import FastSpeech, Prediction
+from zoo.networks.synthesis import Prediction, SynthesisNetwork
 from zoo.runtime.graph import as_array
 from zoo.runtime.onnx import OnnxGraph
 from zoo.tasks.synthesis.golden import check_durations, pack, parity_ids, parity_texts
@@ -37,7 +37,7 @@ from zoo.version import __version__
 
 
 def export_synthesis(
-    model: FastSpeech,
+    model: SynthesisNetwork,
     out: str | os.PathLike[str],
     *,
     tokens: int = 128,
@@ -107,7 +107,7 @@ def export_synthesis(
 
 
 def export_buckets(
-    model: FastSpeech,
+    model: SynthesisNetwork,
     folder: str | os.PathLike[str],
     *,
     buckets: Sequence[tuple[int, int]] | None = None,
@@ -131,7 +131,7 @@ def export_buckets(
 
 
 def export_or_keep(
-    model: FastSpeech,
+    model: SynthesisNetwork,
     out: str | os.PathLike[str],
     *,
     tokens: int,
@@ -161,7 +161,7 @@ def export_or_keep(
     return None
 
 
-def default_buckets(model: FastSpeech) -> list[tuple[int, int]]:
+def default_buckets(model: SynthesisNetwork) -> list[tuple[int, int]]:
     """Tokens and frames of the sizes in a model's record that it has positions for.
 
     Raises:
@@ -176,13 +176,13 @@ def default_buckets(model: FastSpeech) -> list[tuple[int, int]]:
     return sizes
 
 
-def file_name(model: FastSpeech, tokens: int, frames: int) -> str:
+def file_name(model: SynthesisNetwork, tokens: int, frames: int) -> str:
     """The name of a graph's file, as the public implementation names its engines."""
     return f"{model.spec.name}.i{tokens}.o{frames}.onnx"
 
 
 def is_export_of(
-    path: Path, model: FastSpeech, *, tokens: int, frames: int, batch: int | Literal["batch"]
+    path: Path, model: SynthesisNetwork, *, tokens: int, frames: int, batch: int | Literal["batch"]
 ) -> bool:
     """Whether a file is what ``export_synthesis`` would make, of these weights and in this version.
 
@@ -198,7 +198,7 @@ def is_export_of(
 class SynthesisGraph(nn.Module):
     """A network at a fixed number of frames, its options as inputs."""
 
-    def __init__(self, model: FastSpeech, frames: int) -> None:
+    def __init__(self, model: SynthesisNetwork, frames: int) -> None:
         super().__init__()
         self.model, self.frames = model, frames
 
@@ -209,7 +209,7 @@ class SynthesisGraph(nn.Module):
         return result.mel, result.mel_lengths, result.durations
 
 
-def _check(model: FastSpeech, tokens: int, frames: int, batch: int | str, opset: int) -> None:
+def _check(model: SynthesisNetwork, tokens: int, frames: int, batch: int | str, opset: int) -> None:
     if model.training:
         raise ValueError(f"this {model.spec.name} is in training mode; call model.eval() before exporting")
     if min(tokens, frames) < 1 or max(tokens, frames) > model.longest:

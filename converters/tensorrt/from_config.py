@@ -10,7 +10,7 @@ from converters.subjects.synthesis import export_or_keep, is_export_of
 from converters.tensorrt.engine import EngineReport, Progress, build_engine, describe
 from zoo.artifact.engine import EngineRecord, read_engine_record
 from zoo.errors import ArtifactError
-from zoo.models.fastspeech.model import FastSpeech
+from zoo.networks.synthesis import SynthesisNetwork
 from zoo.runtime.artifact import ENGINES
 from zoo.runtime.onnx import OnnxGraph
 from zoo.tasks.synthesis.engine_config import EngineConfig
@@ -20,7 +20,7 @@ from zoo.tasks.synthesis.graph import synthesis_manifest
 def build_from_config(
     config: EngineConfig,
     *,
-    model: FastSpeech | None = None,
+    model: SynthesisNetwork | None = None,
     force: bool = False,
     described: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
@@ -73,7 +73,11 @@ def build_from_config(
 
 
 def _prepare(
-    graph: Path, size: Mapping[str, int], model: FastSpeech | None, force: bool, progress: Progress | None
+    graph: Path,
+    size: Mapping[str, int],
+    model: SynthesisNetwork | None,
+    force: bool,
+    progress: Progress | None,
 ) -> None:
     """See to it that a graph is there, of a size and of a model's weights if there is one."""
     if model is not None:
@@ -95,7 +99,7 @@ def _prepare(
         )
 
 
-def _is_export_of(graph: Path, model: FastSpeech, size: Mapping[str, int]) -> bool:
+def _is_export_of(graph: Path, model: SynthesisNetwork, size: Mapping[str, int]) -> bool:
     try:
         return is_export_of(graph, model, **size)
     except ArtifactError:

@@ -9,10 +9,10 @@ from typing import Any
 
 from zoo.artifact.parity import ParityReport
 from zoo.builtin import TAG
-from zoo.cli.list import count, latency_ms
 from zoo.errors import AudioError
 from zoo.evaluation.metrics import HEADINGS
 from zoo.spec import EnhancementSpec, Weights
+from zoo.tasks.describe import count, latency_ms
 
 
 @dataclass(frozen=True)

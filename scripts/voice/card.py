@@ -8,9 +8,9 @@ from typing import Any
 
 from zoo.artifact.parity import ParityReport
 from zoo.builtin import TAG
-from zoo.cli.list import count
 from zoo.errors import ArtifactError
 from zoo.spec import SynthesisSpec, Weights
+from zoo.tasks.describe import count
 
 _UNSEEN = {"utterances", "mel", "half_frame", "mean_frame", "durations"}
 _ERRORS = {"recogniser", "words", "teacher", "teacher through the vocoder", "voice"}

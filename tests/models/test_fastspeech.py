@@ -16,7 +16,8 @@ from zoo.create import build
 from zoo.errors import CheckpointError, ShapeError
 from zoo.layers.length import Repeat, length_mask, repeat_counts
 from zoo.models.fastspeech.loss import losses
-from zoo.models.fastspeech.model import FastSpeech, Prediction
+from zoo.models.fastspeech.model import FastSpeech
+from zoo.networks.synthesis import Prediction
 from zoo.registry import get_spec
 from zoo.spec import SynthesisSpec
 from zoo.tasks.synthesis.session import PREDICT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "speechzoo"
 VERSION = 1
+
+_SIZE = re.compile(r"[1-9]\d*/[1-9]\d*")  # TOKENS/FRAMES
 
 Form = Literal["spec2spec", "wav2wav"]
 SpeakerForm = Literal["feats", "wav"]
@@ -42,6 +45,10 @@ class Manifest:
 
     Attributes:
         task: which subclass this is, under the same name in the JSON.
+        forms: that graphs of the task have; the first is meant where none is named. Empty for graphs of fixed
+            sizes, whose form is their size.
+        streamable: whether graphs of the task are either streaming or offline.
+        recording: the class of golden recordings.
         model: registered name.
         inputs, outputs: tensors in the graph's order, without the states.
         weights: sha256 of the training form's parameters; source, licence and training data if known.
@@ -50,6 +57,9 @@ class Manifest:
     """
 
     task: ClassVar[str]
+    forms: ClassVar[tuple[str, ...]]
+    streamable: ClassVar[bool] = False
+    recording: ClassVar[type[Golden | GoldenEmbedding | GoldenSpeech]]
 
     model: str
     inputs: tuple[TensorSpec, ...]
@@ -58,6 +68,20 @@ class Manifest:
     tolerance: Tolerance = Tolerance()
     toolchain: Mapping[str, str] = field(default_factory=dict)
     version: int = VERSION
+
+    @classmethod
+    def has_form(cls, form: str) -> bool:
+        """Whether a graph of the task can be of a form."""
+        return form in cls.forms
+
+    @staticmethod
+    def of_task(task: str) -> type[Manifest]:
+        """The task's class of records.
+
+        Raises:
+            KeyError: there is no such task.
+        """
+        return {kind.task: kind for kind in Manifest.__subclasses__()}[task]
 
     @property
     def graph_inputs(self) -> tuple[TensorSpec, ...]:
@@ -95,8 +119,7 @@ class Manifest:
                     f"{where}: its manifest has version {data['version']}, this package reads version "
                     f"{VERSION}; use the speechzoo that made it, or export it again"
                 )
-            kinds = {kind.task: kind for kind in Manifest.__subclasses__()}
-            return kinds[data.pop("task", EnhancementManifest.task)]._from_fields(data)
+            return Manifest.of_task(data.pop("task", EnhancementManifest.task))._from_fields(data)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ArtifactError(
                 f"{where}: its manifest cannot be read ({type(error).__name__}: {error}); "
@@ -132,6 +155,9 @@ class EnhancementManifest(Manifest):
     """
 
     task = "enhancement"
+    forms = ("wav2wav", "spec2spec")
+    streamable = True
+    recording = Golden
 
     form: Form
     streaming: bool
@@ -227,6 +253,8 @@ class SpeakerManifest(Manifest):
     """
 
     task = "speaker"
+    forms = ("wav", "feats")
+    recording = GoldenEmbedding
 
     form: SpeakerForm
     front_end: Filterbank
@@ -308,6 +336,8 @@ class SynthesisManifest(Manifest):
     """
 
     task = "synthesis"
+    forms = ()
+    recording = GoldenSpeech
 
     front_end: MelSpectrum
     symbols: tuple[str, ...]
@@ -326,6 +356,10 @@ class SynthesisManifest(Manifest):
     @property
     def ranges(self) -> Mapping[str, tuple[int, int, int]]:
         return {"batch": (1, 4, 16)}
+
+    @classmethod
+    def has_form(cls, form: str) -> bool:
+        return _SIZE.fullmatch(form) is not None
 
     @property
     def form(self) -> str:

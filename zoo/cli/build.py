@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
             return 0
         feeds = _calibration(args)
         report = build_engine(args.onnx, args.engine, keep=args.keep, feeds=feeds, **shown, **described)
-    tell(report)
+    _tell(report)
     if report.command:
         print(f"the same by NVIDIA's own program:\n  {report.command}")
     return 0
@@ -137,11 +137,11 @@ def _build_configured(args: argparse.Namespace, described: dict[str, Any], shown
     if args.weights:
         with extra("torch", "exporting the graphs"):
             from zoo.create import create_model
-            from zoo.models.fastspeech.model import FastSpeech
+            from zoo.networks.synthesis import SynthesisNetwork
         name = args.model or "fastspeech"
         get_spec(name, SynthesisSpec)
         network = create_model(name, args.weights)
-        assert isinstance(network, FastSpeech), "the network of every SynthesisSpec today"
+        assert isinstance(network, SynthesisNetwork), "what a SynthesisSpec builds"
         model = network
     config = read_engine_config(args.config)
     reports = build_from_config(config, model=model, force=args.force, described=described, **shown)
@@ -149,19 +149,14 @@ def _build_configured(args: argparse.Namespace, described: dict[str, Any], shown
         if report is None:
             print(f"{path}: there already, the same")
         else:
-            tell(report)
+            _tell(report)
     return 0
 
 
-def tell(report: EngineReport) -> None:
-    """Print what was built."""
+def _tell(report: EngineReport) -> None:
     for warning in report.warnings:
         print(f"warning: {' '.join(warning.split())}", file=sys.stderr)
-    size = report.path.stat().st_size / 1e6
-    print(
-        f"{report.path}: {size:.1f} MB, {report.layers} layers, {report.seconds:.1f} s, "
-        f"{report.record.title}{'; ' + report.parity if report.parity else ''}"
-    )
+    print(f"{report.path}: {report.path.stat().st_size / 1e6:.1f} MB, {report}")
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from converters.compare_layers import Layer
     from zoo.artifact.engine import Precision
     from zoo.artifact.manifest import Form
-    from zoo.models.fastspeech.model import FastSpeech
     from zoo.networks.base import Network
     from zoo.networks.streaming import StreamingModule
+    from zoo.networks.synthesis import SynthesisNetwork
 
 GROUP = "measure"
 SHOWN = 20
@@ -155,12 +155,12 @@ def plot(layers: Sequence[Layer], path: Path, title: str) -> None:
 
 def _verify(args: argparse.Namespace) -> list[Layer]:
     from converters.compare_layers import worst_first
-    from zoo.models.fastspeech.model import FastSpeech
     from zoo.networks.streaming import StreamingModule
+    from zoo.networks.synthesis import SynthesisNetwork
 
     model = load_model(args)
     _check_options(args, model)
-    if isinstance(model, FastSpeech):
+    if isinstance(model, SynthesisNetwork):
         layers = _verify_synthesis(args, model)
     elif isinstance(model, StreamingModule):
         layers = _verify_enhancer(args, model)
@@ -168,7 +168,7 @@ def _verify(args: argparse.Namespace) -> list[Layer]:
         raise ValueError(
             f"{model.spec.name} is a model for {model.spec.task}; this verifies enhancers and text to speech"
         )
-    worst = args.sort == "worst" if args.sort else isinstance(model, FastSpeech)
+    worst = args.sort == "worst" if args.sort else isinstance(model, SynthesisNetwork)
     return worst_first(layers) if worst else layers
 
 
@@ -180,8 +180,8 @@ def _check_options(args: argparse.Namespace, model: Network) -> None:
             raise ValueError(f"--{option} is for {task}; {model.spec.name} is a model for {model.spec.task}")
 
 
-def _verify_synthesis(args: argparse.Namespace, model: FastSpeech) -> list[Layer]:
-    from converters.fastspeech_layers import verify_synthesis_layers
+def _verify_synthesis(args: argparse.Namespace, model: SynthesisNetwork) -> list[Layer]:
+    from converters.compare_synthesis_layers import verify_synthesis_layers
     from converters.subjects.synthesis import default_buckets
     from zoo.tasks.synthesis.session import Utterance
     from zoo.tasks.synthesis.synthesizer import LEAST_ALPHA, MOST_ALPHA

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
+from typing import Any
 
 from zoo.cli._arguments import positive
 from zoo.download import VARIABLE, pull
@@ -62,7 +64,15 @@ def run(args: argparse.Namespace) -> int:
         revision=args.revision,
         out=args.output,
         force=args.force,
+        build=_build,
         progress=lambda line: print(line, file=sys.stderr),
     )
     print(path)
     return 0
+
+
+def _build(onnx: Path, **options: Any) -> Path:
+    """Build an engine, where the repository has none for this machine."""
+    import converters
+
+    return converters.cached_engine(onnx, **options)

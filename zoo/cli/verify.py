@@ -13,7 +13,7 @@ from pathlib import Path
 from zoo.builtin import packaged_artifact
 from zoo.errors import SpeechZooError
 from zoo.registry import get_spec, list_models
-from zoo.tasks.verification import verify
+from zoo.tasks import verify
 
 GROUP = "measure"
 

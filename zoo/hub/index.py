@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from zoo.artifact.manifest import Manifest
 from zoo.artifact.target import FLAVOURS, EngineTarget
 from zoo.errors import ArtifactError
 
@@ -31,34 +32,8 @@ ENDINGS = {
 }
 RECORD = "record"  # of what a file beside it is, ``<name>.json``
 HELPERS = ("card", "golden", RECORD)
-_SIZE = re.compile(r"[1-9]\d*/[1-9]\d*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class Kinds:
-    """Which graphs the repositories of a task hold.
-
-    Attributes:
-        forms: that they have; the first is meant where none is named. Empty for graphs of fixed sizes, whose
-            form is their size, ``TOKENS/FRAMES``; the largest is meant where none is named.
-        streaming: whether they are streaming or offline.
-    """
-
-    forms: tuple[str, ...] = ()
-    streaming: bool = False
-
-    def has(self, form: str) -> bool:
-        """Whether a graph can be of a form."""
-        return form in self.forms if self.forms else _SIZE.fullmatch(form) is not None
-
-
-KINDS = {  # by task
-    "enhancement": Kinds(("wav2wav", "spec2spec"), streaming=True),
-    "speaker": Kinds(("wav", "feats")),
-    "synthesis": Kinds(),
-}
 
 
 @dataclass(frozen=True)
@@ -70,7 +45,7 @@ class File:
         format: ``safetensors``, one of ``GRAPHS``, ``golden``, ``record`` or ``card``.
         size: bytes.
         sha256: hex digest.
-        form: of a graph, one of its task's ``Kinds``; of the golden recording, that of the graph whose it is.
+        form: of a graph, as its manifest has it; of the golden recording, that of the graph whose it is.
         streaming: with states, or a whole recording at once; of a graph of a task that has both.
         engine: what an engine was built for.
     """
@@ -123,7 +98,7 @@ class Index:
 
     def __post_init__(self) -> None:
         for file in self.files:
-            if file.form and not KINDS[self.task].has(file.form):
+            if file.form and not Manifest.of_task(self.task).has_form(file.form):
                 raise ValueError(f"{file.path}: {file.form!r} is no form of a graph for {self.task}")
 
     def to_json(self) -> str:
@@ -203,7 +178,7 @@ class Index:
 
         The largest alone takes the longest sentences whole; smaller ones only save time on short ones.
         """
-        if forms := KINDS[self.task].forms:
+        if forms := Manifest.of_task(self.task).forms:
             return forms[0]
         sizes = [file.form for file in self.files if file.format == "onnx" and file.form]
         return max(sizes, key=lambda size: [int(number) for number in size.split("/")], default="")
@@ -231,7 +206,7 @@ def check_choice(task: str, format: str, form: str | None, streaming: bool | Non
     """
     if format not in GRAPHS and (form is not None or streaming is not None):
         raise ArtifactError(f"{format} files have no form and are not streaming or offline; leave that out")
-    if streaming is not None and not KINDS[task].streaming:
+    if streaming is not None and not Manifest.of_task(task).streamable:
         raise ArtifactError(f"graphs for {task} are neither streaming nor offline; leave that out")
 
 

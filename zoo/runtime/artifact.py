@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zoo.errors import ArtifactError
@@ -18,13 +18,20 @@ def is_artifact(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix in SUFFIXES
 
 
-def load_artifact(path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = ()) -> Graph:
+def load_artifact(
+    path: str | os.PathLike[str],
+    *,
+    threads: int = 1,
+    providers: Sequence[str] = (),
+    register_plugins: Callable[[], None] | None = None,
+) -> Graph:
     """Load an artifact: ONNX, TorchScript, an exported program, or an engine.
 
     Args:
         path: the file.
         threads: of ONNX Runtime; PyTorch keeps its own setting.
-        providers: of ONNX Runtime, see ``Graph``.
+        providers: of ONNX Runtime, see ``OnnxGraph``.
+        register_plugins: called before an engine is loaded that calls plugins in Python.
 
     Raises:
         ArtifactError: another ending, or a file that is damaged or has no manifest of ours.
@@ -46,5 +53,5 @@ def load_artifact(path: str | os.PathLike[str], *, threads: int = 1, providers: 
     if suffix in ENGINES:
         from zoo.runtime.tensorrt import Engine
 
-        return Engine(path)
+        return Engine(path, register_plugins=register_plugins)
     raise ArtifactError(f"{path}: artifacts end in {', '.join(SUFFIXES)}, this one in {suffix or 'nothing'}")

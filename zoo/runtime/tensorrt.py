@@ -10,7 +10,7 @@ PyTorch with CUDA brings memory, streams and graphs.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,6 @@ from zoo.runtime.buckets import choose_bucket, fits
 from zoo.runtime.graph import check_record
 from zoo.runtime.nvidia import find_gpu, load_library, make_logger
 from zoo.spec import TensorSpec
-from zoo.tasks.synthesis.plugins import register_plugins
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +42,7 @@ class Engine:
     Args:
         path: the engine; its record lies beside it.
         graphs: replay calls as CUDA graphs, but for engines that call Python.
+        register_plugins: makes known to TensorRT what such an engine calls.
 
     Attributes:
         record: what lies beside it.
@@ -55,7 +55,13 @@ class Engine:
         MissingExtraError: TensorRT, or PyTorch with CUDA, is not installed.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, graphs: bool = True) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        graphs: bool = True,
+        register_plugins: Callable[[], None] | None = None,
+    ) -> None:
         self.path = Path(path)
         self.record = read_engine_record(self.path)
         self.backend: str = self.record.flavour
@@ -65,7 +71,7 @@ class Engine:
         if refusal:
             raise ArtifactError(f"{self.path}: {refusal}; build it here, with scripts.build_engine")
         calls_python = PLUGIN_FLAGS["jit"] in self.record.flags
-        if calls_python:
+        if calls_python and register_plugins is not None:
             register_plugins()
         self._log = make_logger(self._trt)
         self._runtime = self._trt.Runtime(self._log)

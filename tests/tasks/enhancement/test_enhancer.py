@@ -124,7 +124,9 @@ def test_unknown_sources(tmp_path: Path) -> None:
     ):
         Enhancer(tmp_path / "model.tar")
     pytest.importorskip("torch")
-    with pytest.raises(UnknownModelError, match="a network or a session is expected, got int"):
+    with pytest.raises(
+        UnknownModelError, match="a network or a session for enhancement is expected, got int"
+    ):
         Enhancer(3)  # type: ignore[arg-type]
 
 

@@ -195,12 +195,22 @@ def test_sources(speaker_folder: Folder, speaker_graph: Folder, tmp_path: Path) 
         ("resnet34", folder, CheckpointError, "not one of resnet34, but of resnet18"),
         ("resnet19", None, UnknownModelError, "did you mean .*resnet18"),
         ("gtcrn", None, UnknownModelError, "gtcrn is a model for enhancement, used by zoo.Enhancer"),
-        (str(tmp_path / "x.pt"), None, ArtifactError, "artifacts are .onnx files; for a checkpoint pass the"),
+        (
+            str(tmp_path / "x.pt"),
+            None,
+            ArtifactError,
+            "artifacts end in .onnx, .*; for a checkpoint pass the",
+        ),
         (str(tmp_path), None, CheckpointError, "does not say which model it is"),
         (speaker_graph("resnet18"), folder, ArtifactError, "an artifact has its own weights"),
         (folder, folder, CheckpointError, "a training folder has its own weights"),
         (zoo.create_model("resnet18"), folder, CheckpointError, "weights go with a model's name"),
-        (zoo.create_model("gtcrn"), None, UnknownModelError, "a speaker network or a session is expected"),
+        (
+            zoo.create_model("gtcrn"),
+            None,
+            UnknownModelError,
+            "a network or a session for speaker is expected",
+        ),
         (tmp_path / "none.onnx", None, ArtifactError, "there is no such file"),
     ):
         with pytest.raises(kind, match=message):

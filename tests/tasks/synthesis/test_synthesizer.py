@@ -377,7 +377,7 @@ def test_sources_that_are_none(files: list[Path], tmp_path: Path, small_fastspee
         Synthesizer(tmp_path)
     with pytest.raises(ArtifactError, match="no graph for synthesis was named"):
         Synthesizer([])
-    with pytest.raises(ArtifactError, match="graphs and engines have their own weights"):
+    with pytest.raises(ArtifactError, match="an artifact has its own weights"):
         Synthesizer(files, "x.pt")
     with pytest.raises(ArtifactError, match="two files are of one size"):
         Synthesizer([files[0], files[0]])
@@ -595,7 +595,7 @@ def test_engines_that_do_not_go_together(files: list[Path], tmp_path: Path) -> N
         Synthesizer(tmp_path)
     with pytest.raises(ArtifactError, match=r"i32\.o256\.onnx: it does not go with .*one is an engine"):
         Synthesizer([files[1], one])
-    with pytest.raises(ArtifactError, match="graphs and engines have their own weights"):
+    with pytest.raises(ArtifactError, match="an artifact has its own weights"):
         Synthesizer(one, "x.pt")
     record_path(two).unlink()
     with pytest.raises(ArtifactError, match=r"there is no two\.engine\.json beside it"):

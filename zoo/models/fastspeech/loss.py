@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from zoo.layers.length import length_mask
-from zoo.models.fastspeech.model import Prediction
+from zoo.networks.synthesis import Prediction
 
 
 def losses(prediction: Prediction, lengths: Tensor, mel: Tensor, durations: Tensor) -> tuple[Tensor, Tensor]:

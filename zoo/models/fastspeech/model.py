@@ -6,42 +6,19 @@ those of NVIDIA's public implementation, whose checkpoints load as they are.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import CheckpointError, ShapeError
+from zoo.errors import CheckpointError
 from zoo.layers.length import AddPositions, Repeat, length_mask, repeat_counts
-from zoo.networks.base import Network
+from zoo.networks.synthesis import Prediction, SynthesisNetwork
 from zoo.spec import SynthesisSpec
 
 _MASKED = -65504.0  # a score that no key of the padding overcomes; finite in half precision
 
 
-class Prediction(NamedTuple):
-    """What the network makes of a batch of texts.
-
-    Attributes:
-        mel: (B, F, mels) natural logarithm of mel magnitudes. Past an utterance's end the rows are not
-            silence but the last layer's bias: cut them off by ``mel_lengths``.
-        mel_lengths: (B,) int64, frames that the durations ask for. More than F means that F was too few and
-            the end of the speech is missing.
-        durations: (B, S) float32, predicted frames of each token before rounding, 0 for padding.
-        log_durations: (B, S) float32, log(durations + 1) as predicted, 0 for padding: for the training loss.
-    """
-
-    mel: Tensor
-    mel_lengths: Tensor
-    durations: Tensor
-    log_durations: Tensor
-
-
-class FastSpeech(Network):
-    """Log-mel frames from token ids, padded to one length, any number at a time.
-
-    Training and inference are the same call: with ``durations`` the frames are those of the targets. There is
-    nothing to fold, so the deployment form is this network in eval mode at a fixed size.
+class FastSpeech(SynthesisNetwork):
+    """The network of the paper. There is nothing in it to fold.
 
     Args:
         spec: its record.
@@ -61,7 +38,8 @@ class FastSpeech(Network):
         CheckpointError: a table of another size than the record's.
     """
 
-    spec: SynthesisSpec
+    over_frames = ("mel_side", "mel_side.*", "mel_linear", "length_regulator", "length_regulator.repeat")
+    compared_inputs = ("fc", "layer_norm")  # attention's result, and the sum with the residual
 
     def __init__(
         self,
@@ -103,71 +81,21 @@ class FastSpeech(Network):
         """Tokens and frames at most."""
         return self.phoneme_side.position.longest
 
-    def forward(
-        self,
-        ids: Tensor,
-        lengths: Tensor,
-        *,
-        alpha: Tensor | float = 1.0,
-        durations: Tensor | None = None,
-        frames: int | None = None,
+    def predict(
+        self, ids: Tensor, lengths: Tensor, alpha: Tensor, durations: Tensor | None, frames: int | None
     ) -> Prediction:
-        """Predict log-mel frames.
-
-        Args:
-            ids: (B, S) int64 token ids from 0 to symbols - 1; what lies past an utterance's length is
-                ignored.
-            lengths: (B,) int64, tokens of each utterance, up to S.
-            alpha: how slowly to speak: all durations times this, a number or (B,) float32.
-            durations: (B, S) float32, frames of each token to take in place of the predicted ones; where one
-                is negative, the predicted one is taken.
-            frames: width of the result; by default that of the longest utterance, or of all positions if it
-                is longer. What does not fit is cut off, and ``mel_lengths`` tells.
-
-        Raises:
-            ShapeError: shapes that do not belong together, or more tokens or frames than the network has
-                positions for.
-        """
-        self._check(ids, lengths, durations)
+        """See ``SynthesisNetwork``; past an utterance's end the rows are the last layer's bias."""
         mask = length_mask(lengths, ids.shape[1])
         x = self.phoneme_side(self.word_emb(ids), mask)
         log_durations, predicted = self.length_regulator.predict(x, mask)
         wanted = predicted if durations is None else torch.where(durations < 0, predicted, durations) * mask
-        repeats = repeat_counts(wanted, torch.as_tensor(alpha, dtype=torch.float32, device=x.device))
+        repeats = repeat_counts(wanted, alpha)
         mel_lengths = repeats.sum(1).long()
         if frames is None:
             frames = min(max(1, int(mel_lengths.max())), self.longest)
-        elif frames > self.longest:
-            raise ShapeError(
-                f"{self.spec.name}: {frames} frames, and it has positions for {self.longest}; "
-                f"pass shorter text"
-            )
         x = self.length_regulator(x, repeats, frames)
         x = self.mel_side(x, length_mask(mel_lengths, frames))
         return Prediction(self.mel_linear(x), mel_lengths, predicted, log_durations)
-
-    def _check(self, ids: Tensor, lengths: Tensor, durations: Tensor | None) -> None:
-        if torch.compiler.is_exporting():
-            return  # the shapes are the exporter's own there
-        name, batch = self.spec.name, ids.shape[:1]
-        if ids.ndim != 2 or lengths.shape != batch:
-            raise ShapeError(
-                f"{name}: expected ids (B, S) and lengths (B,), got {tuple(ids.shape)} and "
-                f"{tuple(lengths.shape)}"
-            )
-        if durations is not None and durations.shape != ids.shape:
-            raise ShapeError(
-                f"{name}: expected durations {tuple(ids.shape)}, one a token, got {tuple(durations.shape)}"
-            )
-        if ids.shape[1] > self.longest:
-            raise ShapeError(
-                f"{name}: {ids.shape[1]} tokens, and it has positions for {self.longest}; pass shorter text"
-            )
-        if bool((lengths < 0).any()) or bool((lengths > ids.shape[1]).any()):
-            raise ShapeError(
-                f"{name}: lengths {lengths.tolist()} for ids of width {ids.shape[1]}; they count each row's "
-                f"tokens"
-            )
 
 
 class Side(nn.Module):

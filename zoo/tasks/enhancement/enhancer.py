@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Union, cast
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zoo.builtin import packaged_artifact
-from zoo.errors import ArtifactError, AudioError, CheckpointError, UnknownModelError
-from zoo.extras import extra
-from zoo.hub.weights import weights_advice
-from zoo.registry import get_spec, list_models
-from zoo.runtime.artifact import SUFFIXES, is_artifact
+from zoo.errors import ArtifactError, AudioError
 from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
-from zoo.spec import EnhancementSpec
-from zoo.tasks.enhancement.open import open_artifact
 from zoo.tasks.enhancement.session import Session
 from zoo.tasks.enhancement.stream import Latency, Stream
+from zoo.tasks.enhancement.task import TASK
+from zoo.tasks.open import open_source
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,9 +48,9 @@ class Enhancer:
     ) -> None:
         """
         Args:
-            source: the name of a registered model; or the path of an artifact (``.onnx``, ``.ts``,
-                ``.pt2``); or a network in
-                its training or streaming form; or a session.
+            source: the name of a registered model; the path of an artifact (``.onnx``, ``.ts``, ``.pt2``,
+                ``.engine``) or of a public training folder; a network in its training or streaming form; or a
+                session.
             weights: tag or checkpoint path, for a model's name; by default those that come with the package,
                 which run in ONNX Runtime.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
@@ -68,7 +63,7 @@ class Enhancer:
             CheckpointError: no weights, where none come with the package, or weights that do not fit.
             MissingExtraError: PyTorch is needed and not installed.
         """
-        self.session = _open(source, weights, threads, providers)
+        self.session: Session = open_source(TASK, source, weights, threads=threads, providers=providers)
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
         self.streaming = self.session.streaming
@@ -142,59 +137,3 @@ class Enhancer:
         for start in range(0, max(1, len(row)), step):
             yield stream.push(row[start : start + step])
         yield stream.flush()
-
-
-def _open(
-    source: Source, weights: str | os.PathLike[str] | None, threads: int, providers: Sequence[str] = ()
-) -> Session:
-    """The session that the arguments of ``Enhancer`` name."""
-    if not isinstance(source, (str, os.PathLike)):
-        if weights is not None:
-            raise CheckpointError("weights go with a model's name; a network or session has its own")
-        if providers:
-            raise ArtifactError("providers are ONNX Runtime's; a network or session has no use for them")
-        if hasattr(source, "run") and hasattr(source, "front_end"):
-            return cast(Session, source)
-        return _torch_session(source)
-    name = os.fspath(source)
-    if is_artifact(name):
-        if weights is not None:
-            raise ArtifactError(f"{name}: an artifact has its own weights; leave weights={weights!r} out")
-        return open_artifact(name, threads=threads, providers=providers)
-    if os.path.exists(name) and name not in list_models():
-        raise ArtifactError(
-            f"{name}: artifacts end in {', '.join(SUFFIXES)}; for a checkpoint pass the model's name and "
-            f"weights={name!r}"
-        )
-    spec = get_spec(name, EnhancementSpec)
-    tag = None if weights is None else os.fspath(weights)
-    artifact = packaged_artifact(spec, tag)
-    if artifact is not None:
-        from zoo.tasks.enhancement.open import open_session
-
-        many = packaged_artifact(spec, tag, many=True)
-        return open_session(artifact, many=many, threads=threads, providers=providers)
-    if providers:
-        raise ArtifactError(f"{name} runs in PyTorch with these weights; providers are ONNX Runtime's")
-    if weights is None:
-        raise CheckpointError(
-            f"{name} needs weights: none come with the package. {weights_advice(spec)}, or an exported .onnx "
-            f"artifact in place of the name"
-        )
-    return _torch_session(name, weights)
-
-
-def _torch_session(source: Any, weights: str | os.PathLike[str] | None = None) -> Session:
-    """A session in PyTorch, of a network or of a model's name with weights."""
-    what = source if isinstance(source, str) else "a network"
-    with extra("torch", f"an enhancer from {what}", "pass an exported .onnx artifact"):
-        from zoo.create import create_model
-        from zoo.networks.streaming import StreamingModule
-        from zoo.tasks.enhancement.torch import TorchSession
-    model = create_model(source, weights) if isinstance(source, str) else source
-    if not isinstance(model, StreamingModule):
-        raise UnknownModelError(
-            f"an artifact's path, a model's name, a network or a session is expected, got "
-            f"{type(source).__name__}; see zoo.list_models()"
-        )
-    return TorchSession(model)

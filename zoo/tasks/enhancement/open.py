@@ -9,7 +9,7 @@ from pathlib import Path
 from zoo.artifact.manifest import EnhancementManifest
 from zoo.errors import ArtifactError
 from zoo.runtime.artifact import ENGINES, load_artifact
-from zoo.runtime.onnx import OnnxGraph
+from zoo.runtime.graph import Graph
 from zoo.tasks.enhancement.graph import (
     OfflineSession,
     StreamingSession,
@@ -25,28 +25,53 @@ def open_session(
     threads: int = 1,
     providers: Sequence[str] = (),
 ) -> StreamingSession | OfflineSession:
-    """Load one of our artifacts.
+    """Open one of our artifacts: ONNX, TorchScript, an exported program, or an engine.
 
     Args:
-        path: ONNX file with our manifest.
+        path: the file, with our manifest.
         many: another one of the same weights and form for any number of hops, which is slower for one hop and
             faster for several; each call then goes to the better of the two.
-        threads: of one call.
-        providers: as of ``Graph``.
+        threads: of one call, in ONNX Runtime.
+        providers: of ONNX Runtime, as of ``OnnxGraph``.
 
     Raises:
-        ArtifactError: damaged, without our manifest, a provider that is not there, or two files that do
-            not belong together.
+        ArtifactError: damaged, without our manifest, of another task, a provider that is not there, or two
+            files that do not belong together.
+        MissingExtraError: what runs it is not installed.
     """
-    graph = OnnxGraph(path, threads=threads, providers=providers)
+    graph = load_artifact(path, threads=threads, providers=providers)
     manifest = enhancement_manifest(graph)
     other = None
     if many is not None:
-        other = _companion(graph, manifest, OnnxGraph(many, threads=threads, providers=providers))
-    return session_over(graph, other)
+        other = _companion(graph, manifest, load_artifact(many, threads=threads, providers=providers))
+    session = session_over(graph, other)
+    if Path(path).suffix in ENGINES:
+        _keep_off_batches(session)
+    return session
 
 
-def _companion(graph: OnnxGraph, manifest: EnhancementManifest, many: OnnxGraph) -> OnnxGraph:
+def open_engine(
+    path: str | os.PathLike[str], *others: str | os.PathLike[str], graphs: bool = True
+) -> StreamingSession | OfflineSession:
+    """Open an engine, or several of one graph for different sizes; ``graphs`` as of ``Engine``.
+
+    Raises:
+        ArtifactError, MissingExtraError: as ``Engine`` and ``Bucketed``.
+    """
+    from zoo.runtime.tensorrt import Bucketed, Engine
+
+    loaded = Bucketed([path, *others], graphs=graphs) if others else Engine(path, graphs=graphs)
+    session = session_over(loaded)
+    _keep_off_batches(session)
+    return session
+
+
+def _keep_off_batches(session: StreamingSession | OfflineSession) -> None:
+    """A StreamBatcher keeps states in the host's memory; of an engine, ``Loop`` takes many streams."""
+    session.batched = False
+
+
+def _companion(graph: Graph, manifest: EnhancementManifest, many: Graph) -> Graph:
     """The second graph, once it is known to continue what the first began."""
     other = enhancement_manifest(many)
     differing = [
@@ -66,31 +91,3 @@ def _companion(graph: OnnxGraph, manifest: EnhancementManifest, many: OnnxGraph)
             f'same weights, this one with hops="hops"'
         )
     return many
-
-
-def open_artifact(
-    path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = ()
-) -> StreamingSession | OfflineSession:
-    """The session of one of our enhancers' artifacts.
-
-    Args, Raises: as ``load_artifact``; it is also an error if the file is for another task.
-    """
-    if Path(path).suffix in ENGINES and not providers:
-        return open_engine(path)
-    return session_over(load_artifact(path, threads=threads, providers=providers))
-
-
-def open_engine(
-    path: str | os.PathLike[str], *others: str | os.PathLike[str], graphs: bool = True
-) -> StreamingSession | OfflineSession:
-    """Load an engine, or several of one graph for different sizes.
-
-    Raises:
-        ArtifactError, MissingExtraError: as ``Engine`` and ``Bucketed``.
-    """
-    from zoo.runtime.tensorrt import Bucketed, Engine
-
-    loaded = Bucketed([path, *others], graphs=graphs) if others else Engine(path, graphs=graphs)
-    session = session_over(loaded)
-    session.batched = False  # a StreamBatcher keeps states in the host's memory; ``Loop`` takes many streams
-    return session

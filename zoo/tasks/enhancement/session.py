@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ class Framing(Protocol):
     block_length: int
 
 
+@runtime_checkable
 class Session(Framing, Protocol):
     """A loaded model that turns hops of noisy waveform into hops of enhanced waveform.
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zoo.artifact.golden import read_golden
+from zoo.artifact.manifest import Golden
+from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError
 from zoo.networks.streaming import StreamingModule
 from zoo.streaming.conversion import to_deployment
 from zoo.streaming.waveform import WaveformModel
+from zoo.tasks.enhancement.golden import verify_session
 from zoo.tasks.enhancement.session import State
 
 Array = NDArray[np.float32]
@@ -61,3 +67,9 @@ class TorchSession:
             with torch.inference_mode():
                 enhanced = self._model(torch.from_numpy(padded))[0].numpy()
         return enhanced[:, self.latency : self.latency + length]
+
+
+def verify_parameters(model: StreamingModule, golden: Path, where: str) -> ParityReport:
+    """Run a network on a golden recording, as a stream if it has one; see ``Task.verify_parameters``."""
+    recording = read_golden(golden, Golden, where)
+    return verify_session(TorchSession(model), recording, model.spec.tolerance, where)

@@ -6,21 +6,18 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, cast
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zoo.errors import ArtifactError, AudioError, CheckpointError, UnknownModelError
-from zoo.extras import extra
-from zoo.registry import get_spec, list_models
+from zoo.errors import ArtifactError, AudioError
 from zoo.signal.audio import AudioReader
 from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
-from zoo.spec import SpeakerSpec
-from zoo.tasks.speaker.graph import open_speaker_session
+from zoo.tasks.open import open_source
 from zoo.tasks.speaker.session import SpeakerSession
+from zoo.tasks.speaker.task import TASK
 
 if TYPE_CHECKING:
     from torch import nn
@@ -91,16 +88,18 @@ class Embedder:
         window: float = WINDOW,
         batch: int = BATCH,
         threads: int = 1,
+        providers: Sequence[str] = (),
     ) -> None:
         """
         Args:
-            source: the path of an artifact (``.onnx``); or a public training folder; or the name of a
-                registered model; or a speaker network; or a session.
+            source: the path of an artifact (``.onnx``, ``.ts``, ``.pt2``, ``.engine``) or of a public
+                training folder; the name of a registered model; a speaker network; or a session.
             weights: checkpoint path, for a model's name.
             mean: (E,) of a cohort's embeddings, subtracted from every embedding; or a ``.npy`` file with it.
             window: seconds of the longest piece that is embedded at once.
             batch: recordings that are embedded at once.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
+            providers: of ONNX Runtime: ``cuda``, ... in the order of preference; by default the CPU.
 
         Raises:
             ArtifactError: an artifact that cannot be read, or a mean that would be subtracted twice.
@@ -109,7 +108,9 @@ class Embedder:
             MissingExtraError: PyTorch is needed and not installed.
             ValueError: a window or a batch that is too small.
         """
-        self.session = _open(source, weights, threads)
+        self.session: SpeakerSession = open_source(
+            TASK, source, weights, threads=threads, providers=providers
+        )
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
         self.embedding = self.session.embedding
@@ -336,53 +337,3 @@ def read_mean(path: str | os.PathLike[str]) -> Array:
         return np.asarray(values, np.float32)
     except (OSError, ValueError, TypeError, EOFError) as error:
         raise ArtifactError(f"{path}: expected a .npy file with a mean vector ({error})") from error
-
-
-def _open(source: Source, weights: str | os.PathLike[str] | None, threads: int) -> SpeakerSession:
-    """The session that the arguments of ``Embedder`` name."""
-    if not isinstance(source, (str, os.PathLike)):
-        if weights is not None:
-            raise CheckpointError("weights go with a model's name; a network or session has its own")
-        if hasattr(source, "run") and hasattr(source, "least_frames"):
-            return cast(SpeakerSession, source)
-        return _torch_session(source)
-    name = os.fspath(source)
-    if name.endswith(".onnx"):
-        if weights is not None:
-            raise ArtifactError(f"{name}: an artifact has its own weights; leave weights={weights!r} out")
-        return open_speaker_session(name, threads=threads)
-    if os.path.isdir(name) and name not in list_models():
-        if weights is not None:
-            raise CheckpointError(f"{name}: a training folder has its own weights; leave {weights!r} out")
-        return _torch_session(name)
-    if os.path.exists(name) and name not in list_models():
-        raise ArtifactError(
-            f"{name}: artifacts are .onnx files; for a checkpoint pass the model's name and weights={name!r}"
-        )
-    get_spec(name, SpeakerSpec)
-    if weights is None:
-        raise CheckpointError(
-            f"{name} needs weights: none come with the package. Pass as weights the path of a training "
-            f"folder or checkpoint, or an exported .onnx artifact in place of the name"
-        )
-    return _torch_session(name, weights)
-
-
-def _torch_session(source: Any, weights: str | os.PathLike[str] | None = None) -> SpeakerSession:
-    """A session in PyTorch, of a network, a training folder, or a model's name with weights."""
-    what = source if isinstance(source, str) else "a network"
-    with extra("torch", f"an embedder from {what}", "pass an exported .onnx artifact"):
-        from zoo.create import create_model, model_of
-        from zoo.networks.speaker import SpeakerNetwork
-        from zoo.tasks.speaker.torch import TorchSpeakerSession
-    model = source
-    if isinstance(source, str):
-        name = source if weights is not None else model_of(Path(source))
-        get_spec(name, SpeakerSpec)
-        model = create_model(name, source if weights is None else weights)
-    if not isinstance(model, SpeakerNetwork):
-        raise UnknownModelError(
-            f"an artifact's path, a training folder, a model's name, a speaker network or a session is "
-            f"expected, got {type(source).__name__}; see zoo.list_models('speaker')"
-        )
-    return TorchSpeakerSession(model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from zoo.spec import Filterbank
 Array = NDArray[np.float32]
 
 
+@runtime_checkable
 class SpeakerSession(Protocol):
     """A loaded model that embeds recordings.
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zoo.artifact.golden import read_golden, unpack_embedding
+from zoo.artifact.manifest import GoldenEmbedding
+from zoo.artifact.parity import ParityReport, compare
 from zoo.layers.filterbank import SpeakerFeatures
 from zoo.networks.speaker import SpeakerNetwork
 from zoo.streaming.conversion import fold
@@ -41,3 +45,11 @@ class TorchSpeakerSession:
         feats, mask = self._features(torch.from_numpy(batch), torch.from_numpy(lengths))
         embeddings = self._model.embed(feats, mask if len(set(lengths.tolist())) > 1 else None)
         return np.asarray(embeddings.numpy())
+
+
+def verify_parameters(model: SpeakerNetwork, golden: Path, where: str) -> ParityReport:
+    """Run a network on the recording of the graph that takes waveforms; see ``Task.verify_parameters``."""
+    recording = read_golden(golden, GoldenEmbedding, where)
+    signal, expected = unpack_embedding(recording, "wav", model.spec.front_end.bins, where)
+    found = TorchSpeakerSession(model).run([signal])[0]
+    return compare(expected, found, tensor="embs", tolerance=model.spec.tolerance)

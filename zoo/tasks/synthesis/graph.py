@@ -14,6 +14,7 @@ from zoo.artifact.manifest import SynthesisManifest
 from zoo.errors import ArtifactError
 from zoo.runtime.artifact import ENGINES, load_artifact
 from zoo.runtime.graph import Graph, as_array, manifest_for, manifest_of
+from zoo.tasks.synthesis.plugins import register_plugins
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
 
 Array = NDArray[np.float32]
@@ -24,7 +25,8 @@ class GraphSynthesis:
 
     Args:
         paths: the files, in any order: artifacts of one kind.
-        threads: of one call.
+        threads: of one call, in ONNX Runtime.
+        providers: of ONNX Runtime.
 
     Raises:
         ArtifactError: none, damaged, for another task, two of a size, not of the same weights; or engines
@@ -32,12 +34,17 @@ class GraphSynthesis:
         MissingExtraError: what runs them is not installed.
     """
 
-    def __init__(self, paths: Sequence[str | os.PathLike[str]], *, threads: int = 1) -> None:
+    def __init__(
+        self, paths: Sequence[str | os.PathLike[str]], *, threads: int = 1, providers: Sequence[str] = ()
+    ) -> None:
         if not paths:
             raise ArtifactError("no graph for synthesis was named; pass one .onnx file for each size")
         files = [Path(path) for path in paths]
         records = check_engines(files)  # before a GPU is asked for
-        loaded = [load_artifact(path, threads=threads) for path in files]
+        loaded = [
+            load_artifact(path, threads=threads, providers=providers, register_plugins=register_plugins)
+            for path in files
+        ]
         found = [(synthesis_manifest(graph), graph) for graph in loaded]
         found.sort(key=lambda pair: (pair[0].tokens, pair[0].frames))
         _check_together([(graph.path, manifest) for manifest, graph in found])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,7 @@ class Frames:
     wanted: int
 
 
+@runtime_checkable
 class SynthesisSession(Protocol):
     """A loaded model from tokens to frames.
 

@@ -7,21 +7,18 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Union, cast
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.builtin import packaged_artifact
-from zoo.errors import ArtifactError, CheckpointError, TextError, UnknownModelError
-from zoo.extras import extra
-from zoo.hub.weights import weights_advice
-from zoo.registry import get_spec
-from zoo.runtime.artifact import is_artifact
-from zoo.spec import SynthesisSpec
+from zoo.errors import ArtifactError, TextError
+from zoo.registry import list_models
+from zoo.tasks.open import open_source
 from zoo.tasks.synthesis.engine_config import EngineConfig, read_engine_config
-from zoo.tasks.synthesis.graph import GraphSynthesis, find_files
+from zoo.tasks.synthesis.graph import find_files
 from zoo.tasks.synthesis.session import Frames, SynthesisSession, Utterance
+from zoo.tasks.synthesis.task import TASK
 from zoo.text.dictionary import Dictionary, as_read
 from zoo.text.espeak import say_word
 from zoo.text.normalise import normalise
@@ -83,6 +80,7 @@ class Synthesizer:
         dictionary: PathLike | None = None,
         g2p: Literal["espeak"] | Callable[[str], str | None] | None = None,
         threads: int = 1,
+        providers: Sequence[str] = (),
     ) -> None:
         """
         Args:
@@ -102,6 +100,7 @@ class Synthesizer:
             g2p: what gives phonemes of words that the dictionary lacks: ``espeak``, for the rules of eSpeak
                 NG, or a function from a word in lower case to its ARPAbet, or None.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
+            providers: of ONNX Runtime: ``cuda``, ... in the order of preference; by default the CPU.
 
         Raises:
             TextError: a dictionary that cannot be read, or rules of another name.
@@ -112,7 +111,9 @@ class Synthesizer:
             MissingExtraError: PyTorch, TensorRT or eSpeak NG is needed and not installed.
         """
         config = _config(source)
-        self.session = _open(source if config is None else config.files(), weights, threads)
+        self.session: SynthesisSession = open_source(
+            TASK, _files(source, config), weights, threads=threads, providers=providers
+        )
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
         self._dictionary = None if dictionary is None else Dictionary(dictionary)
@@ -241,6 +242,14 @@ def _config(source: Any) -> EngineConfig | None:
     return read_engine_config(source) if named else None
 
 
+def _files(source: Any, config: EngineConfig | None) -> Any:
+    """A source, its files in the place of a folder with graphs or of a configuration file."""
+    if config is not None:
+        return config.files()
+    folder = isinstance(source, (str, os.PathLike)) and Path(source).is_dir() and source not in list_models()
+    return find_files(Path(source)) if folder else source
+
+
 def _check_sizes(config: EngineConfig, session: SynthesisSession) -> None:
     if session.buckets != config.buckets:
         raise ArtifactError(
@@ -271,56 +280,3 @@ def _rules(g2p: str | Callable[[str], str | None] | None) -> Callable[[str], str
         raise TextError(f"g2p {g2p!r}: expected 'espeak', or a function from a word to its ARPAbet")
     say_word("hello")
     return say_word
-
-
-def _open(source: Any, weights: PathLike | None, threads: int) -> SynthesisSession:
-    """The session that the arguments of ``Synthesizer`` name."""
-    if isinstance(source, (str, os.PathLike)):
-        path, name = Path(source), os.fspath(source)
-        if path.is_dir():
-            source = find_files(path)
-        elif is_artifact(path):
-            source = [path]
-        else:
-            return _named_session(name, weights, threads)
-    if isinstance(source, Sequence):
-        if weights is not None:
-            raise ArtifactError(
-                f"graphs and engines have their own weights; leave weights={os.fspath(weights)!r} out"
-            )
-        return GraphSynthesis(source, threads=threads)
-    if weights is not None:
-        raise CheckpointError("weights go with a model's name; a network or session has its own")
-    if hasattr(source, "run") and hasattr(source, "buckets"):
-        return cast(SynthesisSession, source)
-    return _torch_session(source)
-
-
-def _named_session(name: str, weights: PathLike | None, threads: int) -> SynthesisSession:
-    """A session of a registered model: its packaged graph, or PyTorch with other weights."""
-    spec = get_spec(name, SynthesisSpec)
-    artifact = packaged_artifact(spec, None if weights is None else os.fspath(weights))
-    if artifact is not None:
-        return GraphSynthesis([artifact], threads=threads)
-    if weights is None:
-        raise CheckpointError(
-            f"{name} needs weights: none come with the package. {weights_advice(spec)}, or exported .onnx "
-            f"graphs in place of the name"
-        )
-    return _torch_session(name, weights)
-
-
-def _torch_session(source: Any, weights: PathLike | None = None) -> SynthesisSession:
-    """A session in PyTorch, of a network or of a model's name with weights."""
-    what = source if isinstance(source, str) else "a network"
-    with extra("torch", f"a synthesizer from {what}", "pass exported .onnx graphs"):
-        from zoo.create import create_model
-        from zoo.models.fastspeech.model import FastSpeech
-        from zoo.tasks.synthesis.torch import TorchSynthesis
-    model = create_model(source, weights) if isinstance(source, str) else source
-    if not isinstance(model, FastSpeech):
-        raise UnknownModelError(
-            f"exported graphs, a model's name, a network or a session for synthesis is expected, got "
-            f"{type(source).__name__}; see zoo.list_models('synthesis')"
-        )
-    return TorchSynthesis(model)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from zoo.models.fastspeech.model import FastSpeech
+from zoo.artifact.golden import read_golden
+from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
+from zoo.artifact.parity import ParityReport
+from zoo.errors import ArtifactError
+from zoo.networks.synthesis import SynthesisNetwork
+from zoo.tasks.synthesis.golden import verify_synthesis
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
 
 
@@ -19,7 +28,7 @@ class TorchSynthesis:
 
     backend = "torch"
 
-    def __init__(self, model: FastSpeech) -> None:
+    def __init__(self, model: SynthesisNetwork) -> None:
         if model.training:
             raise ValueError(f"this {model.spec.name} is in training mode; call model.eval() first")
         self._model, self.name = model, model.spec.name
@@ -37,3 +46,33 @@ class TorchSynthesis:
             wanted = int(result.mel_lengths[0])
             found.append(Frames(result.mel[0, :wanted].numpy(), result.durations[0].numpy(), wanted))
         return found
+
+
+@torch.inference_mode()
+def verify_parameters(model: SynthesisNetwork, golden: Path, form: str, where: str) -> ParityReport:
+    """Run a network on the text of a graph, padded to its size, since padding reaches into the last frames.
+
+    See ``Task.verify_parameters``.
+    """
+    if not SynthesisManifest.has_form(form):
+        raise ArtifactError(f"{where}: the index does not say of which size it is; publish it again")
+    tokens, frames = map(int, form.split("/"))
+    manifest = SynthesisManifest(
+        model=model.spec.name,
+        inputs=(),
+        outputs=(),
+        tolerance=model.spec.tolerance,
+        front_end=model.spec.front_end,
+        symbols=model.spec.symbols,
+        tokens=tokens,
+        frames=frames,
+        batch=1,
+        golden=read_golden(golden, GoldenSpeech, where),
+    )
+
+    def fixed(*values: NDArray[Any]) -> list[NDArray[np.float32]]:
+        ids, lengths, alpha, forced = map(torch.from_numpy, values)
+        result = model(ids, lengths, alpha=alpha, durations=forced, frames=frames)
+        return [value.numpy() for value in (result.mel, result.mel_lengths, result.durations)]
+
+    return verify_synthesis(fixed, manifest, where)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from converters.compare_layers import Layer, worst_first
-from converters.fastspeech_layers import verify_synthesis_layers
+from converters.compare_synthesis_layers import verify_synthesis_layers
 from scripts import verify_layers as script
 from tests.converters.test_compare_layers import slip
 from tests.models.test_fastspeech import own_name

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
@@ -17,19 +18,17 @@ from converters.subjects.synthesis import SynthesisGraph, default_buckets
 from converters.targets.tracing import OPSETS
 from zoo.artifact.engine import Precision
 from zoo.errors import TextError
-from zoo.models.fastspeech.model import FastSpeech
+from zoo.networks.synthesis import SynthesisNetwork
 from zoo.spec import Tolerance
 from zoo.tasks.synthesis.session import Utterance, inputs
 
 Array = NDArray[Any]
 
 BACKENDS: tuple[Backend, ...] = ("onnx", "engine")
-_OVER_FRAMES = ("mel", "mel_side", "mel_linear", "length_regulator", "length_regulator.repeat")
-_INPUTS_OF = ("fc", "layer_norm")  # attention's result, and the sum with the residual: no module gives them
 
 
 def verify_synthesis_layers(
-    model: FastSpeech,
+    model: SynthesisNetwork,
     texts: Sequence[Utterance],
     against: Backend,
     *,
@@ -78,14 +77,14 @@ def verify_synthesis_layers(
         opset=OPSETS[0],  # as the files that engines are built from
         valid=_valid(model, [(len(own), frames) for own, frames in durations]),
         within="model",
-        inputs_of=_INPUTS_OF,
+        inputs_of=model.compared_inputs,
         build=build,
     )
 
 
 @torch.inference_mode()
 def _fit(
-    model: FastSpeech, texts: Sequence[Utterance], buckets: Sequence[tuple[int, int]]
+    model: SynthesisNetwork, texts: Sequence[Utterance], buckets: Sequence[tuple[int, int]]
 ) -> tuple[tuple[int, int], list[tuple[list[float], int]]]:
     """The first size that holds all texts; at that size the durations of each text's tokens, and its frames.
 
@@ -119,14 +118,14 @@ def _fit(
     )
 
 
-def _valid(model: FastSpeech, sizes: Sequence[tuple[int, int]]) -> Valid:
+def _valid(model: SynthesisNetwork, sizes: Sequence[tuple[int, int]]) -> Valid:
     """Cuts padding away, of tokens or of frames."""
     transposed = {path for path, module in model.named_modules() if isinstance(module, nn.Conv1d)}
 
     def cut(name: str, value: Array, call: int) -> Array:
         if value.ndim == 1:
             return value  # one number a text
-        over_frames = name in _OVER_FRAMES or name.startswith("mel_side.")
+        over_frames = name == "mel" or any(fnmatch(name, pattern) for pattern in model.over_frames)
         length = sizes[call][over_frames]
         return value[:, :, :length] if name in transposed else value[:, :length]
 

@@ -1,0 +1,133 @@
+"""What users may name where a model is wanted, and the session that it becomes: the same for every task."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.builtin import packaged_artifacts
+from zoo.errors import ArtifactError, CheckpointError, UnknownModelError
+from zoo.extras import extra
+from zoo.hub.weights import weights_advice
+from zoo.registry import get_spec, list_models
+from zoo.runtime.artifact import SUFFIXES, is_artifact
+from zoo.spec import ModelSpec
+from zoo.tasks.task import Task
+
+
+def open_source(
+    task: Task[Any, Any],
+    source: Any,
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    threads: int = 1,
+    providers: Sequence[str] = (),
+) -> Any:
+    """Open a session.
+
+    Args:
+        task: that it is for.
+        source: the name of a registered model; the path of an artifact, or several that belong together; a
+            training folder that says which model it is one of; a network; or a session, which is given back.
+        weights: tag or checkpoint, for a model's name; by default those that come with the package.
+        threads: of ONNX Runtime; PyTorch keeps its own setting.
+        providers: of ONNX Runtime.
+
+    Raises:
+        ArtifactError: an artifact that cannot be read or is for another task, or options that it has no use
+            for.
+        UnknownModelError: no such model, one for another task, or nothing of the kinds above.
+        CheckpointError: no weights for a model's name, or some that do not fit.
+        MissingExtraError: what runs it is not installed.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        name = os.fspath(source)
+        if name in list_models() or not (is_artifact(name) or os.path.exists(name)):
+            return _open_name(task, name, weights, threads, providers)
+        if is_artifact(name):
+            return _open_files(task, [Path(name)], weights, threads, providers)
+        if os.path.isdir(name):
+            return _open_folder(task, name, weights, providers)
+        raise ArtifactError(
+            f"{name}: artifacts end in {', '.join(SUFFIXES)}; for a checkpoint pass the model's name and "
+            f"weights={name!r}"
+        )
+    if isinstance(source, Sequence):
+        return _open_files(task, [Path(path) for path in source], weights, threads, providers)
+    if weights is not None:
+        raise CheckpointError("weights go with a model's name; a network or session has its own")
+    if providers:
+        raise ArtifactError("providers are ONNX Runtime's; a network or session has no use for them")
+    if isinstance(source, task.session):
+        return source
+    return _open_network(task, source, "a network")
+
+
+def _open_files(
+    task: Task[Any, Any],
+    paths: Sequence[Path],
+    weights: str | os.PathLike[str] | None,
+    threads: int,
+    providers: Sequence[str],
+) -> Any:
+    if weights is not None:
+        which = (
+            f"{paths[0]}: an artifact has its own weights" if paths else "artifacts have their own weights"
+        )
+        raise ArtifactError(f"{which}; leave weights={os.fspath(weights)!r} out")
+    return task.open_files(paths, threads=threads, providers=providers)
+
+
+def _open_folder(
+    task: Task[Any, Any], name: str, weights: str | os.PathLike[str] | None, providers: Sequence[str]
+) -> Any:
+    """A public training folder, whose configuration says which model it is one of."""
+    if weights is not None:
+        raise CheckpointError(f"{name}: a training folder has its own weights; leave {weights!r} out")
+    with extra("torch", f"{task.noun} from {name}", f"pass {task.artifact}"):
+        from zoo.create import create_model, model_of
+    model = model_of(Path(name))
+    spec = get_spec(model, task.spec)
+    _refuse_providers(spec, providers)
+    return _open_network(task, create_model(model, name), model)
+
+
+def _open_name(
+    task: Task[Any, Any],
+    name: str,
+    weights: str | os.PathLike[str] | None,
+    threads: int,
+    providers: Sequence[str],
+) -> Any:
+    """A registered model: the artifact of weights that come with the package, else PyTorch."""
+    spec = get_spec(name, task.spec)
+    artifacts = packaged_artifacts(spec, None if weights is None else os.fspath(weights))
+    if artifacts:
+        return task.open_files(artifacts, threads=threads, providers=providers)
+    if weights is None:
+        raise CheckpointError(
+            f"{name} needs weights: none come with the package. {weights_advice(spec)}, or pass "
+            f"{task.artifact} in place of the name"
+        )
+    _refuse_providers(spec, providers)
+    with extra("torch", f"{task.noun} from {name}", f"pass {task.artifact}"):
+        from zoo.create import create_model
+    return _open_network(task, create_model(name, weights), name)
+
+
+def _open_network(task: Task[Any, Any], model: Any, what: str) -> Any:
+    with extra("torch", f"{task.noun} from {what}", f"pass {task.artifact}"):
+        session = task.open_network(model)
+    if session is None:
+        raise UnknownModelError(
+            f"an artifact's path, a model's name, a network or a session for {task.name} is expected, got "
+            f"{type(model).__name__}; see zoo.list_models({task.name!r})"
+        )
+    return session
+
+
+def _refuse_providers(spec: ModelSpec, providers: Sequence[str]) -> None:
+    if providers:
+        raise ArtifactError(f"{spec.name} runs in PyTorch with these weights; providers are ONNX Runtime's")
