@@ -114,7 +114,7 @@ def test_the_default_on_the_example() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_clean_speech_is_kept_and_noise_removed(name: str, shared: Path) -> None:
-    from scripts.evaluate import alone
+    from zoo.evaluation.comparison import alone
     from zoo.evaluation.pairs import mixed_pairs
 
     data = shared / "data"

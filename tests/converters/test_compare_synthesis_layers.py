@@ -145,7 +145,7 @@ def test_what_does_not_fit(small_fastspeech: FastSpeech) -> None:
 def test_bad_arguments(fastspeech_checkpoint: Path, capsys: Capture, words: list[str], message: str) -> None:
     assert script.main(["--model", "fastspeech", "--weights", str(fastspeech_checkpoint), *words]) == 1
     told = capsys.readouterr().err.splitlines()[-1]
-    assert told.startswith("error: ") and message in told
+    assert told.startswith("speechzoo: ") and message in told
 
 
 def test_options_of_another_task(capsys: Capture) -> None:

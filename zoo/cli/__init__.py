@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: status 2 after words that make no sense, 0 after help.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = [*(sys.argv[1:] if arguments is None else arguments)]
     parser, commands = _parser()
     args, unknown = parser.parse_known_args(words)
     if unknown:

@@ -122,7 +122,7 @@ async def _enhance_all(args: argparse.Namespace, jobs: dict[Path, Path]) -> int:
                     except (AudioError, ServerError) as error:
                         failed.append(os.fspath(source))
                         message = str(error) if str(source) in str(error) else f"{source}: {error}"
-                        bar.write(f"error: {message}", file=sys.stderr)
+                        bar.write(f"speechzoo: {message}", file=sys.stderr)
                     else:
                         bar.write(f"{source} -> {target} ({seconds:.1f} s)", file=sys.stdout)
 
@@ -174,7 +174,7 @@ def _load(args: argparse.Namespace) -> int:
     reports = asyncio.run(_loads(args))
     errors = [report.error for report in reports if report.error]
     if errors:
-        print(f"error: {errors[0]}", file=sys.stderr)
+        print(f"speechzoo: {errors[0]}", file=sys.stderr)
     if args.json:
         figures = [{**asdict(report), "throughput": report.throughput} for report in reports]
         args.json.write_text(json.dumps(figures, indent=2) + "\n")

@@ -728,15 +728,15 @@ def test_speak_what_cannot_be(
 def test_wrong_words(words: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as left:
         script.main(words)
-    assert left.value.code == 2 and "usage: python -m scripts.export_synthesis" in capsys.readouterr().err
+    assert left.value.code == 2 and "usage: speechzoo export" in capsys.readouterr().err
 
 
 def test_export_says_what_is_wrong(tmp_path: Path, fastspeech_checkpoint: Path, capsys: Capture) -> None:
     words = ["--weights", str(fastspeech_checkpoint), "--output", str(tmp_path)]
     assert script.main([*words, "--buckets", "300/9"]) == 1
-    assert "error: 300 tokens and 9 frames: each must be from 1 to 256" in capsys.readouterr().err
+    assert "speechzoo: 300 tokens and 9 frames: each must be from 1 to 256" in capsys.readouterr().err
     assert script.main(["--weights", "no.pt", "--output", str(tmp_path)]) == 1
-    assert "error: fastspeech has no weights 'no.pt'" in capsys.readouterr().err
+    assert "speechzoo: fastspeech has no weights 'no.pt'" in capsys.readouterr().err
     assert os.listdir(tmp_path) == []
 
 

@@ -1,4 +1,4 @@
-"""``scripts.convert_checkpoint``: to a file that knows whose it is, and back, without losing a bit."""
+"""`speechzoo convert`: to a file that knows whose it is, and back, without losing a bit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import zoo
-from scripts.convert_checkpoint import main
 from tests.conftest import ROOT
 from zoo.checkpoint import METADATA_KEY, read_parameters, read_record
+from zoo.cli import main
 from zoo.errors import CheckpointError
 
 CONFIG = """
@@ -30,6 +30,10 @@ model_kwargs:
 """
 
 
+def convert(*words: str) -> int:
+    return main(["convert", *words])
+
+
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
@@ -38,7 +42,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def test_there_and_back(name: str, weights_for: Callable[[str], Path], tmp_path: Path) -> None:
     ours, public = tmp_path / "ours.safetensors", tmp_path / "back.tar"
     terms = ["--licence", "MIT", "--training-data", "made up"]
-    assert main([str(weights_for(name)), "--model", name, "-o", str(ours), *terms]) == 0
+    assert convert(str(weights_for(name)), "--model", name, "-o", str(ours), *terms) == 0
     model = zoo.create_model(name, ours)
     assert same(model.state_dict(), zoo.create_model(name, weights_for(name)).state_dict())
     assert model.provenance["licence"] == "MIT" and model.provenance["training_data"] == "made up"
@@ -46,7 +50,7 @@ def test_there_and_back(name: str, weights_for: Callable[[str], Path], tmp_path:
     assert record is not None and record.model == name
     assert record.weights["sha256"] == model.provenance["sha256"]
     assert (record.options, record.front_end) == (dict(model.spec.options), model.spec.front_end)
-    assert main([str(ours), "-o", str(public)]) == 0  # the file says itself whose it is
+    assert convert(str(ours), "-o", str(public)) == 0  # the file says itself whose it is
     assert list(torch.load(public, weights_only=True)) == ["model"]
     assert same(read_parameters(public), model.state_dict())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["back.tar", "ours.safetensors"]
@@ -65,7 +69,7 @@ def test_sizes_of_a_training_folder_stay_with_the_file(tmp_path: Path) -> None:
     small = build(replace(spec, options={**spec.options, **sizes, "heads": 2}))
     torch.save({"model": small.state_dict()}, folder / "00001.pth")
     out = tmp_path / "small.safetensors"
-    assert main([str(folder), "-o", str(out)]) == 0
+    assert convert(str(folder), "-o", str(out)) == 0
     shutil.rmtree(folder)
     model = zoo.create_model("fastenhancer_t", out)
     assert same(model.state_dict(), small.state_dict()) and model.spec.options["channels"] == 16
@@ -79,7 +83,7 @@ def test_what_cannot_be_converted(
     gtcrn, out = str(weights_for("gtcrn")), str(tmp_path / "out.safetensors")
 
     def fails(*words: str) -> str:
-        assert main([*words]) == 1
+        assert convert(*words) == 1
         assert not Path(out).exists()
         return capsys.readouterr().err
 
@@ -102,7 +106,7 @@ def test_what_cannot_be_converted(
 @pytest.mark.parametrize("ending", [".safetensors", ".pt"])
 def test_a_full_disk_leaves_nothing(weights_for: Callable[[str], Path], tmp_path: Path, ending: str) -> None:
     limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)); " + (
-        "from scripts.convert_checkpoint import main; sys.exit(main(sys.argv[1:]))"
+        "from zoo.cli import main; sys.exit(main(['convert', *sys.argv[1:]]))"
     )
     words = [str(weights_for("gtcrn")), "--model", "gtcrn", "-o", str(tmp_path / f"out{ending}")]
     run = subprocess.run([sys.executable, "-c", limited, *words], cwd=ROOT, capture_output=True, text=True)
@@ -122,7 +126,7 @@ def test_a_damaged_record_is_named(
     weights_for: Callable[[str], Path], tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
     path = tmp_path / "ours.safetensors"
-    main([str(weights_for("gtcrn")), "--model", "gtcrn", "-o", str(path)])
+    convert(str(weights_for("gtcrn")), "--model", "gtcrn", "-o", str(path))
     with safe_open(path, "pt") as file:
         record = json.loads(file.metadata()[METADATA_KEY])
     save_file(load_file(path), path, {METADATA_KEY: json.dumps({**record, **change})})

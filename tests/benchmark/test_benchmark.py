@@ -1,4 +1,4 @@
-"""scripts.benchmark: which rows, what is compared with what, the figures, and all that is written."""
+"""`speechzoo benchmark`: which rows, what is compared with what, the figures, and all that is written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from scripts import benchmark
+import converters
 from tests.conftest import ROOT
 from tests.test_dependencies import python
 from zoo.benchmark.cases import Case, OnnxFile, Sizes, make_cases
@@ -26,6 +26,7 @@ from zoo.benchmark.report import wrap
 from zoo.benchmark.rows import Measured, Run, make_rows
 from zoo.benchmark.runners import OnnxRunner, TorchRunner
 from zoo.benchmark.tables import warning
+from zoo.cli import _parser, main
 from zoo.errors import SpeechZooError
 from zoo.runtime.onnx import session_options
 from zoo.spec import FrontEnd
@@ -54,9 +55,18 @@ def foreign(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Cal
     return strip
 
 
+def benchmark(words: list[str]) -> int:
+    return main(["benchmark", *words])
+
+
+def exports_in(folder: Path) -> Exports:
+    """As the command makes them."""
+    return Exports(folder, lambda: converters.export_onnx, [converters])
+
+
 @pytest.fixture
 def exports(cache_folder: Path) -> Exports:
-    return Exports(cache_folder / "benchmark")
+    return exports_in(cache_folder / "benchmark")
 
 
 def names(cases: list[Case]) -> list[tuple[str, str, str | None]]:
@@ -181,7 +191,7 @@ def test_files_of_one_name_are_told_apart(
         (["t.onnx", "--json", "none/out.json"], "none/out.json: there is no folder none"),
         (["t.onnx", "--plot", "none/out.png"], "none/out.png: there is no folder none"),
         (["--from", "missing.json"], "missing.json: it cannot be read"),
-        (["--from", "other.json", "--plot", "out.png"], "other.json: not a record of scripts.benchmark"),
+        (["--from", "other.json", "--plot", "out.png"], "other.json: not a record of speechzoo benchmark"),
         (["--from", "other.json", "--json", "out.json"], "--from measures nothing"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -202,9 +212,9 @@ def test_what_cannot_be_timed(
     ):
         Path(f"{name}.onnx").symlink_to(path)
     before = sorted(os.listdir())
-    assert benchmark.main([*words, *SHORT]) == 1
+    assert benchmark([*words, *SHORT]) == 1
     told = capsys.readouterr()
-    assert told.err.startswith("error: ") and message in told.err and told.err.count("\n") == 1
+    assert told.err.startswith("speechzoo: ") and message in told.err and told.err.count("\n") == 1
     assert told.out == "" and sorted(os.listdir()) == before
 
 
@@ -292,7 +302,7 @@ def test_two_files_side_by_side(
 ) -> None:
     theirs, ours = foreign("gtcrn", "spec2spec"), exported("fastenhancer_t", "wav2wav")
     out = tmp_path / "out.json"
-    assert benchmark.main([str(theirs), str(ours), *SHORT, "--json", str(out)]) == 0
+    assert benchmark([str(theirs), str(ours), *SHORT, "--json", str(out)]) == 0
     first, second = json.loads(out.read_text())["rows"]
     assert (first["name"], second["name"]) == (theirs.name, ours.name)
     assert (first["ratio"], first["reference"], second["reference"]) == (1, 0, 0)
@@ -313,7 +323,7 @@ def test_two_files_side_by_side(
 def test_a_long_call_ends_the_turn(exported: Exported, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     words = [str(exported("gtcrn")), "--rounds", "2", "--calls", "100000", "--seconds", "0.001"]
-    assert benchmark.main([*words, "--json", str(out)]) == 0
+    assert benchmark([*words, "--json", str(out)]) == 0
     assert 6 <= json.loads(out.read_text())["rows"][0]["calls"] < 1000
 
 
@@ -326,20 +336,20 @@ def test_a_model_in_many_ways(foreign: Exported, cache_folder: Path, tmp_path: P
         "--against", f"fastenhancer_t={theirs}", *SHORT, "--exports", str(kept),
         "--json", f"{tmp_path}/a.json", "--plot", f"{tmp_path}/a.png", "--report", f"{tmp_path}/a.md",
     ]  # fmt: skip
-    make_cases(words[:1], [], Sizes(forms=("spec2spec",), streams=(1, 3)), Exports(kept))
+    make_cases(words[:1], [], Sizes(forms=("spec2spec",), streams=(1, 3)), exports_in(kept))
     before = sorted(os.listdir(kept))
     assert [name.rpartition("-")[0] for name in before] == [
         "fastenhancer_t-spec2spec-1x1",
         "fastenhancer_t-spec2spec-anyx1",
     ]
-    assert benchmark.main(words) == 0
+    assert benchmark(words) == 0
     told = capsys.readouterr()
     assert "exporting" not in told.err and sorted(os.listdir(kept)) == before
     assert sorted(os.listdir(tmp_path)) == ["a.json", "a.md", "a.png"]
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
     record = json.loads((tmp_path / "a.json").read_text())
-    assert shlex.split(record["command"]) == ["python", "-m", "scripts.benchmark", *words]
+    assert shlex.split(record["command"]) == ["speechzoo", "benchmark", *words]
     rows = record["rows"]
     kinds = [(row["name"], row["backend"], row["graph"], row["streams"]) for row in rows]
     assert kinds == [
@@ -375,12 +385,12 @@ def test_runs_are_reported_together(exported: Exported, tmp_path: Path, capsys: 
     paths = [exported("gtcrn"), exported("fastenhancer_t")]
     records = [str(tmp_path / f"{path.stem}.json") for path in paths]
     for path, record in zip(paths, records, strict=True):
-        assert benchmark.main([str(path), *SHORT, "--json", record]) == 0
+        assert benchmark([str(path), *SHORT, "--json", record]) == 0
     capsys.readouterr()
     (tmp_path / "docs").mkdir()
     report, picture = tmp_path / "docs" / "all.md", tmp_path / "all.svg"
     words = ["--from", *records, "--report", str(report), "--plot", str(picture)]
-    assert benchmark.main(words) == 0
+    assert benchmark(words) == 0
     text, told = report.read_text(), capsys.readouterr().out
     assert "## Run 1\n" in text and "## Run 2\n" in text and "(../all.svg)" in text
     for path, record in zip(paths, records, strict=True):
@@ -400,7 +410,7 @@ def test_a_wrapped_command_is_the_same() -> None:
 def test_files_are_timed_without_the_extras(exported: Exported, tmp_path: Path) -> None:
     """Only the nodes are unknown without onnx; what else needs an extra says so."""
     path, out = exported("fastenhancer_t"), tmp_path / "out.json"
-    code = "from scripts import benchmark\nsys.exit(benchmark.main(sys.argv[1:]))"
+    code = "from zoo.cli import main\nsys.exit(main(['benchmark', *sys.argv[1:]]))"
     done = python(code, path, *SHORT, "--json", out)
     assert done.returncode == 0 and "Traceback" not in done.stderr
     (row,) = json.loads(out.read_text())["rows"]
@@ -412,7 +422,7 @@ def test_files_are_timed_without_the_extras(exported: Exported, tmp_path: Path) 
     ):
         done = python(code, *words, *SHORT)
         assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
-        assert done.stderr.startswith("error: ") and message in done.stderr
+        assert done.stderr.startswith("speechzoo: ") and message in done.stderr
 
 
 def test_the_public_graphs_can_be_timed(shared: Path, exports: Exports) -> None:
@@ -426,7 +436,27 @@ def test_the_public_graphs_can_be_timed(shared: Path, exports: Exports) -> None:
 
 def test_the_readme_shows_commands_that_there_are() -> None:
     text = (ROOT / "README.md").read_text().replace("\\\n", " ")
-    commands = [line for line in text.splitlines() if line.startswith("python -m scripts.benchmark ")]
+    commands = [line for line in text.splitlines() if line.startswith("speechzoo benchmark ")]
     assert len(commands) >= 2
     for command in commands:
-        assert benchmark._parser().parse_args(shlex.split(command)[3:]).subjects
+        assert _parser()[0].parse_args(shlex.split(command, comments=True)[1:]).subjects
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["x.onnx", "--rounds", "0"],
+        ["x.onnx", "--calls", "-1"],
+        ["x.onnx", "--seconds", "nan"],
+        ["x.onnx", "--streams", "1", "0"],
+        ["x.onnx", "--hops", "some"],
+        ["gtcrn", "--backends", "tensorrt"],
+        ["x.onnx", "--from", "times.json"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_wrong_words(words: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as left:
+        benchmark(words)
+    assert left.value.code == 2 and "usage: speechzoo benchmark" in capsys.readouterr().err
