@@ -24,10 +24,9 @@ from zoo.artifact.engine import TOLERANCES, Precision
 from zoo.artifact.parity import measure_difference
 from zoo.spec import Tolerance
 
-Array = NDArray[Any]
 Backend = Literal["onnx", "torchscript", "exported", "engine"]
 BACKENDS: tuple[Backend, ...] = ("onnx", "torchscript", "exported", "engine")
-Valid = Callable[[str, Array, int], Array]
+Valid = Callable[[str, NDArray[Any], int], NDArray[Any]]
 Runner = Callable[..., Sequence[Any]]
 
 # Of layers, whose values may be small beside rounding: an error counts if it is large by both measures.
@@ -141,7 +140,7 @@ class _Seen:
 
 def verify_layers(
     module: nn.Module,
-    calls: Sequence[Sequence[Array]],
+    calls: Sequence[Sequence[NDArray[Any]]],
     against: Backend,
     *,
     inputs: Sequence[str],
@@ -195,7 +194,7 @@ def verify_layers(
         candidate, names = _open(
             against, probed, example, inputs, Path(folder), opset, precision, feeds, build
         )
-        common: dict[str, list[tuple[Array, Array]]] = {}
+        common: dict[str, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
         memory: tuple[Sequence[Any], Sequence[Any]] = (zeros, zeros)
         for number, call in enumerate(calls):
             with torch.inference_mode():
@@ -226,7 +225,9 @@ def worst_first(layers: Sequence[Layer]) -> list[Layer]:
     return sorted(layers, key=lambda layer: (layer.passed, layer.snr_db, layer.order))
 
 
-def _layer(name: str, order: int, pairs: Sequence[tuple[Array, Array]], tolerance: Tolerance) -> Layer:
+def _layer(
+    name: str, order: int, pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]], tolerance: Tolerance
+) -> Layer:
     reference, candidate = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in (0, 1))
     snr_db, max_error = measure_difference(reference, candidate)
     allowed = tolerance.max_error * float(np.abs(reference).max(initial=0))
@@ -248,7 +249,7 @@ def _layer(name: str, order: int, pairs: Sequence[tuple[Array, Array]], toleranc
     )
 
 
-def _zero_states(module: nn.Module, call: Sequence[Array], states: int) -> list[Array]:
+def _zero_states(module: nn.Module, call: Sequence[NDArray[Any]], states: int) -> list[NDArray[Any]]:
     """Zeros for the states, in the shapes that a streaming form gives them."""
     if not states:
         return []
@@ -264,7 +265,7 @@ def _open(
     folder: Path,
     opset: int,
     precision: Precision,
-    feeds: Sequence[dict[str, Array]],
+    feeds: Sequence[dict[str, NDArray[Any]]],
     build: Callable[..., object] | None,
 ) -> tuple[Runner, list[str]]:
     """What runs a probed network, from a file, and the names of what it gives."""

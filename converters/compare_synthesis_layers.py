@@ -22,8 +22,6 @@ from zoo.networks.synthesis import SynthesisNetwork
 from zoo.spec import Tolerance
 from zoo.tasks.synthesis.session import Utterance, inputs
 
-Array = NDArray[Any]
-
 BACKENDS: tuple[Backend, ...] = ("onnx", "engine")
 
 
@@ -122,7 +120,7 @@ def _valid(model: SynthesisNetwork, sizes: Sequence[tuple[int, int]]) -> Valid:
     """Cuts padding away, of tokens or of frames."""
     transposed = {path for path, module in model.named_modules() if isinstance(module, nn.Conv1d)}
 
-    def cut(name: str, value: Array, call: int) -> Array:
+    def cut(name: str, value: NDArray[Any], call: int) -> NDArray[Any]:
         if value.ndim == 1:
             return value  # one number a text
         over_frames = name == "mel" or any(fnmatch(name, pattern) for pattern in model.over_frames)

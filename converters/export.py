@@ -15,10 +15,10 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.arrays import Array
 from zoo.artifact import golden
 from zoo.artifact.manifest import EnhancementManifest, Form, Golden, Manifest
 from zoo.artifact.parity import ParityReport, compare
@@ -36,7 +36,6 @@ from zoo.tasks.enhancement.spectrum import Transforms
 from zoo.tasks.enhancement.torch import TorchSession
 from zoo.version import __version__
 
-Array = NDArray[np.float32]
 Progress = Callable[[str], None]
 
 TORCH_HOPS = 16  # frames that PyTorch takes at once while it makes references

@@ -21,8 +21,6 @@ from zoo.spec import Filterbank
 from zoo.tasks.speaker.features import filterbank
 from zoo.tasks.speaker.session import padded
 
-Array = NDArray[np.float32]
-
 DESCRIPTION = """Graphs of other makers can be among them, if they take features "feats" (B, T, 80) as the
 public exports do. One call of each graph after the other, many times over, so that whatever else the machine
 does meets all of them alike; what is told is the processor time of a call, the median of all."""

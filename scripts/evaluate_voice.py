@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.arrays import Array
 from zoo.errors import SpeechZooError
 from zoo.tasks.synthesis.synthesizer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from scripts.voice.teacher import Flite
     from zoo.tasks.synthesis.synthesizer import Synthesizer
 
@@ -83,7 +82,7 @@ def _evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
-def _ways(voice: Synthesizer, teacher: Flite, sentence: str) -> dict[str, NDArray[np.float32]]:
+def _ways(voice: Synthesizer, teacher: Flite, sentence: str) -> dict[str, Array]:
     """One sentence as each says it, at the voice's rate."""
     from scripts.voice.corpus import FRONT_END, read_aloud
     from zoo.vocoder.mel import log_mel
@@ -97,7 +96,7 @@ def _ways(voice: Synthesizer, teacher: Flite, sentence: str) -> dict[str, NDArra
 
 
 def _word_errors(
-    voice: Synthesizer, teacher: Flite, said: list[str], hear: Callable[[NDArray[np.float32], int], str]
+    voice: Synthesizer, teacher: Flite, said: list[str], hear: Callable[[Array, int], str]
 ) -> dict[str, Any]:
     from scripts.voice.judging import word_errors
 

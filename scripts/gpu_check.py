@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 import converters
 import zoo
+from zoo.arrays import Array
 from zoo.artifact.engine import TOLERANCES
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.parity import measure_difference
@@ -36,7 +36,6 @@ from zoo.tasks.synthesis.session import Utterance
 if TYPE_CHECKING:
     from zoo.models.fastspeech.model import FastSpeech
 
-Array = NDArray[np.float32]
 Step = Callable[[Array], Array]  # a hop (1, hop) in, a hop out; states inside
 
 MODELS = ("fastenhancer_t=speechzoo", "gtcrn=speechzoo", "fastspeech")

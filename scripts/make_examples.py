@@ -18,7 +18,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating]
+Signal = NDArray[np.floating]
 
 ROOT = Path(__file__).resolve().parent.parent
 RATE = 48000
@@ -46,23 +46,23 @@ REFERENCE = (
 )
 
 
-def filtered(signal: Array, gain: Callable[[Array], Array]) -> Array:
+def filtered(signal: Signal, gain: Callable[[Signal], Signal]) -> Signal:
     """Multiply a signal's spectrum by ``gain`` of the frequency in Hz."""
     size = 2 * len(signal)
     spectrum = np.fft.rfft(signal, size) * gain(np.fft.rfftfreq(size, 1 / RATE))
     return np.fft.irfft(spectrum, size)[: len(signal)]
 
 
-def band(low: float, high: float, slope: float = 8.0) -> Callable[[Array], Array]:
+def band(low: float, high: float, slope: float = 8.0) -> Callable[[Signal], Signal]:
     """Gain of a band-pass filter between two frequencies in Hz, without phase."""
     return lambda f: 1 / np.sqrt((1 + (low / np.maximum(f, 1e-3)) ** slope) * (1 + (f / high) ** slope))
 
 
-def rms(signal: Array) -> float:
+def rms(signal: Signal) -> float:
     return float(np.sqrt(np.mean(signal**2)))
 
 
-def spoken(sentence: Sentence) -> Array:
+def spoken(sentence: Sentence) -> Signal:
     """Let espeak-ng say a sentence; at RATE, without the silence around it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "speech.wav")
@@ -78,14 +78,14 @@ def spoken(sentence: Sentence) -> Array:
     return speech[loud[0] : loud[-1] + 1] / rms(speech[loud[0] : loud[-1] + 1])
 
 
-def with_high_band(speech: Array, rng: np.random.Generator) -> Array:
+def with_high_band(speech: Signal, rng: np.random.Generator) -> Signal:
     """Continue the hiss of consonants above 10 kHz, where the synthesiser's output ends."""
     level = filtered(np.abs(filtered(speech, band(6000, 10000))), lambda f: 1 / (1 + (f / 60) ** 4))
     hiss = filtered(rng.standard_normal(len(speech)), band(10500, 18000))
     return speech + 0.8 * np.maximum(level, 0) * hiss / rms(hiss)
 
 
-def in_room(speech: Array, rng: np.random.Generator, decay: float = 0.25, direct_db: float = 9.0) -> Array:
+def in_room(speech: Signal, rng: np.random.Generator, decay: float = 0.25, direct_db: float = 9.0) -> Signal:
     """Add reverberation ``direct_db`` below the direct sound: noise that falls by 60 dB in ``decay`` s."""
     time = np.arange(int(1.2 * decay * RATE)) / RATE
     tail = filtered(rng.standard_normal(len(time)) * 10 ** (-3 * time / decay), lambda f: 1 / (1 + f / 4000))
@@ -96,7 +96,7 @@ def in_room(speech: Array, rng: np.random.Generator, decay: float = 0.25, direct
     return speech + wet[: len(speech)]
 
 
-def background(length: int, rng: np.random.Generator) -> Array:
+def background(length: int, rng: np.random.Generator) -> Signal:
     """A fan whose level wanders, the hum of its motor, and something that clicks now and then."""
     time = np.arange(length) / RATE
     fan = filtered(rng.standard_normal(length), lambda f: band(60, 20000)(f) * np.maximum(f, 60) ** -0.7)
@@ -113,13 +113,13 @@ def background(length: int, rng: np.random.Generator) -> Array:
 
 def recording(
     sentences: tuple[Sentence, ...], *, lead_in: float, snr_db: float, seed: int
-) -> tuple[Array, Array]:
+) -> tuple[Signal, Signal]:
     """Speech in a room after ``lead_in`` seconds, and the same in noise, ``snr_db`` apart over the whole.
 
     Both are scaled alike, so that the second peaks at PEAK.
     """
     rng = np.random.default_rng(seed)
-    parts: list[Array] = [np.zeros(int(lead_in * RATE))]
+    parts: list[Signal] = [np.zeros(int(lead_in * RATE))]
     for sentence in sentences:
         parts += [with_high_band(spoken(sentence), rng), np.zeros(int(sentence.pause * RATE))]
     clean = in_room(np.concatenate(parts), rng)
@@ -129,7 +129,7 @@ def recording(
     return scale * clean, scale * noisy
 
 
-def write(name: str, signal: Array, rate: int) -> None:
+def write(name: str, signal: Signal, rate: int) -> None:
     path = ROOT / name
     signal = soxr.resample(signal, RATE, rate, quality="VHQ") if rate != RATE else signal
     path.parent.mkdir(parents=True, exist_ok=True)

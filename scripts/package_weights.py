@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from scripts.training.trainer import BEST, LAST
 from zoo.builtin import TAG, address_of, folder
 from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
+from zoo.files import sha256_of
 from zoo.registry import get_spec
 from zoo.spec import EnhancementSpec, Weights
 
@@ -131,7 +131,7 @@ def package(
             datasets=datasets,
             metrics=metrics(spec, evaluations),
             many=address_of(target / many.name),
-            many_sha256=sha256(many),
+            many_sha256=sha256_of(many),
         )
         record.write_text(json.dumps(asdict(weights), indent=2) + "\n")
         text.write_text(
@@ -148,12 +148,12 @@ def describe(
     return Weights(
         tag=provenance["source"],
         url=address_of(target / parameters.name),
-        sha256=sha256(parameters),
+        sha256=sha256_of(parameters),
         size=parameters.stat().st_size,
         licence=provenance["licence"],
         training_data=provenance["training_data"],
         artifact=address_of(target / graph.name),
-        artifact_sha256=sha256(graph),
+        artifact_sha256=sha256_of(graph),
         **more,
     )
 
@@ -181,10 +181,6 @@ def metrics(spec: EnhancementSpec, evaluations: list[Evaluation]) -> dict[str, f
         for evaluation in evaluations
         for heading, value in evaluation.figures(spec.name).items()
     }
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 
 from zoo.benchmark.machine import processor
 from zoo.errors import ArtifactError, SpeechZooError
-from zoo.files import write_atomically
+from zoo.files import atomic
 from zoo.registry import get_spec, list_models
 from zoo.runtime.onnx import OnnxGraph
 
@@ -64,7 +64,8 @@ def main(argv: list[str] | None = None) -> int:
         speed = product_speed()
         text = report([profile(path, speed) for path in arguments.graphs], speed)
         if arguments.report:
-            write_atomically(arguments.report, lambda path: Path(path).write_text(text))
+            with atomic(arguments.report) as temporary:
+                temporary.write_text(text)
         else:
             print(text)
     except (SpeechZooError, OSError) as error:

@@ -8,6 +8,8 @@ import lzma
 import sys
 from pathlib import Path
 
+from zoo.files import atomic
+
 EXAMPLES = """It learns from a free synthesiser, which gives phonemes and their times for nothing:
   apt install libflite1 wamerican-small
   python -m scripts.train_voice --data voice/data --words /usr/share/dict/american-english-small \\
@@ -60,11 +62,8 @@ def main(argv: list[str] | None = None) -> int:
             continue
         teacher = Flite(arguments.flite)
         spoken = (speak(teacher, sentence) for sentence in sentences(words, seed=number))
-        save(
-            list(itertools.islice((e for e in spoken if e is not None), PER_FILE)),
-            path.with_suffix(".part.npz"),
-        )
-        path.with_suffix(".part.npz").replace(path)
+        with atomic(path) as temporary:
+            save(list(itertools.islice((e for e in spoken if e is not None), PER_FILE)), temporary)
         print(f"{path}: {PER_FILE} utterances", file=sys.stderr, flush=True)
     examples = [example for number in range(files) for example in load(arguments.data / f"{number:04d}.npz")]
     examples = examples[: arguments.sentences + HELD_OUT]

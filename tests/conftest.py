@@ -13,23 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
+
+from tests.data import CHECKPOINTS, ORACLES, ROOT, SHARED, Speech
+from zoo.arrays import Array
 
 if TYPE_CHECKING:
     from zoo.models.fastspeech.model import FastSpeech
+    from zoo.tasks.synthesis.synthesizer import Synthesizer
 
 pytest.register_assert_rewrite("tests.contract")
-
-Array = NDArray[np.float32]
-Speech = Callable[[int, float, float], Array]
-
-ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared"
-CHECKPOINTS = {"gtcrn": "gtcrn_dns3_stream.tar"}  # where there are several, or the name is another
-# What public implementations give for some weights, by model; the files say "16k" where the models do not.
-ORACLES = {
-    path.stem.replace("_16k", ""): path for path in sorted((SHARED / "oracles/enhancement").glob("*.pt"))
-}
 
 
 def pytest_configure() -> None:
@@ -51,7 +43,6 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def speech_16k() -> Array:
     """Noisy speech, (N,) at 16 kHz: a real recording where there is one, else the project's own."""
-    import soundfile
 
     real = SHARED / "data/real/gtcrn_mix_16k.wav"
     speech, rate = soundfile.read(real if real.is_file() else ROOT / "examples/noisy.wav", dtype="float32")
@@ -62,7 +53,6 @@ def speech_16k() -> Array:
 @pytest.fixture(scope="session")
 def speech_48k() -> Array:
     """The same at 48 kHz, with something in all of its band."""
-    import soundfile
 
     from zoo.artifact.golden import parity_speech
 
@@ -216,6 +206,43 @@ def speaker_graph(cache_folder: Path, speaker_folder: Callable[[str], Path]) -> 
         return path
 
     return export
+
+
+@pytest.fixture(scope="session")
+def synthesis_graphs(fastspeech_checkpoint: Path, cache_folder: Path) -> Path:
+    """The small public network's graphs of ``SIZES``, and one in a folder of its own with a free batch."""
+    from filelock import FileLock
+
+    from scripts import export_synthesis as script
+    from tests.synthesis import SIZES
+
+    folder = cache_folder / "fastspeech"
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            words = ["--weights", str(fastspeech_checkpoint), "--output"]
+            sizes = ["--buckets", *(f"{tokens}/{frames}" for tokens, frames in SIZES)]
+            assert script.main([*words, str(folder), *sizes]) == 0
+            many = ["--buckets", "16/128", "--batch", "0"]
+            assert script.main([*words, str(folder / "many"), *many]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def synthesis_files(synthesis_graphs: Path) -> list[Path]:
+    """The graphs of ``SIZES``, in their order."""
+    from tests.synthesis import SIZES
+
+    return [synthesis_graphs / f"fastspeech.i{tokens}.o{frames}.onnx" for tokens, frames in SIZES]
+
+
+@pytest.fixture(scope="session")
+def synthesizer(synthesis_files: list[Path]) -> Synthesizer:
+    """A synthesizer of ``synthesis_files`` that takes little time."""
+    from zoo.spec import MelSpectrum
+    from zoo.tasks.synthesis.synthesizer import Synthesizer
+    from zoo.vocoder.griffin_lim import GriffinLim
+
+    return Synthesizer(synthesis_files, vocoder=GriffinLim(MelSpectrum(), iterations=3))
 
 
 @pytest.fixture(scope="session")

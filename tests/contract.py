@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import zoo
+from zoo.arrays import Array
 from zoo.networks.streaming import State, StreamingModule
 from zoo.registry import get_spec
 from zoo.spec import EnhancementSpec
@@ -234,15 +234,13 @@ def assert_same(
     return snr, error
 
 
-def random_model(name: str, speech: Callable[[int, float, float], NDArray[np.float32]]) -> StreamingModule:
+def random_model(name: str, speech: Callable[[int, float, float], Array]) -> StreamingModule:
     """A registered network with random weights of which every part matters to the output."""
     torch.manual_seed(0)
     return enliven(zoo.create_model(name), speech)
 
 
-def enliven(
-    model: StreamingModule, speech: Callable[[int, float, float], NDArray[np.float32]]
-) -> StreamingModule:
+def enliven(model: StreamingModule, speech: Callable[[int, float, float], Array]) -> StreamingModule:
     """Make every part of a network with random weights matter to the output.
 
     Plain random weights shrink the signal layer by layer, until little but the biases comes out and no
@@ -265,7 +263,7 @@ def enliven(
     return shift_statistics(model.eval())
 
 
-def whole_hops(waves: NDArray[np.float32], model: StreamingModule) -> Tensor:
+def whole_hops(waves: Array, model: StreamingModule) -> Tensor:
     """(B, N) -> (B, T x hop), the end dropped."""
     hop = model.spec.front_end.hop_length
     return torch.from_numpy(waves[:, : waves.shape[1] // hop * hop])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.conftest import ROOT
+from tests.data import ROOT
 
 FOLDERS = ("converters", "examples", "scripts", "tests", "zoo")
 FILES = ("hubconf.py", "pyproject.toml", "setup.cfg", "README.md")
@@ -87,7 +87,7 @@ def test_it_is_a_model_like_every_other(clone: Path) -> None:
 
 def test_it_disturbs_no_other(clone: Path) -> None:
     """Tests that look at all models together pass with one more, and listing it needs no torch."""
-    without_torch = "tests/test_dependencies.py::test_every_module_that_needs_no_torch_imports_without_it"
+    without_torch = "tests/test_extras.py::test_every_module_that_needs_no_torch_imports_without_it"
     told = shell(f"python -m pytest tests/test_registry.py tests/cli/test_list.py {without_torch}", clone)
     assert "PASSED tests/test_registry.py::test_names" in told
     assert f"PASSED {without_torch}" in told

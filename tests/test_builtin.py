@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 import zoo
-from tests.conftest import ROOT, Speech
+from tests.data import ROOT, Speech
 from zoo import builtin as packaged
 from zoo.artifact.parity import compare
 from zoo.builtin import TAG, packaged_artifact

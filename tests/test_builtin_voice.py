@@ -12,7 +12,7 @@ import torch
 import zoo
 from converters.subjects.synthesis import SynthesisGraph
 from scripts.voice.corpus import load
-from tests.conftest import ROOT
+from tests.data import ROOT
 from zoo.artifact.manifest import SynthesisManifest
 from zoo.artifact.parity import compare
 from zoo.builtin import TAG, folder, packaged_artifact

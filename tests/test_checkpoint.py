@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import zoo
+from tests.checkpoints import CONFIG
 from tests.contract import random_model
 from zoo.checkpoint import digest, load_strictly, read_parameters
 from zoo.create import build, load_attribute, model_of_config
@@ -22,41 +23,6 @@ from zoo.registry import get_spec
 
 NAME = "fastenhancer_t"
 Params = dict[str, Tensor]
-CONFIG = {  # as the public repository's training folders have it
-    "model": "fastenhancer.default",
-    "model_kwargs": {
-        "channels": 24,
-        "kernel_size": [8, 3, 3],
-        "stride": 4,
-        "rnnformer_kwargs": {
-            "num_blocks": 2,
-            "channels": 20,
-            "freq": 16,
-            "num_heads": 4,
-            "eps": 1.0e-5,
-            "positional_embedding": "train",
-            "attn_bias": False,
-            "post_act": False,
-            "pre_norm": False,
-        },
-        "pre_post_init": "linear_fixed",
-        "n_fft": 512,
-        "hop_size": 256,
-        "win_size": 512,
-        "window": "hann",
-        "stft_normalized": False,
-        "mask": None,
-        "activation": "SiLU",
-        "activation_kwargs": {"inplace": True},
-        "input_compression": 0.3,
-        "normalize_final_conv": True,
-        "weight_norm": True,
-        "resnet": False,
-    },
-    "wrapper": "ns",
-    "data": {"dataset": "NoiseSuppression", "sampling_rate": 16000},
-    "train": {"optimizer_kwargs": {"betas": [0.95, 0.999]}},
-}
 
 
 def config(block: dict[str, object] | None = None, **changes: object) -> dict[str, object]:

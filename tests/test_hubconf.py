@@ -18,7 +18,7 @@ import torch
 
 import hubconf
 import zoo
-from tests.conftest import ROOT
+from tests.data import ROOT
 from zoo.errors import UnknownModelError
 from zoo.registry import find_weights
 

@@ -12,7 +12,7 @@ import soundfile
 import torch
 
 import zoo
-from tests.conftest import ROOT
+from tests.data import ROOT
 
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
 
@@ -61,3 +61,11 @@ def test_speakers_are_compared(
     names: dict[str, object] = {}
     exec(snippet("embedder.compare"), names)
     assert -1 <= names["found"].similarity <= 1 and isinstance(names["found"].same, bool)
+
+
+def test_the_readmes_example(synthesis_graphs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "graphs").symlink_to(synthesis_graphs)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"zoo": zoo}
+    exec(snippet("zoo.Synthesizer("), names)
+    assert len(names["speech"].pieces) >= 2 and names["speech"].unknown == ()

@@ -53,14 +53,10 @@ _HOME = {
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    try:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] == "torch":
-            from zoo.errors import MissingExtraError
+    from zoo.extras import extra
 
-            raise MissingExtraError(f'zoo.{name} needs torch: pip install "speechzoo[torch]"') from error
-        raise
+    with extra("torch", f"zoo.{name}"):
+        return getattr(importlib.import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

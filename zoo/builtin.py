@@ -8,13 +8,13 @@ hop a call, another ``<name>.many.onnx`` for many hops and streams, and a model 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from zoo.errors import ArtifactError
+from zoo.files import sha256_of
 from zoo.spec import PACKAGE_SCHEME, ModelSpec, Weights
 
 TAG = "speechzoo"
@@ -77,7 +77,7 @@ def packaged_file(address: str, sha256: str) -> Path:
         ArtifactError: the file is absent, or its bytes are not those that were packaged.
     """
     path = _ROOT / address.removeprefix(PACKAGE_SCHEME)
-    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+    found = sha256_of(path) if path.is_file() else "no file"
     if found != sha256:
         raise ArtifactError(
             f"{path}: it should have the sha256 {sha256}, found {found}; install speechzoo again"

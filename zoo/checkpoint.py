@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import CheckpointError, MissingExtraError
+from zoo.errors import CheckpointError
+from zoo.extras import extra
 from zoo.hub.weights import config_file, newest_checkpoint
 from zoo.registry import get_spec
 from zoo.spec import ModelSpec
@@ -62,11 +63,9 @@ def read_parameters(path: Path) -> Params:
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such checkpoint")
     if path.suffix == ".safetensors":
-        try:
+        with extra("torch", str(path)):
             from safetensors import SafetensorError
             from safetensors.torch import load_file
-        except ImportError as error:
-            raise MissingExtraError(f'{path} needs safetensors: pip install "speechzoo[torch]"') from error
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
@@ -132,10 +131,8 @@ def read_record(path: Path) -> Record | None:
     """
     if path.suffix != ".safetensors" or not path.is_file():
         return None
-    try:
+    with extra("torch", str(path)):
         from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise MissingExtraError(f'{path} needs safetensors: pip install "speechzoo[torch]"') from error
     try:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get(METADATA_KEY)
@@ -164,10 +161,8 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     file = config_file(folder)
     if file is None:
         return None
-    try:
+    with extra("torch", str(file), package="pyyaml"):
         import yaml
-    except ImportError as error:
-        raise MissingExtraError(f'{file} needs pyyaml: pip install "speechzoo[torch]"') from error
     try:
         config = yaml.safe_load(file.read_text())  # JSON is YAML as well
     except yaml.YAMLError as error:

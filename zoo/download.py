@@ -20,7 +20,8 @@ from zoo.artifact.target import FLAVOURS, choose
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, HubError, SpeechZooError
 from zoo.extras import extra
-from zoo.hub import client as hub
+from zoo.files import atomic
+from zoo.hub import client
 from zoo.hub.index import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, Index, check_choice
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import is_artifact
@@ -161,26 +162,26 @@ class _Source:
 
 
 def _folder(repo: str) -> Path:
-    return hub.cache_folder() / "repositories" / repo.replace("/", "--")
+    return client.cache_folder() / "repositories" / repo.replace("/", "--")
 
 
 def _open(model: str, repo: str | None, revision: str | None, say: Say) -> _Source:
     """The commit that is meant and its index, which is of that model."""
     repo, revision = repository_of(repo, model), revision or "main"
-    pinned = hub.COMMIT.fullmatch(revision) is not None
+    pinned = client.COMMIT.fullmatch(revision) is not None
     remembered = _folder(repo) / "refs" / quote(revision, safe="")
     if pinned:
-        found = hub.Revision(revision, "")
-    elif hub.offline():
+        found = client.Revision(revision, "")
+    elif client.offline():
         if not remembered.is_file():
             raise HubError(
-                f"{repo}@{revision}: it is not in the cache {hub.cache_folder()}, and HF_HUB_OFFLINE forbids "
-                f"to fetch it"
+                f"{repo}@{revision}: it is not in the cache {client.cache_folder()}, and HF_HUB_OFFLINE "
+                f"forbids to fetch it"
             )
-        found = hub.Revision(remembered.read_text().strip(), "")
+        found = client.Revision(remembered.read_text().strip(), "")
         say(f"{repo}: {revision} was {found.commit} when it was last asked for")
     else:
-        found = hub.find_revision(repo, revision, INDEX, say)
+        found = client.find_revision(repo, revision, INDEX, say)
         say(f"{repo}: {revision} is {found.commit}; --revision {found.commit} pins it")
     kept = _folder(repo) / found.commit / INDEX
     where = f"{repo}@{found.commit[:12]}: {INDEX}"
@@ -189,13 +190,13 @@ def _open(model: str, repo: str | None, revision: str | None, say: Say) -> _Sour
         _check_model(index, model, where)
     else:
         if not found.etag:
-            found = hub.find_revision(repo, revision, INDEX, say)
-        content = hub.read(repo, found, INDEX, INDEX_LIMIT, say)
+            found = client.find_revision(repo, revision, INDEX, say)
+        content = client.read(repo, found, INDEX, INDEX_LIMIT, say)
         index = Index.from_json(content, where)
         _check_model(index, model, where)
-        hub.write(content, kept)
-    if not pinned and not hub.offline() and _text(remembered) != found.commit:
-        hub.write(found.commit.encode(), remembered)
+        client.write(content, kept)
+    if not pinned and not client.offline() and _text(remembered) != found.commit:
+        client.write(found.commit.encode(), remembered)
     return _Source(repo, found.commit, index)
 
 
@@ -213,23 +214,23 @@ def _check_model(index: Index, model: str, where: str) -> None:
 def _proved(source: _Source, file: File, say: Say) -> Path:
     """A file in the cache, from where it is or from the network."""
     target = source.folder / file.path
-    if hub.has(target, file.size, file.sha256):
+    if client.has(target, file.size, file.sha256):
         return target
     golden = _golden(source, say) if file.format == PARAMETERS else None
     record = source.index.beside(file)
     beside = None if record is None else _helper(source, record, say)
-    item = hub.repository_file(source.repo, source.commit, file.path, file.size, file.sha256)
-    with hub.exclusive(item, say):
-        if hub.has(target, file.size, file.sha256):
+    item = client.repository_file(source.repo, source.commit, file.path, file.size, file.sha256)
+    with client.exclusive(item, say):
+        if client.has(target, file.size, file.sha256):
             return target
         say(f"{source.name}: fetching {file.path}, {file.size / 1e3:,.0f} kB")
-        part = hub.fetch(item, say)
+        part = client.fetch(item, say)
         copy = part.with_name(f"{part.name}.json")
         try:
             if beside is not None:
                 shutil.copyfile(beside, copy)
             prove(part, file, source.index, golden, source.name)
-            hub.keep(part, target)
+            client.keep(part, target)
         finally:
             part.unlink(missing_ok=True)
             copy.unlink(missing_ok=True)
@@ -248,11 +249,11 @@ def _golden(source: _Source, say: Say) -> Path:
 def _helper(source: _Source, file: File, say: Say) -> Path:
     """A file that helps to prove others, in the cache."""
     target = source.folder / file.path
-    item = hub.repository_file(source.repo, source.commit, file.path, file.size, file.sha256)
-    if not hub.has(target, file.size, file.sha256):
-        with hub.exclusive(item, say):
-            if not hub.has(target, file.size, file.sha256):
-                hub.keep(hub.fetch(item, say), target)
+    item = client.repository_file(source.repo, source.commit, file.path, file.size, file.sha256)
+    if not client.has(target, file.size, file.sha256):
+        with client.exclusive(item, say):
+            if not client.has(target, file.size, file.sha256):
+                client.keep(client.fetch(item, say), target)
     return target
 
 
@@ -343,13 +344,6 @@ def _copy(path: Path, folder: Path, force: bool) -> Path:
         return target
     if target.exists() and not force:
         raise ArtifactError(f"{target}: there is another file of that name; pass --force to replace it")
-    temporary = folder / f".{path.name}.{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with atomic(target) as temporary:
         shutil.copyfile(path, temporary)
-        temporary.replace(target)
-    except OSError as error:
-        raise ArtifactError(f"{target}: it cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return target

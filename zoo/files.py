@@ -1,50 +1,79 @@
-"""Files that are either whole or not there, and the hash by which they are known."""
+"""Files and folders that are either whole or not there, and the hash by which they are known."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from zoo.errors import ArtifactError
+from zoo.errors import ArtifactError, SpeechZooError
 
 
-def sha256_of(path: Path) -> str:
-    """sha256 of a file, 64 hex digits."""
+def sha256_of(content: Path | bytes) -> str:
+    """sha256 of a file or of bytes, 64 hex digits."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
     sha = hashlib.sha256()
-    with path.open("rb") as file:
+    with content.open("rb") as file:
         while block := file.read(1 << 20):
             sha.update(block)
     return sha.hexdigest()
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, error: Callable[[OSError], SpeechZooError] | None = None) -> Iterator[Path]:
     """A temporary name beside ``path`` that takes its place if the block ends well, else disappears.
+
+    Args:
+        path: the file to write; its folder is made if there is none.
+        error: what to raise where nothing can be written, if not ``ArtifactError``.
 
     Raises:
         ArtifactError: there or under that name nothing can be written.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
-    except OSError as error:
-        raise ArtifactError(f"{path}: it cannot be written ({error.strerror or error})") from error
+    except OSError as reason:
+        raise (error or _unwritable(path))(reason) from reason
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, write: Callable[[str], object]) -> None:
-    """Have a file written under a temporary name beside its own, then moved there."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+@contextmanager
+def atomic_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
+    """A new folder beside ``folder`` that takes its place if the block ends well, else disappears.
+
+    Args:
+        folder: the folder to write; there may be an empty one.
+        force: there may be a full one, which goes.
+
+    Raises:
+        ArtifactError: there or under that name nothing can be written.
+    """
+    temporary = _beside(folder)
     try:
-        write(os.fspath(part))
-        os.replace(part, path)
+        temporary.mkdir(parents=True)
+        yield temporary
+        if folder.is_dir():
+            shutil.rmtree(folder) if force else folder.rmdir()
+        temporary.replace(folder)
+    except OSError as reason:
+        raise _unwritable(folder)(reason) from reason
     finally:
-        part.unlink(missing_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    """A name that nothing else uses, with the same ending: some writers choose the format by it."""
+    return path.with_name(f".{path.stem}.{secrets.token_hex(6)}{path.suffix}")
+
+
+def _unwritable(path: Path) -> Callable[[OSError], SpeechZooError]:
+    return lambda reason: ArtifactError(f"{path}: it cannot be written ({reason.strerror or reason})")

@@ -24,7 +24,7 @@ from zoo.checkpoint import digest, write_parameters
 from zoo.create import create_model
 from zoo.download import prove
 from zoo.errors import ArtifactError, CheckpointError
-from zoo.files import sha256_of
+from zoo.files import atomic_folder, sha256_of
 from zoo.hub.index import CARD, GOLDEN, HELPERS, INDEX, PARAMETERS, RECORD, File, Index
 from zoo.hub.weights import locate
 from zoo.networks.base import Network
@@ -76,27 +76,19 @@ def build_repository(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ArtifactError(f"{folder}: it exists and is not empty; name a new folder, or remove it")
     model, known = _model(spec, weights, licence, training_data)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
-        temporary.mkdir(parents=True)
-        spec = _sized(model, spec)
-        files = [_parameters(temporary, spec, model, known), *_graphs(temporary, model, known, also, say)]
-        files.append(_golden(temporary, files))
-        files += [file for path in engines for file in _engine(temporary, path)]
-        index = Index(name, spec.task, dict(model.provenance), tuple(files), _toolchain())
-        (temporary / CARD).write_text(card(spec, index, known, repo))
-        index = replace(index, files=(*files, _file(temporary, CARD, "card")))
-        (temporary / INDEX).write_text(index.to_json())
-        check_repository(temporary, say)
-        if folder.is_dir():
-            folder.rmdir()
-        temporary.replace(folder)
+        with atomic_folder(folder) as temporary:
+            spec = _sized(model, spec)
+            files = [_parameters(temporary, spec, model, known), *_graphs(temporary, model, known, also, say)]
+            files.append(_golden(temporary, files))
+            files += [file for path in engines for file in _engine(temporary, path)]
+            index = Index(name, spec.task, dict(model.provenance), tuple(files), _toolchain())
+            (temporary / CARD).write_text(card(spec, index, known, repo))
+            index = replace(index, files=(*files, _file(temporary, CARD, "card")))
+            (temporary / INDEX).write_text(index.to_json())
+            check_repository(temporary, say)
     except ValueError as error:
         raise ArtifactError(f"{folder}: it cannot be built: {error}") from error
-    except OSError as error:
-        raise ArtifactError(f"{folder}: it cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return index
 
 

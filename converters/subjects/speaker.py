@@ -16,11 +16,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from converters.export import Progress
 from converters.targets.tracing import OPSETS, save, tensor_specs, toolchain, trace
+from zoo.arrays import Array
 from zoo.artifact import golden
 from zoo.artifact.manifest import GoldenEmbedding, SpeakerForm, SpeakerManifest
 from zoo.artifact.parity import ParityReport, compare
@@ -35,8 +35,6 @@ from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import SpeakerSpec
 from zoo.streaming.conversion import fold
 from zoo.tasks.speaker.session import padded
-
-Array = NDArray[np.float32]
 
 CHECKED = ((1, 33), (7, 33), (2, 99), (2, 137), (1, 200), (1, 598))  # batch, frames
 LARGEST_FILE = 2**31  # bytes of a protocol buffer

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from converters.export import Progress
 from converters.targets.onnx_passes import store_in_half
 from converters.targets.tracing import OPSETS, save, tensor_specs, toolchain, trace
+from zoo.arrays import Array
 from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
@@ -249,7 +250,7 @@ def _compare(graph: SynthesisGraph, file: OnnxGraph, manifest: SynthesisManifest
     return max(reports, key=lambda report: report.max_error)
 
 
-def _counts(values: tuple[NDArray[Any], ...], predicted: NDArray[np.float32]) -> NDArray[np.int64]:
+def _counts(values: tuple[NDArray[Any], ...], predicted: Array) -> NDArray[np.int64]:
     """Frames of each token, (B, tokens)."""
     _, lengths, alpha, forced = values
     own = np.arange(forced.shape[1]) < lengths[:, None]

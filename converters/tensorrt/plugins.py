@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from zoo.errors import ArtifactError, MissingExtraError
+from zoo.extras import missing
 from zoo.tasks.synthesis.plugins import ADD_POSITIONS_ID, REPEAT_ID, register_plugins
 
 SOURCE = Path(__file__).with_suffix(".cu")
@@ -103,10 +104,8 @@ def compile_kernels(*, half: bool) -> bytes:
 
         _, program = nvrtc.nvrtcCreateProgram(SOURCE.read_bytes(), SOURCE.name.encode(), 0, [], [])
     except (ImportError, RuntimeError) as error:  # of the bindings, or of the library behind them
-        raise MissingExtraError(
-            f"plugins that are compiled ahead of time need NVIDIA's NVRTC ({str(error).splitlines()[0]}): "
-            f'pip install "speechzoo[plugins]"; or take those that run just in time: --plugins jit'
-        ) from error
+        need = f"plugins that are compiled ahead of time need NVIDIA's NVRTC ({str(error).splitlines()[0]})"
+        raise missing("plugins", need, "take those that run just in time: --plugins jit") from error
     options = [f"--gpu-architecture={ARCHITECTURE}".encode(), *([b"-DHALF"] if half else [])]
     (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
     if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from numpy.typing import NDArray
 from onnxruntime import quantization
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from converters.targets.quiet import quiet
+from zoo.arrays import Array
 from zoo.artifact import golden
 from zoo.artifact.engine import TOLERANCES, Precision
 from zoo.artifact.manifest import EnhancementManifest, SpeakerManifest, SynthesisManifest
@@ -33,7 +33,6 @@ from zoo.tasks.speaker.graph import GraphSpeakerSession
 from zoo.tasks.synthesis.golden import parity_texts
 from zoo.tasks.synthesis.session import inputs
 
-Array = NDArray[np.float32]
 Feeds = Sequence[Mapping[str, Array]]  # inputs of some calls
 
 CALIBRATION_CALLS = 64

@@ -11,8 +11,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,7 +25,7 @@ from converters.triton.serving.check_tensorrt import engine_version
 from zoo.artifact.engine import read_engine_record
 from zoo.artifact.manifest import EnhancementManifest, Manifest, SpeakerManifest
 from zoo.errors import ArtifactError
-from zoo.files import sha256_of
+from zoo.files import atomic_folder, sha256_of
 from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import Filterbank, TensorSpec
 from zoo.triton.connection import PARAMETER
@@ -152,7 +151,10 @@ def write_repository(
         "Dockerfile.server": _server_image(models, serving),
         "Dockerfile.client": (_FILES / "Dockerfile.client").read_text(),
     }
-    with _replacing(Path(folder), force) as temporary:
+    folder = Path(folder)
+    if folder.exists() and not force and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ArtifactError(f"{folder} exists; name another folder, or replace it with force=True (--force)")
+    with atomic_folder(folder, force=force) as temporary:
         for model in models:
             _write_model(temporary / "models" / model.name, model, graph.path, serving)
         for file, text in texts.items():
@@ -361,24 +363,6 @@ def _write_model(folder: Path, config: ModelConfig, artifact: Path, serving: Ser
     elif config.backend == "onnxruntime":
         shutil.copy(artifact, folder / "1/model.onnx")
         (folder / "1/model.onnx").chmod(0o644)
-
-
-@contextmanager
-def _replacing(folder: Path, force: bool) -> Iterator[Path]:
-    """A folder beside the one to write, which takes its place if all goes well."""
-    if folder.exists() and not force and not (folder.is_dir() and not any(folder.iterdir())):
-        raise ArtifactError(f"{folder} exists; name another folder, or replace it with force=True (--force)")
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
-    except OSError as error:
-        raise ArtifactError(f"{folder}: it cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _server_image(models: Sequence[ModelConfig], serving: Serving) -> str:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from zoo.errors import AudioError
-from zoo.files import write_atomically
+from zoo.files import atomic
 from zoo.signal.plot import check_picture
 
 PERCEIVED = ("perceptual", "intelligibility")
@@ -59,4 +59,5 @@ def plot_log(log: Path, picture: Path) -> None:
             axis.legend(fontsize=8)
     axes[0].set_yscale("symlog", linthresh=1)
     axes[-1].set_xlabel("step")
-    write_atomically(picture, lambda part: figure.savefig(part, format=picture.suffix[1:].lower(), dpi=130))
+    with atomic(picture) as temporary:
+        figure.savefig(temporary, dpi=130)

@@ -11,10 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.signal.recordings import converted, read_folder
-
-Array = NDArray[np.float32]
 
 FRAME = 0.02  # seconds over which a level is measured
 SILENCE_DB = 40  # below the loudest frame

@@ -29,7 +29,7 @@ from scripts.training.optimisation import learning_rate, parameter_groups
 from scripts.training.validation import validate
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.evaluation.pairs import Pair
-from zoo.files import write_atomically
+from zoo.files import atomic
 from zoo.networks.streaming import State, StreamingModule
 from zoo.streaming.waveform import WaveformModel
 
@@ -208,7 +208,8 @@ class Trainer:
             }
             metadata = {"model": self.settings.model, "step": str(self.step)}
             metadata |= {name: f"{value:.4f}" for name, value in figures.items()}
-            write_atomically(self.folder / BEST, lambda path: save_file(params, path, metadata))
+            with atomic(self.folder / BEST) as temporary:
+                save_file(params, temporary, metadata)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
         self.say(f"step {self.step}: {shown}{' (best)' if better else ''}")
         return figures
@@ -223,7 +224,8 @@ class Trainer:
             "best": self.best,
             "settings": asdict(self.settings),
         }
-        write_atomically(self.folder / LAST, lambda path: torch.save(content, path))
+        with atomic(self.folder / LAST) as temporary:
+            torch.save(content, temporary)
 
     def load(self) -> None:
         """Go on where ``save`` was called.
@@ -263,8 +265,8 @@ class Trainer:
         path = self.folder / LOG
         if path.exists():
             kept = [line for line in path.read_text().splitlines() if _step_of(line) <= self.step]
-            text = "".join(f"{line}\n" for line in kept)
-            write_atomically(path, lambda part: Path(part).write_text(text))
+            with atomic(path) as temporary:
+                temporary.write_text("".join(f"{line}\n" for line in kept))
 
     @contextlib.contextmanager
     def _stop_signals(self) -> Iterator[None]:

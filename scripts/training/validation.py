@@ -7,15 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 from tqdm import tqdm
 
+from zoo.arrays import Array
 from zoo.evaluation.metrics import level_db, pesq_wide, si_sdr, stoi
 from zoo.evaluation.pairs import Pair
 from zoo.streaming.waveform import WaveformModel
-
-Array = NDArray[np.float32]
 
 
 @torch.inference_mode()

@@ -8,15 +8,13 @@ from pathlib import Path
 from string import ascii_lowercase
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scripts.voice.teacher import Flite, Segment
+from zoo.arrays import Array
 from zoo.signal.resample import resample
 from zoo.spec import MelSpectrum
 from zoo.text.symbols import PHONEMES, encode
 from zoo.vocoder.mel import log_mel
-
-Array = NDArray[np.float32]
 
 FRONT_END = MelSpectrum()
 _COMMON = """

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scripts.voice.corpus import Example, sentences, speak
 from scripts.voice.teacher import Flite
+from zoo.arrays import Array
 from zoo.errors import MissingExtraError
 from zoo.signal.resample import resample
 from zoo.tasks.synthesis.session import Utterance
 from zoo.tasks.synthesis.synthesizer import Synthesizer
-
-Array = NDArray[np.float32]
 
 UNSEEN = 1_000_000  # a seed that no file of the training data has
 _RECOGNISER_RATE = 16000

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import MissingExtraError
 from zoo.text.symbols import VOWELS
-
-Array = NDArray[np.float32]
 
 VOICE = "cmu_us_slt"
 _LIBRARIES = ("flite", "flite_usenglish", "flite_cmulex", f"flite_{VOICE}")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from scripts.voice.corpus import Example
+from zoo.files import atomic
 from zoo.layers.length import length_mask
 from zoo.models.fastspeech.loss import losses
 from zoo.models.fastspeech.model import FastSpeech
@@ -155,10 +156,8 @@ def _resume(model: FastSpeech, optimiser: torch.optim.Optimizer, folder: Path) -
 
 
 def _keep(model: FastSpeech, optimiser: torch.optim.Optimizer, folder: Path, step: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     content = {"step": step, "model": model.state_dict(), "optim": optimiser.state_dict()}
-    part = folder / "checkpoint.part"
-    torch.save(content, part)
-    part.replace(folder / f"checkpoint_{step:06d}.pt")
+    with atomic(folder / f"checkpoint_{step:06d}.pt") as temporary:
+        torch.save(content, temporary)
     for old in sorted(folder.glob("checkpoint_*.pt"))[:-2]:
         old.unlink()

@@ -10,35 +10,11 @@ from typing import Any
 
 import pytest
 
-from zoo.artifact.engine import (
-    EngineRecord,
-    Gpu,
-    read_engine_record,
-    record_path,
-    system,
-)
+from tests.engines import ADA, RECORD, RTX
+from zoo.artifact.engine import EngineRecord, Gpu, read_engine_record, record_path
 from zoo.errors import ArtifactError
 from zoo.files import sha256_of
 
-ADA = Gpu("NVIDIA GeForce RTX 4090", "8.9")
-RECORD = EngineRecord(
-    flavour="tensorrt",
-    library="10.15.1.29",
-    onnx_sha256="a" * 64,
-    precision="fp16",
-    profiles={"wav_in": ((1, 256), (8, 256), (32, 256))},
-    flags=("no_tf32",),
-    workspace=1 << 30,
-    targets=(),
-    gpu=ADA,
-    system=system(),
-    kept=("states: 9 nodes",),
-    manifest={"model": "gtcrn"},
-    speechzoo="0.1.0",
-)
-RTX = replace(
-    RECORD, flavour="tensorrt_rtx", library="1.7.1.116", gpu=None, system="", targets=("8.0", "8.6", "8.9")
-)
 CHANGES: dict[str, Any] = {
     "flavour": "tensorrt_rtx",
     "library": "10.16.0",

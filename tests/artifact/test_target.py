@@ -7,8 +7,6 @@ from dataclasses import replace
 import pytest
 
 from zoo.artifact.target import EngineTarget, Machine, choose
-from zoo.errors import ArtifactError, MissingExtraError
-from zoo.runtime.nvidia import find_gpu, this_machine
 
 HERE = Machine("NVIDIA L4", "8.9", "10.15.1.29")
 STREAMS = {"wav_in": ((1, 256), (8, 256), (32, 256)), "h": ((1, 2), (8, 2), (32, 2))}
@@ -69,11 +67,3 @@ def test_the_nearest_of_several() -> None:
 def test_what_cannot_be(wrong: dict) -> None:
     with pytest.raises(ValueError):
         replace(FITS, **wrong)
-
-
-def test_what_a_machine_lacks() -> None:
-    with pytest.raises(MissingExtraError, match=r"tensorrt_none engines need .*--format onnx runs without"):
-        this_machine("tensorrt_none")
-    if find_gpu() is None:  # any module will do, since there is no GPU
-        with pytest.raises(ArtifactError, match="need an NVIDIA GPU, and no driver tells of one"):
-            this_machine("json")

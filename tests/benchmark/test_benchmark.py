@@ -16,8 +16,8 @@ import onnxruntime
 import pytest
 
 import converters
-from tests.conftest import ROOT
-from tests.test_dependencies import python
+from tests.data import ROOT
+from tests.interpreter import python
 from zoo.benchmark.cases import Case, OnnxFile, Sizes, make_cases
 from zoo.benchmark.exports import Exports
 from zoo.benchmark.memory import peak_memory

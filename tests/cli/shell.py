@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.data import ROOT
 
 
 def speechzoo(*words: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

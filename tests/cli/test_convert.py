@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import zoo
-from tests.conftest import ROOT
+from tests.data import ROOT
 from zoo.checkpoint import METADATA_KEY, read_parameters, read_record
 from zoo.cli import main
 from zoo.errors import CheckpointError

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 
 from zoo import Embedder
+from zoo.arrays import Array
 from zoo.cli import main
 from zoo.errors import ArtifactError
 from zoo.tasks.speaker.embeddings import Origin, read_embeddings, write_embeddings
 
-Array = NDArray[np.float32]
 Folder = Callable[[str], Path]
 
 

@@ -17,7 +17,7 @@ def test_every_model_has_its_line(capsys: Capture) -> None:
     assert main(["list"]) == 0
     *tables, last = capsys.readouterr().out.split("\n\n")
     heads = [table.splitlines()[0].split() for table in tables]
-    assert heads[0] == ["name", "rate", "hop", "parameters", "MACs/s", "latency", "RTF", "weights"]
+    assert heads[0] == ["name", "rate", "parameters", "MACs/s", "hop", "latency", "RTF", "weights"]
     assert all(head[0] == "name" and head[-1] == "weights" for head in heads)
     names = [line.split()[0] for table in tables for line in table.splitlines()[1:]]
     assert sorted(names) == sorted(zoo.list_models())

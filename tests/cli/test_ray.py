@@ -15,15 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 
-from tests.conftest import ROOT
+from tests.data import ROOT
+from zoo.arrays import Array
 from zoo.cli import main
 from zoo.cli._ray import Record
 from zoo.errors import ArtifactError
 from zoo.tasks.speaker.embeddings import read_embeddings
 
-Array = NDArray[np.float32]
 Folder = Callable[[str], Path]
 
 

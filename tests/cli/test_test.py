@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from tests.cli.shell import speechzoo
-from tests.conftest import ROOT
+from tests.data import ROOT
 from zoo import Enhancer
 from zoo.cli import main
 

@@ -10,19 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-import converters.layers
 from converters.compare_layers import Layer, verify_layers
 from converters.export import Layout, Traceable, traceable
 from scripts import verify_layers as script
-from tests.converters.targets.test_torch_files import Masked
+from tests.converters.networks import Masked, slip
+from zoo.arrays import Array
 from zoo.runtime.nvidia import find_gpu
 from zoo.streaming.conversion import to_streaming
 from zoo.tasks.enhancement.spectrum import Transforms
 
-Array = NDArray[np.float32]
 CALLS = 12
 
 
@@ -60,21 +58,6 @@ def test_every_layer_agrees(given: Traceable, frames: list[tuple[Array]], agains
     assert len(set(names)) == len(names) and all(layer.passed for layer in layers)
     assert all(layer.snr_db > 100 for layer in layers)
     assert names.index("core.conv") < names.index("core.mask") < names.index("spec_out"), "as computed"
-
-
-def slip(monkeypatch: pytest.MonkeyPatch, parameter: str) -> None:
-    """Let the backend get another network than PyTorch: one parameter 0.1 % larger."""
-    real = converters.compare_layers._open
-
-    def faulty(against: Any, probed: nn.Module, *rest: Any) -> Any:
-        values = probed.get_parameter(parameter).data
-        kept = values.clone()
-        values *= 1.001
-        opened = real(against, probed, *rest)
-        values.copy_(kept)
-        return opened
-
-    monkeypatch.setattr(converters.compare_layers, "_open", faulty)
 
 
 def test_the_cause_comes_first(

@@ -14,8 +14,8 @@ import torch
 from converters.compare_layers import Layer, worst_first
 from converters.compare_synthesis_layers import verify_synthesis_layers
 from scripts import verify_layers as script
-from tests.converters.test_compare_layers import slip
-from tests.models.test_fastspeech import own_name
+from tests.converters.networks import slip
+from tests.synthesis import own_name
 from zoo.artifact.engine import Precision
 from zoo.errors import TextError
 from zoo.models.fastspeech.model import FastSpeech

@@ -14,7 +14,7 @@ import soundfile
 import torch
 
 import zoo
-from tests.conftest import ROOT
+from tests.data import ROOT
 from zoo.cli import main
 from zoo.errors import AudioError, MissingExtraError
 from zoo.evaluation.metrics import level_db, measure, pesq_wide, si_sdr, stoi
@@ -65,7 +65,7 @@ def test_an_absent_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     wave = np.zeros(RATE, np.float32)
     for package, figure in (("pesq", pesq_wide), ("pystoi", stoi)):
         monkeypatch.setitem(sys.modules, package, None)
-        with pytest.raises(MissingExtraError, match=rf'needs {package}: pip install "speechzoo\[train\]"'):
+        with pytest.raises(MissingExtraError, match=f"package {package}"):
             figure(wave, wave, RATE)
 
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import torch
 
+from tests.hub.repository import GRAPH, MODEL, PARAMETERS, environment, indexed
 from tests.hub.server import Files, Hub, serving
+from tests.hub.tasks import OPTIONS, TERMS
 from zoo.builtin import TAG, packaged_artifact
-from zoo.hub.index import GOLDEN, INDEX, File, Index
+from zoo.checkpoint import write_parameters
+from zoo.cli import main
+from zoo.create import build
+from zoo.hub.index import GOLDEN
 from zoo.hub.weights import locate
 from zoo.registry import get_spec
 from zoo.runtime.onnx import OnnxGraph
-
-REPO = "someone/small"
-MODEL = "fastenhancer_t"
-GRAPH = f"onnx/{MODEL}.wav2wav.onnx"
-PARAMETERS = "model.safetensors"
 
 
 @pytest.fixture
@@ -43,16 +43,6 @@ def cache(tmp_path: Path, server: Hub, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def environment(server: Hub, cache: Path) -> dict[str, str]:
-    """What makes a process use the server and the cache."""
-    return {
-        "HF_ENDPOINT": server.url,
-        "HF_HOME": str(cache.parent / "hf"),
-        "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
-        "SPEECHZOO_CACHE": str(cache),
-    }
-
-
 @pytest.fixture
 def files() -> Files:
     """A small repository with all that takes no export."""
@@ -72,45 +62,44 @@ def files() -> Files:
     )
 
 
-def indexed(files: Files, weights: dict[str, str] | None = None, **changed: object) -> Files:
-    """Files with a new index of them, in which fields of files or of itself may be changed.
+@pytest.fixture(scope="session")
+def parameters(cache_folder: Path) -> Callable[[str], Path]:
+    """``parameters(name)``: a safetensors file with random parameters of a model."""
+    from filelock import FileLock
 
-    Args:
-        files: with or without an index, from which the weights are taken then.
-        weights: of the index.
-        changed: fields of the index by name, fields of a file by ``path``.
-    """
-    if weights is None:
-        weights = json.loads(files[INDEX])["weights"]
-    kinds = {".safetensors": "safetensors", ".onnx": "onnx", ".json": "golden", ".md": "card"}
-    entries = []
-    for path, content in files.items():
-        if path == INDEX:
-            continue
-        graph = path.endswith(".onnx")
-        entries.append(
-            File(
-                path,
-                kinds[Path(path).suffix],
-                len(content),
-                sha256(content).hexdigest(),
-                ("spec2spec" if "spec2spec" in path else "wav2wav") if graph else "",
-                ".offline" not in path if graph else None,
-            )
-        )
-    index = Index(MODEL, "enhancement", weights, tuple(entries), {"speechzoo": "0.1.0"})
-    index = replace(index, **changed)
-    return {**{path: data for path, data in files.items() if path != INDEX}, INDEX: index.to_json().encode()}
+    def write(name: str) -> Path:
+        path = cache_folder / f"{name}.random.safetensors"
+        with FileLock(f"{path}.lock"):
+            if not path.is_file():
+                torch.manual_seed(1)
+                spec = get_spec(name)
+                spec = replace(spec, options={**spec.options, **OPTIONS[name]})
+                write_parameters(build(spec).eval(), spec, {"source": "random"}, path)
+        return path
+
+    return write
 
 
-def publish(server: Hub, files: Files, repo: str = REPO) -> str:
-    """Put files on the server, as one commit; gives its name."""
-    from tests.hub.server import Repository
+@pytest.fixture(scope="session")
+def built(cache_folder: Path, parameters: Callable[[str], Path]) -> Callable[[str], Path]:
+    """``built(name)``: a model's repository as the command line builds it, made once a run."""
+    from filelock import FileLock
 
-    return server.repositories.setdefault(repo, Repository()).commit(files)
+    def make(name: str) -> Path:
+        folder = cache_folder / f"repository-{name}"
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                words = ["publish", name, "--weights", str(parameters(name)), *TERMS]
+                assert main([*words, "--folder", str(folder)]) == 0
+        return folder
+
+    return make
 
 
-def kept(cache: Path) -> list[str]:
-    """What is in the cache apart from the locks: names relative to it."""
-    paths = [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"]
-    return sorted(path.relative_to(cache).as_posix() for path in paths)
+@pytest.fixture
+def files_of(built: Callable[[str], Path]) -> Callable[[str], Files]:
+    def read(name: str) -> Files:
+        folder = built(name)
+        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    return read

@@ -17,10 +17,10 @@ import torch
 
 import zoo
 from converters.cache import cached_export
-from tests.conftest import ROOT
+from tests.data import ROOT
 from zoo import checkpoint, registry
 from zoo.errors import CheckpointError, UnknownModelError
-from zoo.hub import client as hub
+from zoo.hub import client
 from zoo.hub.weights import locate
 from zoo.registry import find_weights
 from zoo.spec import Weights
@@ -103,24 +103,24 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_the_right_file_comes_once(server: Server, cache: Path) -> None:
-    path = hub.download(server.weights("good.bin"))
+    path = client.download(server.weights("good.bin"))
     assert path.read_bytes() == CONTENT and files(cache) == [path]
-    assert hub.download(server.weights("good.bin")) == path
+    assert client.download(server.weights("good.bin")) == path
     assert server.asked == ["/good.bin"]
 
 
 def test_a_cached_file_needs_no_server(server: Server, cache: Path) -> None:
     weights = server.weights("good.bin")
-    path = hub.download(weights)
+    path = client.download(weights)
     server.shutdown()
     server.server_close()
-    assert hub.download(weights) == path
+    assert client.download(weights) == path
 
 
 def test_a_cached_file_that_was_damaged_is_replaced(server: Server, cache: Path) -> None:
-    path = hub.download(server.weights("good.bin"))
+    path = client.download(server.weights("good.bin"))
     path.write_bytes(CONTENT[:-1])
-    assert hub.download(server.weights("good.bin")).read_bytes() == CONTENT
+    assert client.download(server.weights("good.bin")).read_bytes() == CONTENT
     assert len(server.asked) == 2 and files(cache) == [path]
 
 
@@ -138,9 +138,9 @@ def test_failures_say_so(
     server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch, path: str, message: str, beginning: int
 ) -> None:
     """And leave nothing, or the beginning of the right file for the next attempt."""
-    monkeypatch.setattr(hub, "TIMEOUT", 0.3)
+    monkeypatch.setattr(client, "TIMEOUT", 0.3)
     with pytest.raises(CheckpointError, match=f"^weights {path.partition('.')[0]}: http://127.*{message}"):
-        hub.download(server.weights(path))
+        client.download(server.weights(path))
     assert set(server.asked) == {f"/{path}"}
     assert [p.read_bytes() for p in files(cache)] == ([CONTENT[:beginning]] if beginning else [])
 
@@ -152,7 +152,7 @@ def test_nobody_answers(server: Server, cache: Path) -> None:
     with pytest.raises(
         CheckpointError, match=r"good\.bin: the server cannot be reached .*; or fetch the file"
     ):
-        hub.download(weights)
+        client.download(weights)
     assert files(cache) == []
 
 
@@ -164,7 +164,7 @@ def test_a_cache_that_cannot_be_written(
     with pytest.raises(
         CheckpointError, match=r"weights good: .* cannot be written .*fetch the file yourself"
     ):
-        hub.download(server.weights("good.bin"))
+        client.download(server.weights("good.bin"))
 
 
 def test_a_tag_becomes_a_model(
@@ -191,10 +191,10 @@ def test_a_tag_on_the_hub(server: Server, cache: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     known = replace(server.weights("good.bin"), url=f"hf://someone/voices@{commit}/folder/good.bin")
     assert known.location() == ("someone/voices", commit, "folder/good.bin")
-    assert hub.download(known).read_bytes() == CONTENT
+    assert client.download(known).read_bytes() == CONTENT
     assert server.asked[-1] == f"/someone/voices/resolve/{commit}/folder/good.bin"
     server.shutdown()
-    assert hub.download(known).read_bytes() == CONTENT
+    assert client.download(known).read_bytes() == CONTENT
 
 
 def test_a_tag_that_nobody_offers(cache: Path, monkeypatch: pytest.MonkeyPatch, shared: Path) -> None:

@@ -14,13 +14,13 @@ import onnx
 import pytest
 
 import zoo
-from tests.hub.conftest import GRAPH, MODEL, PARAMETERS, REPO, indexed, kept, publish
+from tests.hub.repository import GRAPH, MODEL, PARAMETERS, REPO, indexed, kept, publish
 from tests.hub.server import Files, Handler, Hub, blob_hash
 from zoo.artifact.golden import pack, unpack
 from zoo.artifact.manifest import METADATA_KEY, Golden, Manifest
 from zoo.builtin import TAG, packaged_artifact
 from zoo.errors import ArtifactError, CheckpointError, HubError, ParityError, SpeechZooError
-from zoo.hub import client as hub
+from zoo.hub import client
 from zoo.hub.index import GOLDEN, INDEX, Index
 from zoo.hub.weights import locate
 from zoo.registry import get_spec
@@ -401,7 +401,7 @@ def test_it_is_told_and_no_file_is_given(
     fault: Fault, server: Hub, cache: Path, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if {mute, stalls} & set(fault.answers.values()):
-        monkeypatch.setattr(hub, "TIMEOUT", 0.4)
+        monkeypatch.setattr(client, "TIMEOUT", 0.4)
     commit = publish(server, fault.change(files))
     server.faults.update(fault.answers)
     options = {"repo": REPO, "out": str(tmp_path / "out"), **fault.options}
@@ -425,13 +425,13 @@ def test_afterwards_the_right_file_comes(
 ) -> None:
     """What a bad answer left does not spoil the next attempt."""
     if {mute, stalls} & set(fault.answers.values()):
-        monkeypatch.setattr(hub, "TIMEOUT", 0.4)
+        monkeypatch.setattr(client, "TIMEOUT", 0.4)
     publish(server, files)
     server.faults.update(fault.answers)
     with pytest.raises(HubError):
         zoo.pull(MODEL, repo=REPO)
     server.faults.clear()
-    monkeypatch.setattr(hub, "TIMEOUT", 10)
+    monkeypatch.setattr(client, "TIMEOUT", 10)
     assert zoo.pull(MODEL, repo=REPO).read_bytes() == files[GRAPH]
     assert not [name for name in kept(cache) if name.startswith("incoming/")]
 

@@ -14,7 +14,7 @@ import yaml
 import zoo
 from converters.publish.card import header
 from converters.publish.folder import build_repository, check_repository
-from tests.hub.conftest import MODEL, REPO, kept
+from tests.hub.repository import MODEL, REPO, kept
 from tests.hub.server import Hub
 from zoo.builtin import TAG, packaged_artifact
 from zoo.cli import main
@@ -214,11 +214,11 @@ def test_what_publish_needs(
 
 
 def test_no_right_to_write(server: Hub, cache: Path, copy: Path) -> None:
-    from zoo.hub import client as hub
+    from zoo.hub import client
 
     server.token = "another"
     with pytest.raises(HubError, match=r"someone/small: .*no right to it \(401\)"):
-        hub.upload(copy, [INDEX], REPO, "message")
+        client.upload(copy, [INDEX], REPO, "message")
     assert REPO not in server.repositories
 
 

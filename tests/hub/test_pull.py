@@ -20,15 +20,15 @@ import pytest
 import soundfile
 
 import zoo
-from tests.conftest import ROOT
-from tests.hub.conftest import GRAPH, MODEL, PARAMETERS, REPO, environment, indexed, kept, publish
+from tests.data import ROOT
+from tests.hub.repository import GRAPH, MODEL, PARAMETERS, REPO, environment, indexed, kept, publish
 from tests.hub.server import Files, Handler, Hub
-from zoo import download as pulled
+from zoo import download
 from zoo.artifact.target import Machine
 from zoo.cli import main
 from zoo.download import pull
 from zoo.errors import ArtifactError, HubError, MissingExtraError, SpeechZooError, UnknownModelError
-from zoo.hub import client as hub
+from zoo.hub import client
 from zoo.hub.index import INDEX
 
 PULL = [sys.executable, "-m", "zoo.cli", "pull", MODEL, "--repo", REPO]
@@ -251,12 +251,12 @@ def test_an_interrupted_download_is_resumed(server: Hub, cache: Path, files: Fil
 
 def test_a_beginning_of_something_else_is_thrown_away(server: Hub, cache: Path, files: Files) -> None:
     publish(server, files)
-    item = hub.repository_file(
+    item = client.repository_file(
         REPO, "0" * 40, GRAPH, len(files[GRAPH]), hashlib.sha256(files[GRAPH]).hexdigest()
     )
     (cache / "incoming").mkdir(parents=True)
     for wrong in (b"z" * 5000, b"z" * len(files[GRAPH]), b"z" * 10**6):
-        hub._incoming(item).write_bytes(wrong)
+        client._incoming(item).write_bytes(wrong)
         shutil.rmtree(cache / "repositories", ignore_errors=True)
         assert pull(MODEL, repo=REPO).read_bytes() == files[GRAPH]
 
@@ -386,7 +386,7 @@ def test_a_private_repository(server: Hub, cache: Path, files: Files) -> None:
 def here(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A GPU is not needed to choose an engine, but to be asked about."""
     machine = Machine("NVIDIA L4", "8.9", "10.15.1.29")
-    monkeypatch.setattr(pulled, "this_machine", lambda flavour: machine)
+    monkeypatch.setattr(download, "this_machine", lambda flavour: machine)
     return machine
 
 

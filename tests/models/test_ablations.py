@@ -6,23 +6,21 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 
 import zoo
 from converters.export import whole_waveform
 from converters.targets.tracing import FORBIDDEN
-from tests.conftest import ORACLES
 from tests.contract import ONE_A_NETWORK
+from tests.data import ORACLES
+from zoo.arrays import Array
 from zoo.artifact.parity import compare
 from zoo.checkpoint import read_parameters
 from zoo.registry import get_spec
 from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import Tolerance
 
-Array = NDArray[np.float32]
 Exported = Callable[..., Path]
 
 PUBLISHED = get_spec("fastenhancer_t").network

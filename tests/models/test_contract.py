@@ -8,7 +8,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 import zoo
 from tests.contract import (
@@ -23,6 +22,7 @@ from tests.contract import (
     verify_contract,
     verify_exact,
 )
+from zoo.arrays import Array
 from zoo.artifact.parity import compare
 from zoo.networks.streaming import StreamingModule
 from zoo.registry import get_spec
@@ -30,7 +30,6 @@ from zoo.signal.windows import analysis_window
 from zoo.spec import Tolerance
 from zoo.streaming.waveform import WaveformModel
 
-Array = NDArray[np.float32]
 Speech = Callable[[int, float, float], Array]
 
 STARTS = (0.8, 2.0)  # seconds into the speech: somebody speaks

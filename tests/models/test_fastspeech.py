@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from tests.synthesis import own_name
 from zoo.create import build
 from zoo.errors import CheckpointError, ShapeError
 from zoo.layers.length import Repeat, length_mask, repeat_counts
@@ -128,25 +129,6 @@ def captured(model: nn.Module, call: Callable[[], Prediction]) -> tuple[Predicti
     for handle in handles:
         handle.remove()
     return result, values
-
-
-def own_name(name: str) -> str:
-    """Where the network computes what the public code calls ``name``."""
-    for theirs, ours in (
-        ("act/act.", ""),
-        ("add_pos_enc", "position"),
-        ("scaled_dot", "fc input"),
-        ("residual", "layer_norm input"),
-        ("pos_ffn.ln", "pos_ffn.layer_norm"),
-        ("slf_attn.ln", "slf_attn.layer_norm"),
-        ("conv1", "w_1"),
-        ("conv2", "w_2"),
-        ("_side.seq", "_side"),
-        ("length_regulator.seq", "length_regulator"),
-        ("act/out.seq", "mel_linear"),
-    ):
-        name = name.replace(theirs, ours)
-    return "word_emb" if name == "emb" else name
 
 
 @pytest.mark.parametrize("name", CASES)

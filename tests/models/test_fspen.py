@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from numpy.typing import NDArray
 from torch import Tensor
 
 import zoo
 from tests.contract import Signal, difference, perturb, verify_contract, verify_exact
+from zoo.arrays import Array
 from zoo.create import build, model_of_config
 from zoo.errors import CheckpointError
 from zoo.layers.norm import CentredNorm
@@ -24,7 +24,7 @@ from zoo.models.fspen.layers import FullbandDecoder
 from zoo.networks.streaming import StreamingModule
 from zoo.registry import get_spec
 
-Speech = Callable[[int, float, float], NDArray[np.float32]]
+Speech = Callable[[int, float, float], Array]
 
 NORMS = {  # public name: ours, and what the network then counts
     "LayerNorm-FreqChannels": ("frame", 81_722),

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -19,6 +18,7 @@ import zoo
 from converters import export_onnx
 from converters.export import whole_waveform
 from tests.contract import assert_same, random_model
+from zoo.arrays import Array
 from zoo.create import build, load_attribute, model_of_config
 from zoo.errors import CheckpointError
 from zoo.models.lisennet.model import PhaseDifferences, mish
@@ -26,7 +26,7 @@ from zoo.networks.streaming import StreamingModule
 from zoo.registry import get_spec
 from zoo.tasks.enhancement.enhancer import Enhancer
 
-Speech = Callable[[int, float, float], NDArray[np.float32]]
+Speech = Callable[[int, float, float], Array]
 
 BINS = 257
 REAL_BINS = (0, -1)  # 0 Hz and half the sample rate

@@ -12,7 +12,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from numpy.typing import NDArray
 
 import zoo
 from converters.cache import cached_export
@@ -28,6 +27,7 @@ from tests.contract import (
     shift_statistics,
     smallest_of_each,
 )
+from zoo.arrays import Array
 from zoo.artifact.parity import compare
 from zoo.cli import main
 from zoo.create import build
@@ -42,7 +42,6 @@ from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.stream import Stream
 from zoo.tasks.enhancement.torch import TorchSession
 
-Array = NDArray[np.float32]
 Speech = Callable[[int, float, float], Array]
 
 FORMS = ["spec2spec", "wav2wav"]

@@ -10,20 +10,19 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 import zoo
 from converters.export import whole_waveform
-from tests.conftest import ORACLES
 from tests.contract import difference
+from tests.data import ORACLES
+from zoo.arrays import Array
 from zoo.layers.stft import centred_istft, centred_stft
 from zoo.registry import get_spec
 from zoo.streaming.waveform import WaveformModel
 from zoo.tasks.enhancement.torch import TorchSession
 
-Array = NDArray[np.float32]
 Record = Callable[[str, object], None]
 
 STEP = 2**-15  # of 16-bit audio

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from tests.artifact.test_engine import RECORD, RTX
+from tests.engines import RECORD, RTX
 from zoo.artifact.engine import record_path
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.files import sha256_of

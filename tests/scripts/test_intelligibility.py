@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scripts.training.intelligibility import BANDS, IntelligibilityDistance
-from tests.conftest import ROOT
+from tests.data import ROOT
 from zoo.evaluation.metrics import stoi
 
 RATE, N_FFT, HOP = 16000, 512, 256

@@ -18,7 +18,7 @@ import zoo
 from scripts import train
 from scripts.training.optimisation import learning_rate, parameter_groups
 from scripts.training.trainer import Trainer
-from tests.scripts.conftest import STEPS, arguments
+from tests.scripts.training_run import STEPS, arguments
 
 
 def logged(out: Path) -> list[dict[str, float]]:

@@ -211,7 +211,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, sys
 import numpy as np
-from zoo.audio import AudioFormat, AudioWriter
+from zoo.signal.audio import AudioFormat, AudioWriter
 from zoo.errors import AudioError
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
@@ -237,7 +237,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, format: str, subtype: str) -
 
 COPY = """
 import sys
-from zoo.audio import AudioFormat, AudioReader, AudioWriter, output_format
+from zoo.signal.audio import AudioFormat, AudioReader, AudioWriter, output_format
 raw = AudioFormat(8000, 2, "RAW", sys.argv[1]) if len(sys.argv) > 1 else None
 with AudioReader("-", raw) as reader, AudioWriter("-", output_format(reader, "-", 2)) as writer:
     assert reader.frames is None

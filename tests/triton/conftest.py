@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
 from tests.triton.server import INSTALL, TritonServer, find_wheel
-
-MANY = ROOT / "zoo/models/fastenhancer/packaged/fastenhancer_t.many.onnx"
+from tests.triton.serving import MANY, Served
 
 
 @pytest.fixture(scope="session")
@@ -51,18 +47,6 @@ def fixed_hop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@dataclass(frozen=True)
-class Served:
-    """The server, and the artifact behind each enhancer on it."""
-
-    server: TritonServer
-    artifacts: dict[str, Path]
-
-    @property
-    def url(self) -> str:
-        return self.server.url
-
-
 @pytest.fixture(scope="session")
 def served(
     wheel: Path, exported: Callable[..., Path], fixed_hop: Path, tmp_path_factory: pytest.TempPathFactory
@@ -83,20 +67,6 @@ def served(
         write_repository(artifact, work / name, serving, name=name)
     with TritonServer(wheel, [work / name / "models" for name in artifacts], work) as server:
         yield Served(server, artifacts)
-
-
-def batch_sizes(served: Served, model: str) -> dict[int, int]:
-    """How many calls of which size the server made so far."""
-    import tritonclient.grpc as triton
-
-    with triton.InferenceServerClient(served.url) as client:
-        statistics = client.get_inference_statistics(model).model_stats[0]
-    return {int(entry.batch_size): int(entry.compute_infer.count) for entry in statistics.batch_stats}
-
-
-def run(work: Any) -> Any:
-    """The result of a coroutine, within a minute."""
-    return asyncio.run(asyncio.wait_for(work, 60))
 
 
 @pytest.fixture(scope="session")

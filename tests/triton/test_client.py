@@ -13,14 +13,14 @@ import soundfile
 
 import zoo
 from scripts import triton_client
-from tests.conftest import ROOT
-from tests.triton.conftest import MANY, Served, run
+from tests.data import ROOT
+from tests.triton.serving import MANY, Served, run
+from zoo.arrays import Array
 from zoo.errors import ServerError
 from zoo.triton.connection import Connection
 from zoo.triton.enhancement import RemoteEnhancer
 from zoo.triton.load import enhancer_answers, measure
 
-Array = np.ndarray
 Capture = pytest.CaptureFixture[str]
 
 

@@ -13,15 +13,14 @@ import pytest
 import soundfile
 
 import zoo
-from tests.triton.conftest import Served, batch_sizes, run
 from tests.triton.server import TritonServer
+from tests.triton.serving import Served, batch_sizes, run
+from zoo.arrays import Array
 from zoo.errors import AudioError, ServerError
 from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.stream import Stream
 from zoo.triton.connection import Connection, retrying, tensors
 from zoo.triton.enhancement import RemoteEnhancer, RemoteStream, enhance_file
-
-Array = np.ndarray
 
 
 def alone(artifact: Path, wave: Array, rate: int | None = None) -> Array:

@@ -13,8 +13,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from tests.conftest import ROOT
-from tests.triton.conftest import MANY
+from tests.data import ROOT
+from tests.triton.serving import MANY
 from zoo.artifact.engine import EngineRecord, record_path
 from zoo.artifact.manifest import EnhancementManifest, Manifest
 from zoo.errors import ArtifactError

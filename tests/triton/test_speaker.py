@@ -16,8 +16,9 @@ import soundfile
 
 from converters.triton.repository import frames_of
 from scripts import triton_client
-from tests.triton.conftest import Served, batch_sizes, run
 from tests.triton.server import TritonServer
+from tests.triton.serving import Served, batch_sizes, run
+from zoo.arrays import Array
 from zoo.errors import AudioError, ServerError
 from zoo.spec import Filterbank
 from zoo.tasks.speaker.embedder import Embedder
@@ -26,7 +27,6 @@ from zoo.triton.connection import Connection
 from zoo.triton.load import measure, single_answers
 from zoo.triton.speaker import RemoteEmbedder, RemoteSpeakerSession
 
-Array = np.ndarray
 Capture = pytest.CaptureFixture[str]
 FORMS = ("speaker", "waves")
 
@@ -188,7 +188,7 @@ def test_a_thousand_requests(speakers: Served, speech_16k: Array) -> None:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_an_input_for_perf_analyzer(speakers: Served, tmp_path: Path, name: str) -> None:
-    from tests.conftest import ROOT
+    from tests.data import ROOT
 
     words = [
         "perf-input",

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.conftest import Speech
+from tests.data import Speech
 from zoo.errors import ArtifactError, AudioError
 from zoo.signal.resample import resample
 from zoo.spec import MelSpectrum

@@ -13,12 +13,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import Golden, GoldenEmbedding, SpeakerForm
 from zoo.errors import ArtifactError
 from zoo.signal.resample import resample
 from zoo.spec import Tolerance
 
-Array = NDArray[np.float32]
 Kind = TypeVar("Kind")
 
 FULL_SCALE = 32767

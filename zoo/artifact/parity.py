@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import ParityError
 from zoo.spec import Tolerance
-
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,12 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from zoo.arrays import Array
 from zoo.tasks.enhancement.enhancer import Enhancer
 from zoo.tasks.enhancement.session import Session, State
 from zoo.tasks.speaker.embedder import Embedder
-
-Array = NDArray[np.float32]
 
 
 class TimedSession:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zoo.benchmark.rows import Row, Run
 from zoo.benchmark.tables import how
-from zoo.files import write_atomically
+from zoo.files import atomic
 from zoo.signal.plot import check_picture
 
 COLOURS = {"reference": "0.62", "onnxruntime": "#2a7ab9", "torch": "#e08a2c"}
@@ -79,7 +79,8 @@ def plot_runs(runs: Sequence[Run], path: Path) -> None:
         handles=[Patch(color=COLOURS[kind], label=LABELS[kind]) for kind in shown],
         loc="outside upper center", ncols=len(shown), fontsize=8, frameon=False,
     )  # fmt: skip
-    write_atomically(path, lambda part: figure.savefig(part, format=path.suffix[1:].lower(), dpi=130))
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=130)
 
 
 def _label(row: Row) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import Form
 from zoo.benchmark.cases import Case, open_streaming
 from zoo.errors import ArtifactError
@@ -16,7 +16,6 @@ from zoo.errors import ArtifactError
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = NDArray[np.float32]
 
 NOISE_SAMPLES = 1 << 16
 

@@ -18,7 +18,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ArtifactError, MissingExtraError, SpeechZooError
+from zoo.arrays import Array
+from zoo.errors import ArtifactError, SpeechZooError
+from zoo.extras import extra
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -122,16 +124,16 @@ class Record:
                 f"or --force to begin anew"
             )
 
-    def add(self, name: str, source: str, embedding: NDArray[np.float32]) -> None:
+    def add(self, name: str, source: str, embedding: Array) -> None:
         with self._file as file:
             file.execute(
                 "INSERT OR REPLACE INTO done VALUES (?, ?, ?)",
                 (name, file_state(source), np.asarray(embedding, "<f4").tobytes()),
             )
 
-    def read(self, recordings: Mapping[str, str]) -> dict[str, NDArray[np.float32]]:
+    def read(self, recordings: Mapping[str, str]) -> dict[str, Array]:
         """Embeddings (E,) by name, of the recordings (paths by name) that have not changed since."""
-        found: dict[str, NDArray[np.float32]] = {}
+        found: dict[str, Array] = {}
         with closing(self._file.execute("SELECT name, source, result FROM done")) as rows:
             for name, source, result in rows:
                 if name in recordings and source == file_state(recordings[name]):
@@ -233,11 +235,9 @@ def _ray() -> Any:
         ("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"),  # else it warns of a change to come
     ):
         os.environ.setdefault(name, value)
-    try:
+    with extra("ray", "--ray", package="Ray Data"):
         import ray
         import ray.data
-    except ImportError as error:
-        raise MissingExtraError('--ray needs Ray Data: pip install "speechzoo[ray]"') from error
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     return ray
 

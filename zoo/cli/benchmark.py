@@ -31,7 +31,7 @@ from zoo.benchmark.rows import Row, Run, read_run, to_json
 from zoo.benchmark.tables import text_table, warning
 from zoo.cli._arguments import Misuse, above_zero, positive, threads
 from zoo.errors import SpeechZooError
-from zoo.files import write_atomically
+from zoo.files import atomic
 from zoo.signal.plot import check_picture
 
 GROUP = "measure"
@@ -139,14 +139,11 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 def _write(args: argparse.Namespace, runs: list[Run]) -> None:
     """Write what was asked for; the record first, which the others can be made from again."""
-    try:
-        if args.json:
-            record = to_json(runs[0])
-            write_atomically(args.json, lambda part: Path(part).write_text(record))
-        if args.plot:
-            plot_runs(runs, args.plot)
-        if args.report:
-            text = make_report(runs, args.report, args.plot)
-            write_atomically(args.report, lambda part: Path(part).write_text(text))
-    except OSError as error:
-        raise SpeechZooError(f"{error.filename}: it cannot be written ({error.strerror})") from error
+    if args.json:
+        with atomic(args.json) as temporary:
+            temporary.write_text(to_json(runs[0]))
+    if args.plot:
+        plot_runs(runs, args.plot)
+    if args.report:
+        with atomic(args.report) as temporary:
+            temporary.write_text(make_report(runs, args.report, args.plot))

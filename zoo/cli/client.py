@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from zoo.artifact.manifest import SpeakerManifest
+from zoo.arrays import Array
+from zoo.artifact.manifest import Manifest, SpeakerManifest
 from zoo.cli._arguments import above_zero, one_sentence, positive
 from zoo.cli.embed import add_file_arguments
 from zoo.cli.embed import run as run_embed
@@ -38,7 +39,6 @@ from zoo.triton.load import HEADER, LoadReport, enhancer_answers, measure, perf_
 from zoo.triton.speaker import CONCURRENCY, WINDOW, RemoteEmbedder, RemoteSpeakerSession, request
 
 GROUP = "run models"
-Array = NDArray[np.float32]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -184,7 +184,7 @@ def _load(args: argparse.Namespace) -> int:
 async def _loads(args: argparse.Namespace) -> list[LoadReport]:
     reports = []
     async with Connection(args.url, timeout=args.timeout) as connection:
-        manifest = await connection.manifest(args.model)
+        manifest = await connection.manifest(args.model, Manifest)
         if isinstance(manifest, SpeakerManifest):
             wave = _recording(args, manifest.front_end.sample_rate)
             answers = await single_answers(connection, args.model, *request(manifest, wave))
@@ -208,7 +208,7 @@ def _perf_input(args: argparse.Namespace) -> int:
 async def _perf_requests(args: argparse.Namespace) -> tuple[list[Mapping[str, NDArray]], bool]:
     """Tensors of each request, without the axis of the batch, and whether they are one sequence."""
     async with Connection(args.url, timeout=args.timeout) as connection:
-        manifest = await connection.manifest(args.model)
+        manifest = await connection.manifest(args.model, Manifest)
         if isinstance(manifest, SpeakerManifest):
             inputs, _ = request(manifest, _recording(args, manifest.front_end.sample_rate))
             return [{name: value[0] for name, value in inputs.items()}], False

@@ -27,7 +27,7 @@ import numpy as np
 from zoo.cli._arguments import bucket, one_sentence, positive
 from zoo.cli._model import add_model_arguments, load_model
 from zoo.extras import extra
-from zoo.files import write_atomically
+from zoo.files import atomic
 from zoo.signal.plot import check_picture
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def plot(layers: Sequence[Layer], path: Path, title: str) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("SNR / dB")
     axes.set_title(title)
-    write_atomically(path, lambda part: figure.savefig(part, format=path.suffix[1:].lower(), dpi=120))
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=120)
 
 
 def _verify(args: argparse.Namespace) -> list[Layer]:

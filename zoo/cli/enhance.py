@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
 from zoo.cli._arguments import add_threads, positive
 from zoo.cli._ray import add_ray_argument, work_on_ray
@@ -39,7 +39,6 @@ from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.enhancement.stream import Latency
 
 GROUP = "run models"
-Array = NDArray[np.float32]
 
 ENHANCED = ".enhanced"  # between stem and ending
 _RAW_FORMATS = {"s16le": "PCM_16", "f32le": "FLOAT"}

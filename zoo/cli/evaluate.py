@@ -19,18 +19,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.cli._arguments import add_threads, one_sentence, positive
 from zoo.errors import AudioError
 from zoo.evaluation.comparison import Row, evaluate, open_row, table
 from zoo.evaluation.pairs import Pair, folder_pairs, mixed_pairs
-from zoo.files import write_atomically
+from zoo.files import atomic
 from zoo.signal.audio import AudioFormat, AudioWriter
 from zoo.signal.plot import check_picture, plot_spectrograms
 
 GROUP = "measure"
-Array = NDArray[np.float32]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
         print(table(rows))
         if args.json:
             text = json.dumps(_record(rows, args), indent=1, allow_nan=False)
-            write_atomically(args.json, lambda part: Path(part).write_text(f"{text}\n"))
+            with atomic(args.json) as temporary:
+                temporary.write_text(f"{text}\n")
     return 0
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from zoo.download import VARIABLE, repository_of
 from zoo.errors import ArtifactError, HubError
 from zoo.extras import extra
-from zoo.hub import client as hub
+from zoo.hub import client
 from zoo.hub.index import INDEX, Index
 from zoo.registry import get_spec
 
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         index = _build(args, folder)
         paths = [INDEX, *(file.path for file in index.files)]
         message = f"{index.model}, weights {index.weights['sha256'][:12]}"
-        commit = hub.upload(folder, paths, repo, message, private=args.private)
+        commit = client.upload(folder, paths, repo, message, private=args.private)
     print(f"{repo}: commit {commit}")
     print(f"speechzoo pull {args.model} --repo {repo} --revision {commit}")
     return 0

@@ -18,7 +18,6 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from zoo.artifact.manifest import SpeakerManifest, SynthesisManifest
@@ -36,7 +35,6 @@ from zoo.tasks.enhancement.session import Session
 from zoo.tasks.speaker.embedder import Embedder
 
 GROUP = "measure"
-Array = NDArray[np.float32]
 
 WINDOWS = {"hann": "hann", "hann-sqrt": "sqrt_hann", "sqrt_hann": "sqrt_hann", "sine": "sine"}
 RUNS, EMBEDDINGS = 1000, 100

@@ -8,17 +8,15 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from zoo.arrays import Array
 from zoo.evaluation.metrics import HEADINGS, level_db, measure, si_sdr
 from zoo.evaluation.pairs import Pair
 from zoo.extras import extra
 from zoo.registry import get_spec
 from zoo.spec import EnhancementSpec
 from zoo.tasks.enhancement.enhancer import Enhancer
-
-Array = NDArray[np.float32]
 
 STEADY_SECONDS = 10
 HOPS = 32  # of a call, where PyTorch computes

@@ -5,13 +5,11 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import MissingExtraError
 from zoo.extras import extra
 from zoo.signal.resample import resample
-
-Array = NDArray[np.float32]
 
 RATE = 16000  # that PESQ, wide band, and DNSMOS are defined at
 HEADINGS = {
@@ -65,7 +63,7 @@ def pesq_wide(estimate: Array, target: Array, sample_rate: int) -> float:
     Raises:
         MissingExtraError: the package pesq is not installed.
     """
-    with extra("train", "PESQ"):
+    with extra("train", "PESQ", package="the package pesq"):
         from pesq import PesqError, pesq
     if not (estimate.any() and target.any()):
         return float("nan")
@@ -83,7 +81,7 @@ def stoi(estimate: Array, target: Array, sample_rate: int) -> float:
     Raises:
         MissingExtraError: the package pystoi is not installed.
     """
-    with extra("train", "STOI"):
+    with extra("train", "STOI", package="the package pystoi"):
         from pystoi import stoi as measure
     if not target.any():
         return float("nan")

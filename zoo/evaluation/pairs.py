@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.signal.audio import find_audio
 from zoo.signal.recordings import read, read_folder
-
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

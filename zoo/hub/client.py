@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from zoo.errors import CheckpointError, HubError
-from zoo.files import sha256_of
+from zoo.files import atomic, sha256_of
 from zoo.spec import HUB_SCHEME, LOCAL_SCHEME, Weights
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def read(repo: str, revision: Revision, file: str, limit: int, say: Say = lambda
 
     content = _attempt(item.name, say, get)
     blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    if revision.etag not in (blob, hashlib.sha256(content).hexdigest()):
+    if revision.etag not in (blob, sha256_of(content)):
         raise HubError(
             f"{item.name}: its bytes do not have the hash that the commit has for it, {revision.etag}; it is "
             f"not used"
@@ -219,11 +219,8 @@ def keep(path: Path, target: Path) -> None:
     Raises:
         HubError: the cache cannot be written.
     """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(target)
-    except OSError as error:
-        raise _unwritable(target.name, error) from error
+    with atomic(target, lambda error: _unwritable(target.name, error)) as temporary:
+        path.replace(temporary)
 
 
 def write(content: bytes, target: Path) -> None:
@@ -232,16 +229,8 @@ def write(content: bytes, target: Path) -> None:
     Raises:
         HubError: the cache cannot be written.
     """
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(target, lambda error: _unwritable(target.name, error)) as temporary:
         temporary.write_bytes(content)
-        temporary.replace(target)
-    except OSError as error:
-        raise _unwritable(target.name, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def has(path: Path, size: int, sha256: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoo.builtin import packaged_artifact, packaged_file
 from zoo.errors import CheckpointError
-from zoo.hub import client as hub
+from zoo.hub import client
 from zoo.registry import find_weights, get_spec, list_models
 from zoo.spec import LOCAL_SCHEME, PACKAGE_SCHEME, ModelSpec, Weights
 
@@ -46,12 +46,12 @@ def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
     """
     path = Path(weights)
     if path.exists():
-        same = next((w for w in spec.weights if hub.has(path, w.size, w.sha256)), None)
+        same = next((w for w in spec.weights if client.has(path, w.size, w.sha256)), None)
         return _known(path, same) if same else Located(path, {"source": path.name})
     known = find_weights(spec, str(weights))
     if known.url.startswith(PACKAGE_SCHEME):
         return _known(packaged_file(known.url, known.sha256), known)
-    return _known(hub.download(known), known)
+    return _known(client.download(known), known)
 
 
 def _known(path: Path, weights: Weights) -> Located:

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ParityError
 from zoo.runtime.graph import Graph, as_array
 from zoo.spec import Tolerance
-
-Array = NDArray[np.float32]
 
 
 class Recorder:

@@ -10,11 +10,11 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import Manifest
 from zoo.errors import ArtifactError
 from zoo.spec import TensorSpec
 
-Array = NDArray[np.float32]
 Record = TypeVar("Record", bound=Manifest)
 
 

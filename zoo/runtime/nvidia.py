@@ -11,14 +11,8 @@ from zoo.artifact.engine import TITLES, Gpu
 from zoo.artifact.target import Machine
 from zoo.errors import ArtifactError, MissingExtraError
 
-MODULES: dict[str, tuple[str, ...]] = {
-    "tensorrt": ("tensorrt",),
-    "tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings"),
-}
-INSTALL = {
-    "tensorrt": "docs/nvidia.md says how to install it",
-    "tensorrt_rtx": "pip install tensorrt-rtx",
-}
+MODULES = {"tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings")}  # where it is not named as its flavour
+INSTALL = {"tensorrt_rtx": "pip install tensorrt-rtx"}
 
 
 def load_library(flavour: str) -> Any:
@@ -28,14 +22,18 @@ def load_library(flavour: str) -> Any:
         MissingExtraError: it is not installed, or its libraries are not there.
     """
     reason = "no such module"
-    for name in MODULES[flavour]:
+    for name in MODULES.get(flavour, (flavour,)):
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
             reason = reason if error.name == name else str(error)
         except Exception as error:  # bindings without their libraries raise what they like
             reason = str(error).strip().splitlines()[0][:200]
-    raise MissingExtraError(f"{TITLES[flavour]} is not installed ({reason}); {INSTALL[flavour]}")
+    raise MissingExtraError(f"{TITLES.get(flavour, flavour)} is not installed ({reason}); {_way_to(flavour)}")
+
+
+def _way_to(flavour: str) -> str:
+    return INSTALL.get(flavour, "docs/nvidia.md says how to install it")
 
 
 def make_logger(trt: Any) -> Any:
@@ -68,10 +66,10 @@ def this_machine(flavour: str) -> Machine:
         ArtifactError: there is no NVIDIA GPU.
     """
     try:
-        library = importlib.import_module(flavour)
-    except ImportError as error:
+        library = load_library(flavour)
+    except MissingExtraError as error:
         raise MissingExtraError(
-            f"{flavour} engines need {flavour}, which is not installed: docs/nvidia.md says how; --format "
+            f"{flavour} engines need {flavour}, which is not installed: {_way_to(flavour)}; --format "
             f"onnx runs without it"
         ) from error
     gpu = find_gpu()

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import METADATA_KEY, Manifest
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import check_record
 from zoo.spec import TensorSpec
-
-Array = NDArray[np.float32]
 
 CPU = "CPUExecutionProvider"
 PROVIDER_OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zoo.artifact.engine import PLUGIN_FLAGS, EngineRecord, read_engine_record
 from zoo.artifact.manifest import Manifest
 from zoo.errors import ArtifactError, MissingExtraError
+from zoo.extras import extra
 from zoo.runtime.buckets import choose_bucket, fits
 from zoo.runtime.graph import check_record
 from zoo.runtime.nvidia import find_gpu, load_library, make_logger
@@ -29,7 +29,6 @@ from zoo.spec import TensorSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = NDArray[np.float32]
 Shape = tuple[int, ...]
 
 SHAPES_KEPT = 16  # sets of shapes whose CUDA graph is kept
@@ -261,12 +260,8 @@ def load_torch(path: Path) -> Any:
     Raises:
         MissingExtraError: it is not there.
     """
-    try:
+    with extra("torch", f"{path}: running an engine", package="torch with CUDA"):
         import torch
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f'{path}: running an engine needs {error.name} with CUDA: pip install "speechzoo[torch]"'
-        ) from error
     if not torch.cuda.is_available():
         raise MissingExtraError(
             f"{path}: running an engine needs an NVIDIA GPU and PyTorch with CUDA; this PyTorch "

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import METADATA_KEY, Manifest
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.extras import extra
@@ -23,7 +23,6 @@ from zoo.runtime.graph import check_record
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = NDArray[np.float32]
 
 RECORD_NAME = f"{METADATA_KEY}.json"  # of the manifest, among a file's extra ones
 TORCH_TENSORRT = "torch_tensorrt"  # in a manifest's toolchain: such a file runs on the GPU, with that package

@@ -16,9 +16,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import AudioError
-
-Array = NDArray[np.float32]
 
 PIPE = "-"  # in place of a path: standard input or output
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +12,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from zoo.errors import AudioError, MissingExtraError
+from zoo.arrays import Array
+from zoo.errors import AudioError
+from zoo.extras import extra
+from zoo.files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float32]
 
 RANGE_DB = 80  # from the loudest point of all signals down
 _MOST_FRAMES = 2000  # more than a picture is wide
@@ -29,13 +30,15 @@ def check_picture(path: str | os.PathLike[str], force: bool = False) -> None:
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        AudioError: the picture exists and ``force`` is not set, or it has another ending.
+        AudioError: the picture exists and ``force`` is not set, its folder does not exist, or another ending.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError('pictures need matplotlib: pip install "speechzoo[plot]"')
+    with extra("plot", "pictures", verb="need"):
+        importlib.import_module("matplotlib.figure")
     target = Path(path)
     if target.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise AudioError(f"{path}: a picture ending in .png, .svg or .pdf is expected, got {target.suffix!r}")
+    if not target.parent.is_dir():
+        raise AudioError(f"{path}: the picture cannot be written: there is no folder {target.parent}")
     if target.exists() and not force:
         raise AudioError(f"{path} exists; pass another name, or --force to replace it")
 
@@ -111,15 +114,11 @@ def plot_mel(path: str | os.PathLike[str], mel: Array, hop: float, *, force: boo
 
 
 def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    target = Path(path)
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        figure.savefig(part, format=target.suffix[1:].lower(), dpi=150)
-        os.replace(part, target)
-    except OSError as error:
-        raise AudioError(f"{path}: the picture cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    def unwritable(error: OSError) -> AudioError:
+        return AudioError(f"{path}: the picture cannot be written: {error.strerror or error}")
+
+    with atomic(Path(path), unwritable) as temporary:
+        figure.savefig(temporary, dpi=150)
 
 
 def _levels(waveform: Array, sample_rate: int) -> NDArray[np.float64]:

@@ -6,14 +6,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.signal.audio import AudioReader, find_audio
 from zoo.signal.resample import resample
-
-Array = NDArray[np.float32]
 
 
 def read_folder(folder: Path, sample_rate: int) -> list[tuple[Path, Array]]:

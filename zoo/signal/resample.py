@@ -18,9 +18,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import AudioError
-
-Array = NDArray[np.float32]
 
 PASS_BAND = 0.9  # of half the lower rate; the stop band begins at that half
 STOP_BAND_DB = 100.0

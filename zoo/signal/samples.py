@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zoo.arrays import Array
 from zoo.errors import AudioError
-
-Array = NDArray[np.float32]
 
 
 def rows_of(waveform: NDArray[Any]) -> NDArray[Any]:

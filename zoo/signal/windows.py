@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from zoo.spec import FrontEnd
 
-Array = NDArray[np.float64]
+Window = NDArray[np.float64]
 
 
-def analysis_window(front_end: FrontEnd) -> Array:
+def analysis_window(front_end: FrontEnd) -> Window:
     """Window of ``n_fft`` samples that multiplies a frame before the transform."""
     n = np.arange(front_end.n_fft)
     if front_end.window == "sine":
@@ -26,7 +26,7 @@ def analysis_window(front_end: FrontEnd) -> Array:
     raise ValueError(f"window {front_end.window!r} is none of hann, sqrt_hann, sine")
 
 
-def synthesis_window(front_end: FrontEnd) -> Array:
+def synthesis_window(front_end: FrontEnd) -> Window:
     """Window of ``n_fft`` samples for overlap-add that undoes ``analysis_window`` exactly.
 
     The analysis window over the sum of its squares in all frames that cover a sample (Griffin and

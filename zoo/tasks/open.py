@@ -60,7 +60,7 @@ def open_source(
         raise CheckpointError("weights go with a model's name; a network or session has its own")
     if providers:
         raise ArtifactError("providers are ONNX Runtime's; a network or session has no use for them")
-    if isinstance(source, task.session):
+    if task.is_session(source):
         return source
     return _open_network(task, source, "a network")
 

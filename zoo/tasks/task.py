@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.parity import ParityReport
 from zoo.runtime.graph import Graph
@@ -18,7 +18,6 @@ from zoo.spec import ModelSpec, Tolerance
 if TYPE_CHECKING:
     from zoo.networks.base import Network
 
-Array = NDArray[np.float32]
 Feeds = Sequence[Mapping[str, NDArray[Any]]]  # a graph's inputs of some calls, by name
 Spec = TypeVar("Spec", bound=ModelSpec)
 Record = TypeVar("Record", bound=Manifest)
@@ -33,14 +32,14 @@ class Task(ABC, Generic[Spec, Record]):
     Attributes:
         spec: class of its models' records.
         manifest: class of its graphs' records.
-        session: what computes for callers; a protocol that ``isinstance`` can check.
+        marks: attributes by which what computes for callers, a session, is known.
         noun: what a network of the task is made into, in errors: "an enhancer".
         artifact: what may stand in the place of a model, in errors.
     """
 
     spec: ClassVar[type[ModelSpec]]
     manifest: ClassVar[type[Manifest]]
-    session: ClassVar[type]
+    marks: ClassVar[tuple[str, ...]]
     noun: ClassVar[str]
     artifact: ClassVar[str]
 
@@ -48,6 +47,10 @@ class Task(ABC, Generic[Spec, Record]):
     def name(self) -> str:
         """The task's own, as in ``ModelSpec.task``."""
         return self.spec.task
+
+    def is_session(self, source: object) -> bool:
+        """Whether this is a session of the task."""
+        return all(hasattr(source, name) for name in self.marks)
 
     @abstractmethod
     def forms(self, spec: Spec) -> tuple[str, ...]:

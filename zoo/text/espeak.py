@@ -9,7 +9,7 @@ import re
 import threading
 from typing import Any
 
-from zoo.errors import MissingExtraError
+from zoo.extras import missing
 
 _VOICE = b"en-us"
 _SYNCHRONOUS, _DO_NOT_EXIT = 2, 0x8000
@@ -73,14 +73,11 @@ def _library() -> Any:
     except ImportError:
         path = ctypes.util.find_library("espeak-ng")
     if path is None:
-        raise MissingExtraError('phonemes by rule need eSpeak NG: pip install "speechzoo[espeak]"')
+        raise missing("espeak", "phonemes by rule need eSpeak NG")
     library = ctypes.CDLL(path)
     library.espeak_TextToPhonemes.restype = ctypes.c_char_p
     library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
     started = library.espeak_Initialize(_SYNCHRONOUS, 0, data, _DO_NOT_EXIT) > 0
     if not started or library.espeak_SetVoiceByName(_VOICE) != 0:
-        raise MissingExtraError(
-            f"{path}: eSpeak NG does not start, or has no voice {_VOICE.decode()}; "
-            f'pip install "speechzoo[espeak]"'
-        )
+        raise missing("espeak", f"{path}: eSpeak NG does not start, or has no voice {_VOICE.decode()}")
     return library

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import Manifest
 from zoo.errors import ServerError
 from zoo.extras import extra
 
-Array = NDArray[np.float32]
+Record = TypeVar("Record", bound=Manifest)
 Result = TypeVar("Result")
 
 URL = "localhost:8001"
@@ -53,11 +54,16 @@ class Connection:
     ) -> None:
         await self._client.close()
 
-    async def manifest(self, model: str) -> Manifest:
-        """The record of a model that is ready.
+    async def manifest(self, model: str, kind: type[Record]) -> Record:
+        """Read the record of a model that is ready.
+
+        Args:
+            model: its name on the server.
+            kind: the task's class of records; ``Manifest`` for any.
 
         Raises:
-            ServerError: no server there, no such model, or one that speechzoo did not write.
+            ServerError: no server there, no such model, one that speechzoo did not write, or one for another
+                task.
         """
         if not await self.call(self._client.is_model_ready(model, client_timeout=self.timeout), model):
             raise ServerError(f"{self.url}: no model {model} is ready; {await self._advice()}")
@@ -70,7 +76,10 @@ class Connection:
                 f"{self.url}: the configuration of {model} holds no speechzoo manifest; serve a repository "
                 f"that scripts.make_triton_repository wrote"
             )
-        return Manifest.from_json(parameters[PARAMETER]["string_value"], f"{self.url}/{model}")
+        manifest = Manifest.from_json(parameters[PARAMETER]["string_value"], f"{self.url}/{model}")
+        if not isinstance(manifest, kind):
+            raise ServerError(f"{self.url}: {model} is for {manifest.task}, not for {kind.task}")
+        return manifest
 
     async def infer(self, model: str, inputs: Mapping[str, NDArray[Any]], output: str) -> Array:
         """One request by itself.

@@ -10,16 +10,15 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import EnhancementManifest
 from zoo.errors import AudioError, ServerError
 from zoo.signal.audio import AudioReader, AudioWriter, output_format
 from zoo.tasks.enhancement.spectrum import Transforms
 from zoo.tasks.enhancement.stream import Channel
 from zoo.triton.connection import Connection, output_of, tensors
-
-Array = NDArray[np.float32]
 
 HOPS_AT_ONCE = 64  # of one request, where the graph takes any number
 
@@ -52,10 +51,7 @@ class RemoteEnhancer:
         Raises:
             ServerError: no server, no such model, or one for something else.
         """
-        manifest = await connection.manifest(name)
-        if not isinstance(manifest, EnhancementManifest):
-            raise ServerError(f"{connection.url}: {name} is for {manifest.task}, not for enhancement")
-        return cls(connection, name, manifest)
+        return cls(connection, name, await connection.manifest(name, EnhancementManifest))
 
     def stream(self, sample_rate: int | None = None) -> RemoteStream:
         """Begin a stream; without ``sample_rate`` at the model's own.

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import AudioError, ServerError
 from zoo.triton.connection import Connection
 from zoo.triton.enhancement import RemoteEnhancer
 
-Array = NDArray[np.float32]
 Answers = Callable[[], AsyncGenerator[bool, None]]  # an endless client: whether each answer is right
 
 TOLERANCE = 1e-4  # of the largest value: answers may be computed in batches of other sizes

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import SpeakerManifest
 from zoo.errors import ServerError
 from zoo.tasks.speaker.embedder import Embedder, FileEmbedding
 from zoo.tasks.speaker.session import check_lengths
 from zoo.triton.connection import TIMEOUT, URL, Connection, retrying
-
-Array = NDArray[np.float32]
 
 WAVEFORM, EMBEDDINGS = "WAV", "EMBEDDINGS"  # of the model that joins features and graph
 RETRIES = 3
@@ -97,10 +96,7 @@ class RemoteSpeakerSession:
 
     async def _find(self) -> SpeakerManifest:
         await self._connection.__aenter__()
-        manifest = await self._connection.manifest(self.name)
-        if not isinstance(manifest, SpeakerManifest):
-            raise ServerError(f"{self._connection.url}: {self.name} is for {manifest.task}, not for speakers")
-        return manifest
+        return await self._connection.manifest(self.name, SpeakerManifest)
 
     async def _embed(self, waveforms: Sequence[Array]) -> Array:
         return np.concatenate(await asyncio.gather(*map(self._embed_one, waveforms)))

@@ -8,13 +8,9 @@ from __future__ import annotations
 import os
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from zoo.arrays import Array
 from zoo.spec import MelSpectrum
 from zoo.vocoder.griffin_lim import GriffinLim
-
-Array = NDArray[np.float32]
 
 
 class Vocoder(Protocol):

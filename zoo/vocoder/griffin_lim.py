@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.spec import MelSpectrum
 from zoo.vocoder.mel import filters, istft, stft
-
-Array = NDArray[np.float32]
 
 MOMENTUM = 0.99  # of N. Perraudin et al.: A Fast Griffin-Lim Algorithm, WASPAA 2013
 _MAGNITUDE_STEPS = 60

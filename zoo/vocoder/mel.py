@@ -13,10 +13,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.spec import MelSpectrum
 
-Array = NDArray[np.float32]
 Complex = NDArray[np.complex64]
 
 _LINEAR_BELOW = 1000.0  # Hz: Slaney's scale is linear up to there, 15 mels, and logarithmic above

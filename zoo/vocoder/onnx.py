@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import ArtifactError
 from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import MelSpectrum
-
-Array = NDArray[np.float32]
 
 
 class OnnxVocoder:

@@ -11,13 +11,13 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from numpy.typing import NDArray
 
-import converters.speaker
+import converters.subjects.speaker
 import zoo
 from converters import export_onnx, export_speaker
 from converters.targets.tracing import FORBIDDEN
 from scripts import export_speaker as script
+from zoo.arrays import Array
 from zoo.artifact.manifest import SpeakerManifest
 from zoo.errors import ArtifactError, AudioError, ParityError
 from zoo.registry import get_spec
@@ -29,7 +29,6 @@ from zoo.tasks.speaker.graph import open_speaker_session
 from zoo.tasks.speaker.session import padded
 from zoo.tasks.speaker.torch import TorchSpeakerSession
 
-Array = NDArray[np.float32]
 Folder = Callable[[str], Path]
 
 ORACLES = {"resnet18": "ResNet18", "ecapa_c512_glob": "ECAPA_c512", "campplus": "CAMPPlus"}

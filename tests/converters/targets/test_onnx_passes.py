@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from converters.targets.onnx_passes import elus_in_parts, simplify
 from converters.targets.tracing import OPSETS
+from zoo.arrays import Array
 
-Array = NDArray[np.float32]
 Nodes = list[onnx.NodeProto]
 
 SHAPE = (2, 3, 4)

@@ -11,48 +11,37 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from torch import nn
 
 import converters
-import converters.exported
-import converters.torchscript
+import converters.targets.program
+import converters.targets.torchscript
 import zoo
 from converters import export_program, export_torchscript
 from converters.export import whole_waveform
 from scripts import export_program as program_script
 from scripts import export_torchscript as torchscript_script
-from tests.converters.targets.test_onnx import FORMS, changed
-from zoo import Enhancer, create_model
+from tests.converters.networks import FORMS, Masked, changed
+from zoo import Enhancer
+from zoo.arrays import Array
 from zoo.artifact.parity import compare
 from zoo.cli import main
 from zoo.errors import ArtifactError, MissingExtraError, ParityError
-from zoo.layers.conv import CausalConv2d
-from zoo.layers.spectrum import complex_product
-from zoo.networks.streaming import State, StreamingModule
+from zoo.networks.streaming import StreamingModule
 from zoo.runtime.torch_files import RECORD_NAME, TorchGraph
-from zoo.spec import EnhancementSpec, FrontEnd, Tolerance
+from zoo.spec import Tolerance
 
-Array = NDArray[np.float32]
 Export = Callable[..., Path]
 WeightsFor = Callable[[str], Path]
-
 SMALLEST = "fastenhancer_t"
 EXPORTERS = {".ts": export_torchscript, ".pt2": export_program}
 TRACED = {".ts": converters.targets.torchscript._TorchScript, ".pt2": converters.targets.program._Program}
 KINDS = list(EXPORTERS)
-
-
-@pytest.fixture(scope="module")
-def network(weights_for: WeightsFor) -> Callable[[str], StreamingModule]:
-    return cache(lambda name: create_model(name, weights_for(name)))
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +60,6 @@ def made(network: Callable[[str], StreamingModule], tmp_path_factory: pytest.Tem
 
 def same(reference: Array, candidate: Array) -> None:
     compare(reference, candidate, tensor="enhanced", tolerance=Tolerance(110, 1e-5), frame_length=256)
-
-
-# What they compute
 
 
 @pytest.mark.parametrize(
@@ -188,27 +174,6 @@ def test_outputs_are_the_callers_own(made: Export) -> None:
         assert not any(np.shares_memory(a, b) for a in first for b in second)
 
 
-class Masked(StreamingModule):
-    """A network small enough to be compiled within a test."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        front_end = FrontEnd(sample_rate=16000, n_fft=512, hop_length=256)
-        self.spec = EnhancementSpec(
-            name="masked", family="masked", title="Masked", paper="", url="", licence="MIT",
-            front_end=front_end, network="", options={}, parameters=0, macs_per_second=0,
-        )  # fmt: skip
-        self.conv = CausalConv2d(2, 4, (3, 5), bins=front_end.bins)
-        self.mask = nn.Conv2d(4, 2, 1)
-        self.name_states()
-
-    def process(self, x: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
-        parts = x.permute(0, 3, 2, 1)
-        y, state = self.conv(parts, state)
-        mask = self.mask(y.relu()).transpose(1, 2)
-        return complex_product(parts.transpose(1, 2), mask).permute(0, 3, 1, 2), state
-
-
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++: ahead-of-time compilation")
 def test_machine_code(tmp_path: Path, speech_16k: Array, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
@@ -228,9 +193,6 @@ def test_without_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ArtifactError, match=r"cannot be compiled ahead of time .*compiled=False"):
         export_program(Masked().eval(), tmp_path / "masked.pt2", "spec2spec", compiled=True)
     assert not list(tmp_path.glob("*masked*"))
-
-
-# The gates
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -272,9 +234,6 @@ def test_one_weight_of_the_file_changed_by_a_thousandth_fails(
     with pytest.raises(ParityError, match=rf"^{tensor}: SNR .* would pass with"):
         EXPORTERS[kind](network("fastenhancer_48k_t"), path, "wav2wav", **options)
     assert os.listdir(tmp_path) == [path.name] and path.read_bytes() == b"an earlier export"
-
-
-# What cannot be done
 
 
 @pytest.mark.parametrize("kind", KINDS)

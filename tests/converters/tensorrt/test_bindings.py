@@ -7,24 +7,14 @@ a GPU is told.
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from tests.converters.tensorrt.bindings import empty_libraries, packaged
+from tests.data import ROOT
 
-from tests.conftest import ROOT
-from tests.converters.tensorrt.test_precision import packaged
-
-SYMBOLS = (
-    "createInferBuilder_INTERNAL", "createInferRefitter_INTERNAL", "createInferRuntime_INTERNAL",
-    "createNvOnnxParserRefitter_INTERNAL", "createNvOnnxParser_INTERNAL", "getNvOnnxParserVersion",
-    "getPluginRegistry", "initLibNvInferPlugins", "getBuilderPluginRegistry",
-)  # fmt: skip
 CODE = """
 import ctypes, glob, sys
 from pathlib import Path
@@ -33,7 +23,7 @@ for name in glob.glob(sys.argv[1] + "/*.so.*"):
 import tensorrt_bindings.tensorrt as trt
 sys.modules["tensorrt"] = trt
 trt.__version__ = "11"
-from converters.engine_builder import BUILDER_FLAGS, Job, build
+from converters.tensorrt.builder import BUILDER_FLAGS, Job, build
 from zoo.errors import MissingExtraError
 
 for owner, names in {
@@ -61,24 +51,6 @@ try:
 except MissingExtraError as error:
     print(error)
 """
-
-
-def empty_libraries(folder: Path) -> Path:
-    """A folder of libraries that the bindings load, and that do nothing."""
-    if shutil.which("g++") is None:
-        pytest.skip("needs g++: for libraries that do nothing")
-    if importlib.util.find_spec("tensorrt_bindings") is None:
-        pytest.skip("needs tensorrt-cu13-bindings")
-    source = folder / "stub.cpp"
-    source.write_text("".join(f'extern "C" void* {name}() {{ return nullptr; }}\n' for name in SYMBOLS))
-    libraries = folder / "libraries"
-    libraries.mkdir()
-    version = importlib.metadata.version("tensorrt-cu13-bindings").partition(".")[0]
-    for name in ("nvinfer", "nvinfer_plugin", "nvonnxparser"):
-        file = f"lib{name}.so.{version}"
-        command = ["g++", "-shared", "-fPIC", f"-Wl,-soname,{file}", "-o", str(libraries / file), str(source)]
-        subprocess.run(command, check=True)
-    return libraries
 
 
 def test_names_and_a_start_without_a_gpu(tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-import converters.engine_builder
+import converters.tensorrt.builder
 from converters import build_engine
 from converters.tensorrt.builder import Job, build
 from converters.tensorrt.engine import RTX_TARGETS, cached_engine, command_line, describe, record_engine
 from scripts import build_engine as script
-from tests.converters.tensorrt.test_precision import other_graph, packaged
+from tests.converters.tensorrt.bindings import other_graph, packaged
 from zoo.artifact.engine import EngineRecord, read_engine_record, record_path
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, MissingExtraError, ParityError
@@ -335,3 +335,14 @@ def test_bindings_have_what_is_called() -> None:
         RTX.Runtime: ("deserialize_cuda_engine",),
     }.items():
         assert not [name for name in names if not hasattr(owner, name)], owner
+
+
+def test_an_engine_for_rtx_cards_compiles(synthesis_files: list[Path], tmp_path: Path) -> None:
+    """By the real compiler, which needs a GPU only to run: this shows that it can, not what it gives."""
+    pytest.importorskip("tensorrt_rtx_bindings")
+    from converters.tensorrt.engine import build_engine
+
+    engine = tmp_path / "x.engine"
+    report = build_engine(synthesis_files[0], engine, flavour="tensorrt_rtx", precision="fp16")
+    assert report.layers > 50 and engine.stat().st_size > 1e6
+    assert json.loads((tmp_path / "x.engine.json").read_text())["manifest"]["task"] == "synthesis"

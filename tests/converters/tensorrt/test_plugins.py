@@ -30,10 +30,9 @@ from converters.tensorrt.plugin_nodes import insert_plugins
 from converters.tensorrt.plugins import SOURCE, compile_kernels
 from converters.tensorrt.precision import reduce_precision
 from scripts import build_engine as script
-from tests.conftest import ROOT
+from tests.converters.tensorrt.bindings import empty_libraries, packaged
 from tests.converters.tensorrt.plugin_process import FRAMES, SHAPES
-from tests.converters.tensorrt.test_bindings import empty_libraries
-from tests.converters.tensorrt.test_precision import packaged
+from tests.data import ROOT
 from zoo.artifact.engine import TOLERANCES
 from zoo.errors import ArtifactError, MissingExtraError, ParityError
 from zoo.layers.length import AddPositions, Repeat, length_mask, repeat_counts

@@ -5,30 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
-import converters.precision
+import converters.tensorrt.precision
 from converters.tensorrt.precision import fragile, own_feeds, reduce_precision
+from tests.converters.tensorrt.bindings import other_graph, packaged
+from zoo.arrays import Array
 from zoo.artifact.engine import TOLERANCES
-from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, ParityError
-from zoo.registry import get_spec
 from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import Tolerance
-
-Array = NDArray[np.float32]
-
-
-def packaged(name: str) -> Path:
-    path = packaged_artifact(get_spec(name))
-    assert path is not None
-    return path
+from zoo.tasks.synthesis.session import Utterance, inputs
+from zoo.tasks.synthesis.synthesizer import Synthesizer
 
 
 @pytest.mark.parametrize("name", ["fastenhancer_t", "gtcrn"])
@@ -125,32 +117,6 @@ def test_a_tool_that_slips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert os.listdir(tmp_path) == []
 
 
-def other_graph(path: Path, *, recurrent: bool = False, rows: int | str = 5) -> Path:
-    """A small graph of another task: two layers, or an LSTM between them."""
-    random = np.random.default_rng(0)
-    shapes: dict[str, tuple[int, ...]] = {"a": (8, 16), "b": (16, 4)}
-    nodes = [
-        helper.make_node("MatMul", ["x", "a"], ["h"], "first"),
-        helper.make_node("Relu", ["h"], ["r"], "r"),
-    ]
-    if recurrent:
-        shapes |= {"w": (1, 64, 16), "u": (1, 64, 16)}
-        nodes.append(helper.make_node("LSTM", ["r", "w", "u"], ["", "l"], "lstm", hidden_size=16))
-    nodes.append(helper.make_node("MatMul", ["l" if recurrent else "r", "b"], ["y"], "last"))
-    weights = [
-        numpy_helper.from_array(random.standard_normal(shape).astype(np.float32) / 4, name)
-        for name, shape in shapes.items()
-    ]
-    values: list[Any] = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in (("x", (rows, 1, 8)), ("y", (1, 1, 4) if recurrent else (rows, 1, 4)))
-    ]
-    graph = helper.make_graph(nodes, "other", values[:1], values[1:], weights)
-    opset = helper.make_opsetid("", 18)
-    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=10), path)
-    return path
-
-
 def test_a_graph_of_another_task(tmp_path: Path) -> None:
     """Fed with what its owner has; recurrent layers stay in full where there are no states to tell."""
     source, out = other_graph(tmp_path / "other.onnx", recurrent=True), tmp_path / "half.onnx"
@@ -163,3 +129,26 @@ def test_a_graph_of_another_task(tmp_path: Path) -> None:
     assert kept == ()
     kept, _ = reduce_precision(other_graph(source), out, "int8", feeds=feeds, tolerance=Tolerance(25.0, 0.1))
     assert kept == ("all but 2 products with constant weights",)
+
+
+def test_sixteen_bits_keep_the_durations(synthesis_files: list[Path], tmp_path: Path) -> None:
+    """The path of the durations stays in 32 bits, so that every token has as many frames as before."""
+    half = tmp_path / "half.onnx"
+    kept, report = reduce_precision(synthesis_files[0], half, "fp16")
+    assert any("rounded" in group for group in kept) and 50 < report.snr_db < 80
+    types = {t.name: t.data_type for t in onnx.load(half).graph.initializer}
+    for part in (
+        "word_emb.weight",
+        "phoneme_side.layer_stack.1.pos_ffn.w_2.weight",
+        "conv1d_1.weight",
+        "triu",
+    ):
+        assert [kind for name, kind in types.items() if name.endswith(part)] == [onnx.TensorProto.FLOAT]
+    assert types["model.mel_side.layer_stack.0.pos_ffn.w_1.weight"] == onnx.TensorProto.FLOAT16
+    random, full, reduced = np.random.default_rng(1), OnnxGraph(synthesis_files[0]), OnnxGraph(half)
+    for _ in range(20):
+        values = inputs([Utterance(tuple(random.integers(0, 148, 16).tolist()))], 16)
+        (_, lengths, durations), (_, other_lengths, others) = full(*values), reduced(*values)
+        np.testing.assert_array_equal(lengths, other_lengths)
+        np.testing.assert_array_equal(durations, others)
+    assert len(Synthesizer(half)("hello").mel) == len(Synthesizer(synthesis_files[0])("hello").mel)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.arrays import Array
 from zoo.errors import ArtifactError, AudioError
 from zoo.tasks.enhancement.batcher import BatchedStream
 from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.stream import Stream
 
-Array = np.ndarray
 Exported = Callable[..., Path]
 RATES = (16000, None, 48000, 8000, 44100)
 

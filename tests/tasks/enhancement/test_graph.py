@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from zoo.arrays import Array
 from zoo.artifact.parity import compare
 from zoo.errors import ArtifactError
 from zoo.runtime.onnx import OnnxGraph
@@ -19,7 +19,6 @@ from zoo.tasks.enhancement.enhancer import Enhancer
 from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.public_graph import open_foreign_session
 
-Array = NDArray[np.float32]
 Exported = Callable[..., Path]
 Record = Callable[[str, object], None]
 

@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 
 import zoo
 from zoo import Embedder
+from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, AudioError, CheckpointError, UnknownModelError
 from zoo.signal.resample import resample
 from zoo.tasks.speaker.embedder import similarity
 
-Array = NDArray[np.float32]
 Folder = Callable[[str], Path]
 
 CLOSE = 1e-4  # of the largest value

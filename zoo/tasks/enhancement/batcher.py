@@ -6,16 +6,15 @@ import os
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, AudioError, CheckpointError
 from zoo.registry import get_spec
 from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.session import Session
 from zoo.tasks.enhancement.stream import Channel, Latency
-
-Array = NDArray[np.float32]
 
 FRAMES_AT_ONCE = 64  # of one call, hops x streams, where that much waits: more leave the fastest memory
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import ArtifactError
 from zoo.runtime.tensorrt import CALLS_BEFORE_CAPTURE, Engine, Shape
 from zoo.tasks.enhancement.graph import StreamingSession, enhancement_manifest, session_over
-
-Array = NDArray[np.float32]
 
 
 class Loop:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zoo.arrays import Array
 from zoo.errors import ArtifactError, AudioError
 from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
@@ -20,7 +21,6 @@ from zoo.tasks.open import open_source
 if TYPE_CHECKING:
     from torch import nn
 
-Array = NDArray[np.float32]
 Source = Union[str, "os.PathLike[str]", Session, "nn.Module"]
 
 DEFAULT_MODEL = "fastenhancer_t"

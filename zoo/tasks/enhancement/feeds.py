@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.parity import ParityReport, compare
 from zoo.runtime.comparison import Recorder
 from zoo.runtime.graph import Graph
 from zoo.spec import Tolerance
 from zoo.tasks.enhancement.graph import StreamingSession, enhancement_manifest, session_over
-
-Array = NDArray[np.float32]
 
 
 def make_feeds(graph: Graph, count: int, recordings: Sequence[Array] = ()) -> list[dict[str, NDArray[Any]]]:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import EnhancementManifest, Form
 from zoo.errors import ArtifactError, StateError
 from zoo.runtime.graph import Graph, manifest_of
 from zoo.spec import FrontEnd
 from zoo.tasks.enhancement.session import State
 from zoo.tasks.enhancement.spectrum import Transforms
-
-Array = NDArray[np.float32]
 
 HOPS_AT_ONCE = 64  # of one call, where their number is free: more gain little and take memory
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 
-import numpy as np
-from numpy.typing import NDArray
-
 from zoo.artifact.manifest import Form
 from zoo.errors import ArtifactError
 from zoo.runtime.onnx import OnnxGraph
 from zoo.signal.windows import synthesis_window
 from zoo.spec import FrontEnd
 from zoo.tasks.enhancement.graph import StreamingSession
-
-Array = NDArray[np.float32]
 
 
 def open_foreign_session(

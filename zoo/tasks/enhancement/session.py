@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from zoo.arrays import Array
 from zoo.spec import FrontEnd
 
-Array = NDArray[np.float32]
 State = Mapping[str, Any]
 
 
@@ -22,7 +19,6 @@ class Framing(Protocol):
     block_length: int
 
 
-@runtime_checkable
 class Session(Framing, Protocol):
     """A loaded model that turns hops of noisy waveform into hops of enhanced waveform.
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.signal.windows import analysis_window, synthesis_window
 from zoo.spec import FrontEnd
-
-Array = NDArray[np.float32]
 
 
 class Transforms:

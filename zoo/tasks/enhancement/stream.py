@@ -6,14 +6,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.signal.resample import Resampler, check_rate
 from zoo.signal.samples import check_samples
 from zoo.tasks.enhancement.session import Framing, Session
-
-Array = NDArray[np.float32]
 
 SAMPLES_AT_ONCE = 1 << 16  # about the most that one call of a session gets, so that memory stays bounded
 

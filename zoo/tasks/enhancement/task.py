@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import EnhancementManifest
 from zoo.artifact.parity import ParityReport
 from zoo.runtime.graph import Graph
@@ -24,15 +24,13 @@ from zoo.tasks.task import Feeds, Task
 if TYPE_CHECKING:
     from zoo.networks.base import Network
 
-Array = NDArray[np.float32]
-
 
 class Enhancement(Task[EnhancementSpec, EnhancementManifest]):
     """Noisy speech in, enhanced speech out."""
 
     spec = EnhancementSpec
     manifest = EnhancementManifest
-    session = Session
+    marks = ("run", "whole", "block_length")
     noun = "an enhancer"
     artifact = "an exported .onnx artifact"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.golden import read_golden
 from zoo.artifact.manifest import Golden
 from zoo.artifact.parity import ParityReport
@@ -17,8 +17,6 @@ from zoo.streaming.conversion import to_deployment
 from zoo.streaming.waveform import WaveformModel
 from zoo.tasks.enhancement.golden import verify_session
 from zoo.tasks.enhancement.session import State
-
-Array = NDArray[np.float32]
 
 
 class TorchSession:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zoo.arrays import Array
 from zoo.errors import ArtifactError, AudioError
 from zoo.signal.audio import AudioReader
 from zoo.signal.resample import Resampler, check_rate, resample
@@ -22,7 +23,6 @@ from zoo.tasks.speaker.task import TASK
 if TYPE_CHECKING:
     from torch import nn
 
-Array = NDArray[np.float32]
 Source = Union[str, "os.PathLike[str]", SpeakerSession, "nn.Module"]
 
 WINDOW = 60.0  # seconds; longer recordings are cut

@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from zoo.errors import ArtifactError, MissingExtraError
-
-Array = NDArray[np.float32]
+from zoo.arrays import Array
+from zoo.errors import ArtifactError
+from zoo.extras import extra
+from zoo.files import atomic
 
 SUFFIXES = (".npz", ".ark", ".scp")
 _SHARD = "xvector_{:03d}.ark"
@@ -125,7 +125,7 @@ def read_embeddings(path: str | os.PathLike[str]) -> tuple[dict[str, Array], Ori
 def _read_folder(path: Path) -> tuple[dict[str, Array], Origin | None]:
     found: dict[str, Array] = {}
     origins = []
-    for index in sorted(path.glob("*.scp")):
+    for index in sorted(path.glob("[!.]*.scp")):
         part, origin = read_embeddings(index)
         twice = found.keys() & part.keys()
         if twice:
@@ -157,28 +157,19 @@ def _write(
     write: Any,
 ) -> list[Path]:
     """Make all files under temporary names, then move each to its place."""
-    token = secrets.token_hex(4)
-    made: dict[Path, Path] = {}
-    try:
+    made = []
+    with ExitStack() as stack:
         for path, names in parts:
-            path.parent.mkdir(parents=True, exist_ok=True)
             targets = (
                 [path] if path.suffix == ".npz" else [path.with_suffix(s) for s in (".scp", ".json", ".ark")]
             )
             taken = [target for target in targets if target.exists()]
             if taken and not force:
                 raise ArtifactError(f"{taken[0]} exists; pass another name, or --force to replace it")
-            temporary = {target: target.with_name(f".{target.name}.{token}.part") for target in targets}
-            made |= temporary
+            temporary = {target: stack.enter_context(atomic(target)) for target in targets}
             write(temporary, {name: embeddings[name] for name in names}, origin)
-        for target, part in made.items():
-            part.replace(target)
-    except OSError as error:
-        raise ArtifactError(f"{parts[0][0]}: it cannot be written ({error.strerror or error})") from error
-    finally:
-        for part in made.values():
-            part.unlink(missing_ok=True)
-    return list(made)
+            made += targets
+    return made
 
 
 def _write_npz(files: Mapping[Path, Path], embeddings: Mapping[str, Array], origin: Origin) -> None:
@@ -231,8 +222,6 @@ def _read_kaldi(path: Path) -> tuple[dict[str, Array], Origin | None]:
 
 
 def _kaldiio() -> Any:
-    try:
+    with extra("speaker", "Kaldi's archives", verb="need"):
         import kaldiio
-    except ImportError as error:
-        raise MissingExtraError('Kaldi\'s archives need kaldiio: pip install "speechzoo[speaker]"') from error
     return kaldiio

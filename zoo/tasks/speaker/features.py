@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from zoo.errors import MissingExtraError
+from zoo.arrays import Array
+from zoo.extras import extra
 from zoo.spec import Filterbank
-
-Array = NDArray[np.float32]
 
 FULL_SCALE = 32768.0
 
@@ -27,13 +25,9 @@ def filterbank(waveform: Array, front_end: Filterbank, *, subtract_mean: bool = 
     Raises:
         MissingExtraError: kaldi-native-fbank is not installed.
     """
-    try:
+    otherwise = "take a graph that was exported in the form wav"
+    with extra("speaker", "features", otherwise, package="kaldi-native-fbank", verb="need"):
         import kaldi_native_fbank
-    except ImportError as error:
-        raise MissingExtraError(
-            'features need kaldi-native-fbank: pip install "speechzoo[speaker]", or take a graph that was '
-            "exported in the form wav"
-        ) from error
     options = kaldi_native_fbank.FbankOptions()
     frame = options.frame_opts
     frame.samp_freq = front_end.sample_rate

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.golden import parity_speech
 from zoo.runtime.comparison import Recorder
 from zoo.runtime.graph import Graph
 from zoo.tasks.speaker.graph import GraphSpeakerSession, speaker_manifest
-
-Array = NDArray[np.float32]
 
 
 def make_feeds(graph: Graph, count: int, recordings: Sequence[Array] = ()) -> list[dict[str, NDArray[Any]]]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import SpeakerManifest
 from zoo.runtime.graph import Graph, manifest_of
 from zoo.tasks.speaker.features import filterbank
 from zoo.tasks.speaker.session import check_lengths, padded
-
-Array = NDArray[np.float32]
 
 
 class GraphSpeakerSession:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.extras import extra
-from zoo.files import write_atomically
+from zoo.files import atomic
 from zoo.tasks.speaker.scoring import equal_error_rate, operating_points
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def plot_scores(folder: Path, curves: Mapping[str, tuple[Vector, Vector]]) -> No
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    with extra("plot", "a plot of scores", "pass --no-plots"):
+    with extra("plot", "plots", "pass --no-plots", verb="need"):
         from matplotlib.figure import Figure
     figure = Figure(figsize=(5.5, 5.5), layout="constrained")
     axes = figure.subplots()
@@ -58,7 +58,8 @@ def plot_scores(folder: Path, curves: Mapping[str, tuple[Vector, Vector]]) -> No
 
 
 def _save(figure: Figure, path: Path) -> None:
-    write_atomically(path, lambda part: figure.savefig(part, dpi=120, format="png"))
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=120)
 
 
 def _deviate(rates: Vector) -> Vector:

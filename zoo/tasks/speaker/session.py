@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.spec import Filterbank
 
-Array = NDArray[np.float32]
 
-
-@runtime_checkable
 class SpeakerSession(Protocol):
     """A loaded model that embeds recordings.
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import SpeakerManifest
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError
@@ -25,15 +25,13 @@ from zoo.tasks.task import Feeds, Task
 if TYPE_CHECKING:
     from zoo.networks.base import Network
 
-Array = NDArray[np.float32]
-
 
 class Speaker(Task[SpeakerSpec, SpeakerManifest]):
     """A recording in, an embedding of its speaker out."""
 
     spec = SpeakerSpec
     manifest = SpeakerManifest
-    session = SpeakerSession
+    marks = ("run", "least_frames")
     noun = "an embedder"
     artifact = "an exported .onnx artifact"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.golden import read_golden, unpack_embedding
 from zoo.artifact.manifest import GoldenEmbedding
 from zoo.artifact.parity import ParityReport, compare
@@ -16,8 +16,6 @@ from zoo.layers.filterbank import SpeakerFeatures
 from zoo.networks.speaker import SpeakerNetwork
 from zoo.streaming.conversion import fold
 from zoo.tasks.speaker.session import check_lengths, padded
-
-Array = NDArray[np.float32]
 
 
 class TorchSpeakerSession:

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import ArtifactError
-from zoo.files import write_atomically
+from zoo.files import atomic
 from zoo.tasks.speaker.embedder import read_mean
 from zoo.tasks.speaker.embeddings import Origin, read_embeddings
 from zoo.tasks.speaker.score_plots import plot_scores
@@ -25,7 +26,6 @@ from zoo.tasks.speaker.scoring import (
     normalised,
 )
 
-Array = NDArray[np.float32]
 Vector = NDArray[np.float64]
 Norm = Literal["none", "snorm", "asnorm"]
 
@@ -242,4 +242,5 @@ def _lines(trials: Trials, scores: Vector) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda part: Path(part).write_text(text, encoding="utf-8"))
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.artifact.engine import Precision, find_engine_record
-from zoo.errors import ArtifactError, CheckpointError, MissingExtraError
+from zoo.errors import ArtifactError, CheckpointError
+from zoo.extras import extra
 from zoo.tasks.synthesis.graph import engine_manifest
 
 _SIZES = ("trt_max_input_seq_len", "trt_max_output_seq_len")
@@ -128,10 +129,8 @@ def read_engine_config(path: str | os.PathLike[str]) -> EngineConfig:
 
 def _merged(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
     """The settings of a file over those of its parents."""
-    try:
+    with extra("torch", str(path), package="pyyaml"):
         import yaml
-    except ImportError as error:
-        raise MissingExtraError(f'{path} needs pyyaml: pip install "speechzoo[torch]"') from error
     chain = " <- ".join(map(str, (*children, path)))
     if path.resolve() in [child.resolve() for child in children]:
         raise CheckpointError(f"{path}: parent_yaml leads back to it: {chain}")

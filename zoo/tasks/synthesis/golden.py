@@ -6,8 +6,8 @@ import base64
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError, ParityError
@@ -16,9 +16,6 @@ from zoo.spec import Tolerance
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
 from zoo.text.dictionary import as_read
 from zoo.text.symbols import encode
-
-Array = NDArray[np.float32]
-
 
 _FULL_SCALE = 32767
 

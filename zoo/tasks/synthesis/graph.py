@@ -6,9 +6,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from zoo.artifact.engine import EngineRecord, find_engine_record
 from zoo.artifact.manifest import SynthesisManifest
 from zoo.errors import ArtifactError
@@ -16,8 +13,6 @@ from zoo.runtime.artifact import ENGINES, load_artifact
 from zoo.runtime.graph import Graph, as_array, manifest_for, manifest_of
 from zoo.tasks.synthesis.plugins import register_plugins
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
-
-Array = NDArray[np.float32]
 
 
 class GraphSynthesis:

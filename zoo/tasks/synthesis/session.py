@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.spec import MelSpectrum
-
-Array = NDArray[np.float32]
-
 
 PREDICT = -1.0  # in place of a forced duration: take the predicted one
 
@@ -47,7 +45,6 @@ class Frames:
     wanted: int
 
 
-@runtime_checkable
 class SynthesisSession(Protocol):
     """A loaded model from tokens to frames.
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.errors import ArtifactError, TextError
 from zoo.registry import list_models
 from zoo.tasks.open import open_source
@@ -29,7 +29,6 @@ from zoo.vocoder import GriffinLim, Vocoder, open_vocoder
 if TYPE_CHECKING:
     from torch import nn
 
-Array = NDArray[np.float32]
 PathLike = Union[str, "os.PathLike[str]"]
 
 DEFAULT_MODEL = "fastspeech_small"

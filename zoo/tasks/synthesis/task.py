@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from zoo.arrays import Array
 from zoo.artifact.manifest import SynthesisManifest
 from zoo.artifact.parity import ParityReport
 from zoo.runtime.comparison import compare_calls
@@ -24,15 +24,13 @@ from zoo.tasks.task import Feeds, Task
 if TYPE_CHECKING:
     from zoo.networks.base import Network
 
-Array = NDArray[np.float32]
-
 
 class Synthesis(Task[SynthesisSpec, SynthesisManifest]):
     """Text in, speech out."""
 
     spec = SynthesisSpec
     manifest = SynthesisManifest
-    session = SynthesisSession
+    marks = ("run", "buckets")
     noun = "a synthesizer"
     artifact = "exported .onnx graphs"
 

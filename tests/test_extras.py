@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import pkgutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-
-EXTRAS = (
-    "torch", "safetensors", "yaml", "onnx", "onnxscript", "onnxslim", "onnx_ir", "matplotlib",
-    "kaldi_native_fbank", "kaldiio", "pytest", "hypothesis", "soxr", "scipy", "tritonclient", "grpc",
-    "ray", "espeakng_loader",
-)  # fmt: skip
-
-# None in sys.modules is what the import system itself takes for "not installed".
-HIDE = "import sys\nfor name in {names!r}:\n    sys.modules[name] = None\n"
-
-
-def python(
-    code: str, *words: object, hidden: tuple[str, ...] = EXTRAS, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run code where some packages are not installed."""
-    return subprocess.run(
-        [sys.executable, "-c", HIDE.format(names=hidden) + code, *map(str, words)],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from tests.data import ROOT
+from tests.interpreter import EXTRAS, python
 
 
 def modules_without_torch() -> list[str]:
@@ -102,7 +77,7 @@ def test_the_hiding_hides() -> None:
 
 def test_importing_zoo_imports_little() -> None:
     code = (
-        "import zoo, zoo.tasks.enhancement.public_graph, zoo.tasks.verification, converters\n"
+        "import zoo, zoo.tasks.enhancement.task, zoo.tasks.open, zoo.tasks.describe, converters\n"
         "zoo.list_models(), zoo.get_spec('gtcrn'), zoo.Enhancer, zoo.verify\n"
         "print(*sorted({'torch', 'onnx', 'onnxscript', 'matplotlib', 'huggingface_hub', 'httpx2', 'yaml',"
         " 'safetensors'} & set(sys.modules)))"
@@ -122,8 +97,8 @@ NEEDS = [  # code, packages hidden, what the message must say
         "a synthesizer from fastspeech needs torch",
     ),
     (
-        "from pathlib import Path; from zoo import pulled; "
-        "pulled._prove_parameters(Path('model.safetensors'), None, Path('golden.json'), '')",
+        "from pathlib import Path; from zoo import download; "
+        "download._prove_parameters(Path('model.safetensors'), None, Path('golden.json'), '')",
         EXTRAS,
         "verifying it needs torch",
     ),

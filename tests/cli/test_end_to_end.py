@@ -12,15 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 
 import zoo
-from tests.conftest import ROOT
+from tests.data import ROOT
+from zoo.arrays import Array
 from zoo.artifact.parity import compare
 from zoo.signal.resample import resample
 from zoo.spec import Tolerance
 
-Array = NDArray[np.float32]
 Speechzoo = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
