@@ -12,12 +12,12 @@ from zoo.builtin import TAG
 from zoo.errors import AudioError
 from zoo.evaluation.metrics import HEADINGS
 from zoo.spec import EnhancementSpec, Weights
-from zoo.tasks.describe import count, latency_ms
+from zoo.tasks.describe import count, record
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures that ``scripts.evaluate --json`` wrote.
+    """Figures that ``speechzoo evaluate --json`` wrote.
 
     Attributes:
         title: what was measured on.
@@ -41,7 +41,7 @@ class Evaluation:
 
 
 def read_evaluation(path: Path) -> Evaluation:
-    """Read what ``scripts.evaluate --json`` wrote.
+    """Read what ``speechzoo evaluate --json`` wrote.
 
     Raises:
         AudioError: it is something else.
@@ -53,7 +53,7 @@ def read_evaluation(path: Path) -> Evaluation:
         files = len(record["rows"][0]["files"])
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise AudioError(
-            f"{path}: expected mixtures' figures from scripts.evaluate --json ({error!r})"
+            f"{path}: expected mixtures' figures from speechzoo evaluate --json ({error!r})"
         ) from error
     return Evaluation(f"mixtures at {low:g} to {high:g} dB", rows, files)
 
@@ -78,7 +78,7 @@ def card(
             (
                 f"- **Architecture**: {spec.paper} ({spec.url}). {count(spec.parameters)} parameters, "
                 f"{count(spec.macs_per_second)} multiply-adds a second, frames of {hop:g} ms, at most "
-                f"{latency_ms(spec):.1f} ms behind its input. [The model](../README.md).",
+                f"{record(spec)['latency_ms']:.1f} ms behind its input. [The model](../README.md).",
                 f"- **Use**: `speechzoo enhance noisy.wav --model {spec.name}`, or "
                 f'`zoo.Enhancer("{spec.name}")`, without PyTorch; `zoo.create_model("{spec.name}", '
                 f'"{TAG}")` for the network.',
@@ -105,7 +105,7 @@ def card(
 
 
 _FIGURES = (
-    "Whole recordings of speech and noise that training never saw, mixed by `scripts/evaluate.py`; means, "
+    "Whole recordings of speech and noise that training never saw, mixed by `speechzoo evaluate`; means, "
     "all rows on the same files in one run. `MODEL=TAG` is that model's released weights; `clean` is the "
     "SI-SDR of clean speech after enhancement, `noise` and `steady` by how many dB the set's noise and pink "
     "noise get weaker without speech."
