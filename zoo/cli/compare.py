@@ -2,6 +2,9 @@
 
 Prints the cosine similarity of their embeddings, and with --threshold whether they are the same speaker. The
 right threshold depends on model, mean and recordings: `speechzoo score` finds it on trials.
+
+examples:
+  speechzoo compare a.wav b.wav --artifact resnet34.onnx --threshold 0.4
 """
 
 from __future__ import annotations

@@ -7,6 +7,10 @@ that was given. What cannot be embedded is listed, the rest is done, and the exi
 
 With --ray results are kept in OUT.partial until all recordings are done: the same command goes on where it
 was interrupted, and tries again what failed. --force begins anew.
+
+examples:
+  speechzoo embed recordings/ --artifact resnet34.onnx -o embeddings.npz
+  speechzoo embed wav.scp --weights exp/resnet34 -o embeddings/ --shards 8 --ray
 """
 
 from __future__ import annotations

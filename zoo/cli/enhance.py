@@ -6,6 +6,11 @@ output. Files are read and written in blocks, so their length does not matter.
 
 With --ray a recording whose output exists counts as done, so that the same command goes on where it was
 interrupted, and tries again what failed. --force does all of them anew.
+
+examples:
+  speechzoo enhance noisy.wav
+  speechzoo enhance recordings/ --recursive -o clean/ --format flac
+  speechzoo enhance noisy.wav --artifact mine.onnx -o clean.wav --plot before_and_after.png
 """
 
 from __future__ import annotations

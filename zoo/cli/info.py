@@ -1,4 +1,8 @@
-"""Show all that is known of a model."""
+"""Show all that is known of a model.
+
+examples:
+  speechzoo info gtcrn
+"""
 
 from __future__ import annotations
 

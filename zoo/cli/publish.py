@@ -4,6 +4,10 @@ It holds the parameters, ONNX graphs in every form (of enhancers streaming and o
 of each size), a golden recording, an index with the hash of every file, and a model card. With --folder alone
 it is only built; a folder that was built before is checked and used as it is. Every file is run and compared
 before anything is uploaded, in one commit.
+
+examples:
+  speechzoo publish gtcrn --folder gtcrn/
+  speechzoo publish gtcrn --weights mine.safetensors --licence MIT --repo ORG/NAME
 """
 
 from __future__ import annotations

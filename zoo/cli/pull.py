@@ -3,6 +3,10 @@
 Prints the path of the file, in the cache or in --output. Its bytes are held against the repository's index,
 its manifest against what was asked for, and what it computes against the recording that comes with it; if
 anything differs there is an error and no file.
+
+examples:
+  speechzoo pull gtcrn --repo ORG/NAME -o .
+  speechzoo pull gtcrn --repo ORG/NAME --form spec2spec --offline
 """
 
 from __future__ import annotations

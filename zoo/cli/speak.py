@@ -2,6 +2,10 @@
 
 The text is written out in words, cut into sentences and spoken one after the other, with pauses between
 them. ARPAbet may stand in braces: "turn {L EH1 F T}". "-" reads the text from standard input.
+
+examples:
+  speechzoo speak "It cost £20." -o spoken.wav
+  speechzoo speak "Hello." --artifact graphs/ --vocoder waveglow.onnx -o hello.wav
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 """Check finished artifacts against the recordings inside them.
 
 A model's name stands for the artifact that comes with the package.
+
+examples:
+  speechzoo verify gtcrn.onnx
+  speechzoo verify gtcrn fastenhancer_t
 """
 
 from __future__ import annotations
