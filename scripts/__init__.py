@@ -1,1 +1,1 @@
-"""Entry points for a clone of the repository: ``python -m scripts.<name>``; none is installed."""
+"""Entry points for a clone of the project: ``python -m scripts.<name>``; none is installed."""

@@ -34,7 +34,7 @@ from zoo.tasks.synthesis.golden import parity_texts
 from zoo.tasks.synthesis.session import Utterance
 
 if TYPE_CHECKING:
-    from zoo.models.fastspeech.model import FastSpeech
+    from zoo.networks.synthesis import SynthesisNetwork
 
 Step = Callable[[Array], Array]  # a hop (1, hop) in, a hop out; states inside
 
@@ -109,11 +109,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def check_model(word: str, frames: int) -> list[Row]:
     """Every backend with one model."""
-    from zoo.models.fastspeech.model import FastSpeech
+    from zoo.networks.synthesis import SynthesisNetwork
 
     name, _, weights = word.partition("=")
     model = zoo.create_model(name, weights or None)
-    if isinstance(model, FastSpeech):
+    if isinstance(model, SynthesisNetwork):
         return check_synthesis(model, frames)
     if not isinstance(model, StreamingModule) or not model.spec.streaming:
         raise SpeechZooError(f"{name} has no stream; name models that have one, or fastspeech")
@@ -155,7 +155,7 @@ def judged(row: Row) -> Iterator[None]:
         row.reason = "" if row.outcome == "passed" else f"SNR below {row.limit_db:g} dB"
 
 
-def check_synthesis(model: FastSpeech, calls: int) -> list[Row]:
+def check_synthesis(model: SynthesisNetwork, calls: int) -> list[Row]:
     """Text to speech: engines through ``zoo.Synthesizer``, and every layer; durations are forced."""
     rows: list[Row] = []
     texts = parity_texts(model.spec.symbols, 3, *BUCKET)
@@ -200,7 +200,7 @@ def _speak(
     row.median_ms, row.p99_ms = _milliseconds(lambda turn: synthesizer.session.run(texts[:1], 0), calls)
 
 
-def _worst_layer(model: FastSpeech, flavour: str, precision: Any, texts: list[Utterance]) -> float:
+def _worst_layer(model: SynthesisNetwork, flavour: str, precision: Any, texts: list[Utterance]) -> float:
     """The least SNR of all layers, in ONNX Runtime or in an engine of a flavour.
 
     Raises:

@@ -19,7 +19,7 @@ from zoo.builtin import TAG, folder
 from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.hub.weights import newest_checkpoint
-from zoo.models.fastspeech.model import FastSpeech
+from zoo.networks.synthesis import SynthesisNetwork
 
 DESCRIPTION = """Takes the newest checkpoint of a run of scripts.train_voice and writes beside the model,
 under zoo/models/fastspeech/packaged: the parameters in 16 bits, one graph that has passed its parity check,
@@ -65,7 +65,7 @@ def package(run: Path, figures: dict[str, Any]) -> list[Path]:
         ParityError: the graph does not compute what the network computes.
     """
     model = zoo.create_model(MODEL, run)
-    if not isinstance(model, FastSpeech):
+    if not isinstance(model, SynthesisNetwork):
         raise CheckpointError(f"{run}: expected checkpoints of {MODEL}")
     spec = model.spec
     steps = newest_checkpoint(run).stem.rpartition("_")[2].lstrip("0")

@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     from scripts.voice.teacher import Flite
     from scripts.voice.training import MODEL, train
     from zoo.create import build
-    from zoo.models.fastspeech.model import FastSpeech
+    from zoo.networks.synthesis import SynthesisNetwork
     from zoo.registry import get_spec
 
     arguments.data.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     examples = [example for number in range(files) for example in load(arguments.data / f"{number:04d}.npz")]
     examples = examples[: arguments.sentences + HELD_OUT]
     model = build(get_spec(MODEL))
-    assert isinstance(model, FastSpeech)
+    assert isinstance(model, SynthesisNetwork)
     train(
         model,
         examples[HELD_OUT:],

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 import zoo
-from zoo import registry
 from zoo.errors import SpeechZooError, UnknownModelError
 from zoo.layers.attention import CausalAttention, SelfAttention
 from zoo.networks.streaming import StreamingModule
@@ -228,12 +227,3 @@ def test_create_model_gives_eval_mode(name: str) -> None:
     assert getattr(model, "form", "training") == "training"
     assert not any(module.training for module in model.modules())
     assert model.spec is get_spec(name)
-
-
-def test_top_level_names() -> None:
-    assert set(zoo.__all__) <= set(dir(zoo))
-    for name in zoo.__all__:
-        assert callable(getattr(zoo, name)), f"zoo.{name} is a module, not what bears its name"
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = zoo.nothing
-    assert registry.list_models is zoo.list_models

@@ -3,6 +3,10 @@
 ``list_models``, ``get_spec``, ``Enhancer``, ``StreamBatcher``, ``Embedder`` and ``Synthesizer`` on finished
 artifacts, ``pull`` and ``verify`` work without torch; ``create_model`` and ``to_streaming`` need the extra
 ``[torch]``.
+
+Public are these names, the modules ``errors``, ``spec``, ``tasks``, ``runtime``, ``signal`` and ``triton``,
+and for those who write networks ``networks``, ``layers`` and ``streaming``. All others are inside: they may
+change with any version.
 """
 
 from __future__ import annotations
@@ -13,6 +17,15 @@ from typing import TYPE_CHECKING
 from zoo.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from zoo import errors as errors
+    from zoo import layers as layers
+    from zoo import networks as networks
+    from zoo import runtime as runtime
+    from zoo import signal as signal
+    from zoo import spec as spec
+    from zoo import streaming as streaming
+    from zoo import tasks as tasks
+    from zoo import triton as triton
     from zoo.create import create_model
     from zoo.download import pull
     from zoo.registry import get_spec, list_models
@@ -50,7 +63,12 @@ _HOME = {
 }
 
 
+_MODULES = ("errors", "layers", "networks", "runtime", "signal", "spec", "streaming", "tasks", "triton")
+
+
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(f"zoo.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     from zoo.extras import extra
@@ -60,4 +78,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted(["__version__", *__all__, *_MODULES])

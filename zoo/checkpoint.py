@@ -1,4 +1,4 @@
-"""Reads checkpoints: ours and those of the public repositories, safely and strictly.
+"""Reads checkpoints: ours and those of the public implementations, safely and strictly.
 
 Files are read by safetensors, or by ``torch.load`` restricted to tensors and plain containers; nothing in
 a checkpoint is ever executed.

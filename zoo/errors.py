@@ -1,6 +1,20 @@
 """The errors that speechzoo raises on purpose.
 
-Each message names the item, says what was expected and what came, and ends with the way out.
+    SpeechZooError
+        UnknownModelError (KeyError)     no such model, tag or option
+        MissingExtraError (ImportError)  a package that an extra brings
+        CheckpointError                  parameters that cannot be read or do not fit
+        ArtifactError                    a graph, engine or other finished file that is not what it should be
+        HubError                         a file that cannot be had
+        ParityError                      two forms that do not compute the same
+        AudioError (ValueError)          sound that cannot be read, written or processed
+        ShapeError (ValueError)          a tensor of another shape
+        StateError (ValueError)          the state of another model or another number of streams
+        ServerError                      a server that does not do what it was asked
+        TextError (ValueError)           text that cannot be spoken
+
+In brackets is what else each is, for those who catch Python's own. Each message names the item, says what was
+expected and what came, and ends with the way out.
 """
 
 

@@ -209,7 +209,7 @@ def _capability(trt: Any, target: str) -> Any:
 
 
 def _timing_cache(trt: Any, config: Any, job: Job) -> Any:
-    """What the builder has timed before, on the same card; a file of another one is put aside."""
+    """What the builder has timed before, on the same GPU; a file of another one is put aside."""
     if not job.timing_cache:
         return None
     path = Path(job.timing_cache)

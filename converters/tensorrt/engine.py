@@ -111,8 +111,8 @@ def build_engine(
 ) -> EngineReport:
     """Build an engine, with its record beside it.
 
-    TensorRT builds for the card at hand and needs it; TensorRT for RTX builds ahead of time for the cards of
-    ``targets`` and needs none. Where a card is at hand, the engine of an enhancer, or of text to speech, is
+    TensorRT builds for the GPU at hand and needs it; TensorRT for RTX builds ahead of time for the GPUs of
+    ``targets`` and needs none. Where one is at hand, the engine of an enhancer, or of text to speech, is
     then run on it and held against the graph.
 
     Args:
@@ -128,7 +128,7 @@ def build_engine(
         feeds: inputs of some calls, to calibrate and compare on; by default the package's speech.
         tolerance: what a reduced graph may differ from the full one; by default that of the precision.
         workspace: bytes that a layer may take; 0: the library's own limit.
-        timing_cache: file with what the builder has timed on this card; read, and written.
+        timing_cache: file with what the builder has timed on this GPU; read, and written.
         refit: weights can be replaced later.
         version_compatible: runs with later versions of the same major version too.
         tf32: let 32-bit products be computed with 10 bits of fraction; parity of fp32 is lost.
@@ -279,7 +279,7 @@ def describe(
     ranges = graph.manifest.ranges if graph.manifest else {}
     flags = {"refit": refit, "version_compatible": version_compatible, "no_tf32": not tf32}
     if flavour == "tensorrt" and targets:
-        raise ValueError("targets are for TensorRT for RTX (--rtx); TensorRT builds for the card at hand")
+        raise ValueError("targets are for TensorRT for RTX (--rtx); TensorRT builds for the GPU at hand")
     ahead = flavour == "tensorrt_rtx"
     if plugins:
         if ahead:

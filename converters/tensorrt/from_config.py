@@ -29,7 +29,7 @@ def build_from_config(
     """Build every engine at its path, in the precision, the batch and the workspace that are asked for.
 
     An engine that is there is kept if it is the same in all that decides: weights, size, batch, precision,
-    library, card and flags.
+    library, GPU and flags.
 
     Args:
         config: what is asked for.

@@ -14,7 +14,7 @@ from zoo.extras import missing
 from zoo.tasks.synthesis.plugins import ADD_POSITIONS_ID, REPEAT_ID, register_plugins
 
 SOURCE = Path(__file__).with_suffix(".cu")
-ARCHITECTURE = "compute_75"  # the oldest that NVRTC 13 knows; PTX of it runs on all newer cards
+ARCHITECTURE = "compute_75"  # the oldest that NVRTC 13 knows; PTX of it runs on all newer GPUs
 THREADS = 64  # of a block that repeats
 BLOCK = 256  # threads of a block that adds
 

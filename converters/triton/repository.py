@@ -143,7 +143,7 @@ def write_repository(
         models = _speaker(graph, manifest, serving, _checked_name(name or SPEAKER))
         readme = _speaker_readme(manifest, serving, models)
     else:
-        raise ArtifactError(f"{graph.path}: there is no repository for {manifest.task}")
+        raise ArtifactError(f"{graph.path}: there is no model repository for {manifest.task}")
     texts = {
         "README.md": readme,
         "Dockerfile.server": _server_image(models, serving),

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from scripts.voice.corpus import Example
+from scripts.voice.loss import losses
 from zoo.files import atomic
 from zoo.layers.length import length_mask
-from zoo.models.fastspeech.loss import losses
-from zoo.models.fastspeech.model import FastSpeech
+from zoo.networks.synthesis import SynthesisNetwork
 from zoo.text.symbols import PHONEMES, VOWELS
 
 MODEL = "fastspeech_small"
@@ -59,7 +59,7 @@ def collate(examples: list[Example]) -> Batch:
 
 
 def train(
-    model: FastSpeech,
+    model: SynthesisNetwork,
     examples: list[Example],
     held_out: list[Example],
     folder: Path,
@@ -113,7 +113,7 @@ def train(
 
 
 @torch.no_grad()
-def fill_in(model: FastSpeech) -> None:
+def fill_in(model: SynthesisNetwork) -> None:
     """Give symbols that the teacher never says the embedding of one that it does, in place.
 
     A vowel without a stress is unstressed, one with the second is stressed; other marks pause like a comma,
@@ -127,7 +127,7 @@ def fill_in(model: FastSpeech) -> None:
 
 
 @torch.inference_mode()
-def judge(model: FastSpeech, held_out: list[Example]) -> tuple[float, float]:
+def judge(model: SynthesisNetwork, held_out: list[Example]) -> tuple[float, float]:
     """Mean difference of log-mel frames with the teacher's durations, and of durations in frames."""
     training = model.training
     model.eval()
@@ -145,7 +145,7 @@ def judge(model: FastSpeech, held_out: list[Example]) -> tuple[float, float]:
     return frames_off / frames, tokens_off / tokens
 
 
-def _resume(model: FastSpeech, optimiser: torch.optim.Optimizer, folder: Path) -> int:
+def _resume(model: SynthesisNetwork, optimiser: torch.optim.Optimizer, folder: Path) -> int:
     found = sorted(folder.glob("checkpoint_*.pt"))
     if not found:
         return 0
@@ -155,7 +155,7 @@ def _resume(model: FastSpeech, optimiser: torch.optim.Optimizer, folder: Path) -
     return int(content["step"])
 
 
-def _keep(model: FastSpeech, optimiser: torch.optim.Optimizer, folder: Path, step: int) -> None:
+def _keep(model: SynthesisNetwork, optimiser: torch.optim.Optimizer, folder: Path, step: int) -> None:
     content = {"step": step, "model": model.state_dict(), "optim": optimiser.state_dict()}
     with atomic(folder / f"checkpoint_{step:06d}.pt") as temporary:
         torch.save(content, temporary)

@@ -7,6 +7,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ DOCUMENTS = (
     *sorted((ROOT / "zoo/models").glob("*/packaged/*.md")),
     *sorted((ROOT / "converters").rglob("README*.md")),
 )
+RECORDS = (ROOT / "docs/precision.md",)  # of a study that answered its question and went
 SOURCES = tuple(path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
 ABSENT = re.compile(r"(?<!\w)(?:scripts|tests)(?:[./]\w| --)|-m scripts")
 COMMAND = re.compile(
@@ -92,9 +94,10 @@ def test_commands_in_documents(path: Path) -> None:
         for command in re.split(r"&&|\|", line):
             words = shlex.split(command, comments=True)
             if words[:1] == ["speechzoo"] and words[1:2] != ["--version"]:
-                _parser()[0].parse_args(words[1 : words.index(">") if ">" in words else None])
+                given = takewhile(lambda word: word not in ("<", ">"), words[1:])
+                _parser()[0].parse_args(["1" if word.startswith("$") else word for word in given])
     assert wrong_options(BLOCK.sub("", text)) == []
-    for name in re.findall(r"\bscripts\.(\w+)", text):
+    for name in re.findall(r"\bscripts\.(\w+)", text) if path not in RECORDS else ():
         assert (ROOT / "scripts" / f"{name}.py").is_file(), name
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import converters
 import zoo
 from tests.data import ROOT
 from tests.hub.repository import GRAPH, MODEL, PARAMETERS, REPO, environment, indexed, kept, publish
@@ -440,9 +441,12 @@ def test_without_one_the_graph_comes_and_is_built_here(
 ) -> None:
     """The reason is told, and the graph is fetched; without TensorRT the building is what fails."""
     publish(server, files if changed is None else with_engine(files, **changed))
+    with pytest.raises(ArtifactError, match=rf"{reason}.*; `speechzoo pull` builds one here"):
+        pull(MODEL, repo=REPO, format="tensorrt")
     lines: list[str] = []
+    build = converters.cached_engine
     with pytest.raises(MissingExtraError, match=r"(?i)tensorrt"):
-        pull(MODEL, repo=REPO, format="tensorrt", progress=lines.append)
+        pull(MODEL, repo=REPO, format="tensorrt", build=build, progress=lines.append)
     assert any(reason in line for line in lines)
     assert any(f"building an engine here from {GRAPH}" in line for line in lines)
     assert asked(server)[-1] == GRAPH

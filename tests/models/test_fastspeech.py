@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from scripts.voice.loss import losses
 from tests.synthesis import own_name
 from zoo.create import build
 from zoo.errors import CheckpointError, ShapeError
 from zoo.layers.length import Repeat, length_mask, repeat_counts
-from zoo.models.fastspeech.loss import losses
 from zoo.models.fastspeech.model import FastSpeech
 from zoo.networks.synthesis import Prediction
 from zoo.registry import get_spec

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
 from pathlib import Path
 
@@ -37,10 +36,12 @@ SHIMS = {
 
 def run(name: str, *words: object) -> int:
     """``python -m scripts.<name>`` in this process."""
+    path = ROOT / "scripts" / f"{name}.py"
+    script = compile(path.read_text(), path, "exec")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [name, *map(str, words)])
+        patch.setattr(sys, "argv", [str(path), *map(str, words)])
         with pytest.raises(SystemExit) as left:
-            runpy.run_module(f"scripts.{name}", run_name="__main__")
+            exec(script, {"__name__": "__main__", "__file__": str(path)})
     return int(left.value.code or 0)
 
 

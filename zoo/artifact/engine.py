@@ -41,7 +41,7 @@ _FOLLOWING = ("golden", "inputs", "outputs")  # of a manifest: they follow from 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A card.
+    """A GPU.
 
     Attributes:
         name: as its driver gives it.
@@ -67,8 +67,8 @@ class EngineRecord:
         flags: builder flags that were set, ``no_tf32``, and one of ``PLUGIN_FLAGS`` if it holds plugins; it
             loads only where ``jit_plugins`` are known to the library.
         workspace: bytes that a layer may take while the engine runs; 0: the library's own limit.
-        targets: compute capabilities that it was built for ahead of time, or none for the card at hand.
-        gpu: the card that it was built on; None where none was needed.
+        targets: compute capabilities that it was built for ahead of time, or none for the GPU at hand.
+        gpu: the one that it was built on; None where none was needed.
         system: operating system and processor; empty where it does not matter.
         manifest: the graph's own, if it has one of ours.
         speechzoo: version of this package.
@@ -141,7 +141,7 @@ class EngineRecord:
 
         Args:
             library: version of the library that is installed.
-            gpu: the card at hand.
+            gpu: the one at hand.
         """
         if gpu is None:
             return "there is no NVIDIA GPU, or no driver for it"

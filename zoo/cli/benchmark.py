@@ -128,11 +128,11 @@ def _check_outputs(args: argparse.Namespace) -> None:
     for path, suffix in ((args.json, ".json"), (args.report, ".md")):
         if path and path.suffix.lower() != suffix:
             raise SpeechZooError(f"{path}: a file ending in {suffix} is expected, got {path.suffix!r}")
-    if args.plot:
-        check_picture(args.plot, force=True)
     for path in filter(None, (args.json, args.plot, args.report)):
         if not path.parent.is_dir():
             raise SpeechZooError(f"{path}: there is no folder {path.parent}; make it first")
+    if args.plot:
+        check_picture(args.plot, force=True)
     if args.records and args.json:
         raise SpeechZooError("--json writes what was measured, and --from measures nothing; leave one out")
 

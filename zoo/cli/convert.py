@@ -1,11 +1,11 @@
 """Convert a checkpoint to safetensors, or back.
 
-Reads any checkpoint that the zoo reads: a file of a public repository, one of its training folders, or a
-safetensors file of ours. It must fit its model to the last parameter. Writes what --output ends in:
+Reads any checkpoint that the zoo reads: a public file, a public training folder, or a safetensors file of
+ours. It must fit its model to the last parameter. Writes what --output ends in:
 
   .safetensors       parameters under their public names; the header holds model, sizes, licence and hash,
                      so that no configuration file has to stay with it
-  .tar, .pt, .pth    {"model": parameters}, which the public repositories load
+  .tar, .pt, .pth    {"model": parameters}, which the public implementations load
 
 examples:
   speechzoo convert logs/my_run -o my_run.safetensors

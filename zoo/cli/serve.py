@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with extra("triton", "a repository for Triton"):
+    with extra("triton", "a model repository"):
         from converters.triton.repository import CONTAINER, SECONDS, Serving, write_repository
     with one_sentence():
         serving = Serving(

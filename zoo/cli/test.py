@@ -1,6 +1,6 @@
 """Run a graph on a recording and time it.
 
-Enhancers' files of every kind, graphs of the public repositories among them, and speaker models' ONNX files.
+Enhancers' files of every kind, public graphs among them, and speaker models' ONNX files.
 A streaming graph's blocks are timed one by one, other graphs on the whole recording, --runs times.
 
 examples:

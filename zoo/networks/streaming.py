@@ -36,6 +36,14 @@ class Stateful:
 class StreamingModule(Network):
     """Root of a tree of layers with state: a network, or a network between two transforms.
 
+    The contract, to which tests hold every layer and every network: the streaming form run frame by frame
+    gives what the training form gives on the whole, shifted by the latency that the record declares; two
+    frames in a call give what one frame twice gives; a change in the future changes nothing in the past; with
+    the initial state again everything begins anew; and a batch of streams gives what each stream gives alone.
+    The state is a flat dict of tensors named by the path of the layer that owns them, static in shape but for
+    axis 0, which in every tensor is the stream; it is an argument and a result, never an attribute, and a
+    stream begins with zeros.
+
     Subclasses define ``process(x, state) -> (y, state)`` and call ``name_states()`` at the end of
     their constructor.
     """

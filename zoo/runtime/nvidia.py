@@ -1,4 +1,4 @@
-"""NVIDIA's card at hand as its driver tells, and TensorRT and TensorRT for RTX as modules."""
+"""The NVIDIA GPU at hand as its driver tells, and TensorRT and TensorRT for RTX as modules."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ _MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 
 
 def find_gpu(index: int = 0) -> Gpu | None:
-    """The card of a number; None where there is none, or no driver."""
+    """The GPU of a number; None where there is none, or no driver."""
     try:
         cuda = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:

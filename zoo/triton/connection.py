@@ -73,8 +73,8 @@ class Connection:
         parameters = answer["config"].get("parameters", {})
         if PARAMETER not in parameters:
             raise ServerError(
-                f"{self.url}: the configuration of {model} holds no speechzoo manifest; serve a repository "
-                f"that speechzoo serve wrote"
+                f"{self.url}: the configuration of {model} holds no speechzoo manifest; serve a model "
+                f"repository that speechzoo serve wrote"
             )
         manifest = Manifest.from_json(parameters[PARAMETER]["string_value"], f"{self.url}/{model}")
         if not isinstance(manifest, kind):

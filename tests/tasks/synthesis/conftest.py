@@ -8,7 +8,7 @@ from tests.engines import InPlaceOfEngine
 
 
 @pytest.fixture
-def card(monkeypatch: pytest.MonkeyPatch) -> type[InPlaceOfEngine]:
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[InPlaceOfEngine]:
     monkeypatch.setattr("zoo.runtime.tensorrt.Engine", InPlaceOfEngine)
     monkeypatch.setattr(InPlaceOfEngine, "calls", ())
     return InPlaceOfEngine

@@ -76,7 +76,7 @@ def test_wrong_configurations(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_a_configuration_runs_its_engines(
-    synthesis_files: list[Path], tmp_path: Path, card: type[InPlaceOfEngine], capsys: Capture
+    synthesis_files: list[Path], tmp_path: Path, stand_in: type[InPlaceOfEngine], capsys: Capture
 ) -> None:
     """They run if they are there and as the file says; without them, or if it says so, the graphs do."""
     paths = [tmp_path / "a.trt", tmp_path / "b.trt"]

@@ -31,7 +31,7 @@ def test_engines_speak(
     synthesis_files: list[Path],
     synthesizer: Synthesizer,
     tmp_path: Path,
-    card: type[InPlaceOfEngine],
+    stand_in: type[InPlaceOfEngine],
     capsys: Capture,
 ) -> None:
     """By the same session as graphs; a folder's engines run, not the graphs beside them."""
@@ -49,7 +49,7 @@ def test_engines_speak(
     assert json.loads(capsys.readouterr().out)["backend"] == "tensorrt"
     report = check_reduced(
         OnnxGraph(synthesis_files[0]),
-        card(engines[0]),
+        stand_in(engines[0]),
         own_feeds(OnnxGraph(synthesis_files[0])),
         RECORD.tolerance,
     )
@@ -57,7 +57,7 @@ def test_engines_speak(
 
 
 def test_an_engine_of_a_free_batch(
-    synthesis_graphs: Path, tmp_path: Path, card: type[InPlaceOfEngine]
+    synthesis_graphs: Path, tmp_path: Path, stand_in: type[InPlaceOfEngine]
 ) -> None:
     """No more texts at once than it was built for, and no fewer."""
     (graph,) = (synthesis_graphs / "many").glob("*.onnx")
@@ -69,7 +69,7 @@ def test_an_engine_of_a_free_batch(
     expected = Synthesizer(graph).frames(texts)
     for found, alone in zip(Synthesizer(engine).frames(texts), expected, strict=True):
         np.testing.assert_allclose(found.mel, alone.mel, atol=1e-4)
-    assert card.calls == (3, 2)
+    assert stand_in.calls == (3, 2)
 
 
 def test_engines_that_do_not_go_together(synthesis_files: list[Path], tmp_path: Path) -> None:

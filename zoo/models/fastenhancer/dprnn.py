@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from zoo.layers.norm import ChannelsLastBatchNorm
 from zoo.layers.recurrent import SequenceGRU, TimeGRU
 from zoo.models.fastenhancer.blocks import normalise_weights
-from zoo.models.fastenhancer.filters import clipped_filters
-from zoo.models.fastenhancer.rows import IntoRows, OutOfRows
-from zoo.models.fastenhancer.unet import (
-    MaskUNet,
-    decoder_convs,
-    encoder_convs,
-    mask_conv,
-    strided_conv,
-    through_blocks,
-)
+from zoo.models.fastenhancer.unet import MaskUNet
 from zoo.networks.streaming import State
 from zoo.spec import EnhancementSpec
 
@@ -25,47 +18,16 @@ class DualPathRNN(MaskUNet):
     """GRUs over time and over frequency between the convolutions.
 
     Args:
+        spec, sizes: as in ``MaskUNet``.
         frequency_channels: of the GRUs over frequency, in each direction.
-        spec, channels, kernel_sizes, stride, block_channels, block_bins, blocks, trained_filters,
-            compression: as in ``FastEnhancer``.
     """
 
-    def __init__(
-        self,
-        spec: EnhancementSpec,
-        *,
-        channels: int,
-        kernel_sizes: tuple[int, ...],
-        stride: int,
-        block_channels: int,
-        block_bins: int,
-        blocks: int,
-        frequency_channels: int,
-        trained_filters: bool,
-        compression: float,
-    ) -> None:
-        super().__init__()
-        self.spec = spec
-        self.compression = compression
-        first, *others = kernel_sizes
-        bins = spec.front_end.n_fft // 2 // stride
-        into, out_of = clipped_filters(bins, block_bins)
-        self.enc_pre = strided_conv(channels, first, stride)
-        self.encoder = encoder_convs(channels, others)
-        self.dprnn_pre = IntoRows(into, trained_filters, channels, block_channels)
-        self.dprnn_block = nn.ModuleList(
-            [DualPathRNNBlock(block_channels, block_bins, frequency_channels) for _ in range(blocks)]
-        )
-        self.dprnn_post = OutOfRows(out_of, trained_filters, block_channels, channels)
-        self.decoder = decoder_convs(channels, others[::-1])
-        self.dec_post = mask_conv(channels, first, stride, bins)
-        self.name_states()
+    middle = "dprnn"
 
-    def between(self, y: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, C, T, F') -> (B, C, T, F')"""
-        y = self.dprnn_pre(y)
-        y, state = through_blocks(self.dprnn_block, y, state)
-        return self.dprnn_post(y), state
+    def __init__(self, spec: EnhancementSpec, *, frequency_channels: int, **sizes: Any) -> None:
+        super().__init__(spec, **sizes)
+        channels, bins = self.sizes.block_channels, self.sizes.block_bins
+        self.assemble(lambda first: DualPathRNNBlock(channels, bins, frequency_channels))
 
 
 class DualPathRNNBlock(nn.Module):

@@ -16,6 +16,22 @@ from zoo.layers.frequency_conv import FrequencyConv
 from zoo.models.fastenhancer.filters import FilterBank
 
 
+class SequentialIntoRows(nn.Sequential):
+    """Layers of maps, and the change to rows."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, F') -> (T, B, F'', C')"""
+        return super().forward(x).permute(2, 0, 3, 1)
+
+
+class SequentialOutOfRows(nn.Sequential):
+    """The change from rows, and layers of maps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(T, B, F'', C') -> (B, C, T, F')"""
+        return super().forward(x.permute(1, 3, 0, 2))
+
+
 class Refilter(nn.Sequential):
     """To other frequencies and channels: filterbank, pointwise convolution, batch norm.
 

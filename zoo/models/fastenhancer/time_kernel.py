@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from zoo.layers.conv import CausalConv2d
 from zoo.models.fastenhancer.blocks import Block
-from zoo.models.fastenhancer.filters import FilterBank, clipped_filters
-from zoo.models.fastenhancer.unet import (
-    MaskUNet,
-    mask_conv,
-    strided_conv,
-    through_blocks,
-)
+from zoo.models.fastenhancer.filters import FilterBank
+from zoo.models.fastenhancer.rows import SequentialIntoRows, SequentialOutOfRows
+from zoo.models.fastenhancer.unet import MaskUNet
 from zoo.networks.streaming import State
 from zoo.spec import EnhancementSpec
 
@@ -22,57 +20,16 @@ class TimeKernelFastEnhancer(MaskUNet):
     """All but the first and the last convolution see past frames too.
 
     Args:
+        spec, sizes: as in ``MaskUNet``.
+        heads: of the attention.
         time_kernel: frames that those convolutions see.
-        spec, channels, kernel_sizes, stride, block_channels, block_bins, blocks, heads, trained_filters,
-            compression: as in ``FastEnhancer``.
     """
 
-    def __init__(
-        self,
-        spec: EnhancementSpec,
-        *,
-        channels: int,
-        kernel_sizes: tuple[int, ...],
-        time_kernel: int,
-        stride: int,
-        block_channels: int,
-        block_bins: int,
-        blocks: int,
-        heads: int,
-        trained_filters: bool,
-        compression: float,
-    ) -> None:
-        super().__init__()
-        self.spec = spec
-        self.compression = compression
-        first, *others = kernel_sizes
-        bins = spec.front_end.n_fft // 2 // stride
-        into, out_of = clipped_filters(bins, block_bins)
-
-        def pointwise(in_channels: int, out_channels: int) -> tuple[nn.Module, ...]:
-            return nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels)
-
-        def causal(kernel_size: int) -> tuple[nn.Module, ...]:
-            conv = CausalConv2d(channels, channels, (time_kernel, kernel_size), bins=bins, bias=False)
-            return conv, nn.BatchNorm2d(channels), nn.SiLU()
-
-        self.enc_pre = strided_conv(channels, first, stride)
-        self.encoder = nn.ModuleList([CausalSequential(*causal(k)) for k in others])
-        self.rf_pre = nn.Sequential(FilterBank(into, trained_filters), *pointwise(channels, block_channels))
-        self.rf_block = nn.ModuleList(
-            [Block(block_channels, block_bins, heads, positional=i == 0) for i in range(blocks)]
-        )
-        self.rf_post = nn.Sequential(
-            FilterBank(out_of, trained_filters), *pointwise(block_channels, channels)
-        )
-        self.decoder = nn.ModuleList(
-            [
-                CausalSequential(*pointwise(2 * channels, channels), nn.SiLU(), *causal(k))
-                for k in reversed(others)
-            ]
-        )
-        self.dec_post = mask_conv(channels, first, stride, bins)
-        self.name_states()
+    def __init__(self, spec: EnhancementSpec, *, heads: int, time_kernel: int, **sizes: Any) -> None:
+        super().__init__(spec, **sizes)
+        self.time_kernel = time_kernel
+        channels, bins = self.sizes.block_channels, self.sizes.block_bins
+        self.assemble(lambda first: Block(channels, bins, heads, positional=first))
 
     def mask(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, 2, T, F) -> (B, 2, T, F)"""
@@ -81,12 +38,42 @@ class TimeKernelFastEnhancer(MaskUNet):
         for layer in self.encoder:
             y, state = layer(y, state)
             skips.append(y)
-        y = self.rf_pre(y).permute(2, 0, 3, 1)  # (T, B, F'', C')
-        y, state = through_blocks(self.rf_block, y, state)
-        y = self.rf_post(y.permute(1, 3, 0, 2))
+        y, state = self.between(y, state)
         for layer in self.decoder:
             y, state = layer(torch.cat([y, skips.pop()], dim=1), state)
         return self.dec_post(y, skips.pop()), state
+
+    def encoder_conv(self, kernel_size: int) -> nn.Module:
+        """A convolution whose output the decoder gets as well: (B, C, T, F') -> (B, C, T, F')"""
+        return CausalSequential(*self.conv_norm_act(kernel_size, False))
+
+    def into_blocks(self, filters: Tensor) -> nn.Module:
+        """(B, C, T, F') -> (T, B, F'', C')"""
+        bank = FilterBank(filters, self.sizes.trained_filters)
+        return SequentialIntoRows(bank, *pointwise(self.sizes.channels, self.sizes.block_channels))
+
+    def out_of_blocks(self, filters: Tensor) -> nn.Module:
+        """(T, B, F'', C') -> (B, C, T, F')"""
+        bank = FilterBank(filters, self.sizes.trained_filters)
+        return SequentialOutOfRows(bank, *pointwise(self.sizes.block_channels, self.sizes.channels))
+
+    def decoder_conv(self, kernel_size: int) -> nn.Module:
+        """Over what came before and the encoder's output: (B, 2 x C, T, F') -> (B, C, T, F')"""
+        channels = self.sizes.channels
+        return CausalSequential(
+            *pointwise(2 * channels, channels), nn.SiLU(), *self.conv_norm_act(kernel_size, False)
+        )
+
+    def conv_norm_act(self, kernel_size: int, bias: bool) -> tuple[nn.Module, ...]:
+        """Convolution over time and frequency, norm, SiLU."""
+        channels, kernel = self.sizes.channels, (self.time_kernel, kernel_size)
+        conv = CausalConv2d(channels, channels, kernel, bins=self.bins, bias=bias)
+        return conv, self.norm(), nn.SiLU()
+
+
+def pointwise(in_channels: int, out_channels: int) -> tuple[nn.Module, ...]:
+    """A convolution over channels, and its norm."""
+    return nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels)
 
 
 class CausalSequential(nn.Sequential):

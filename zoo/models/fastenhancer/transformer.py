@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from zoo.layers.attention import AttentionWindow, CausalAttention, SelfAttention
 from zoo.layers.norm import ChannelsLastBatchNorm
 from zoo.models.fastenhancer.blocks import normalise_weights, positional_embedding
-from zoo.models.fastenhancer.filters import clipped_filters
-from zoo.models.fastenhancer.rows import IntoRows, OutOfRows
-from zoo.models.fastenhancer.unet import (
-    MaskUNet,
-    decoder_convs,
-    encoder_convs,
-    mask_conv,
-    strided_conv,
-)
+from zoo.models.fastenhancer.unet import MaskUNet
 from zoo.networks.streaming import State
 from zoo.spec import EnhancementSpec
 
@@ -24,56 +18,26 @@ class DualPathTransformer(MaskUNet):
     """Attention over time and over frequency between the convolutions.
 
     Args:
+        spec, sizes: as in ``MaskUNet``.
         heads: of both attentions.
         look_behind: frames before the present one that the attention over time sees.
-        spec, channels, kernel_sizes, stride, block_channels, block_bins, blocks, trained_filters,
-            compression: as in ``FastEnhancer``.
     """
 
-    def __init__(
-        self,
-        spec: EnhancementSpec,
-        *,
-        channels: int,
-        kernel_sizes: tuple[int, ...],
-        stride: int,
-        block_channels: int,
-        block_bins: int,
-        blocks: int,
-        heads: int,
-        look_behind: int,
-        trained_filters: bool,
-        compression: float,
-    ) -> None:
-        super().__init__()
-        self.spec = spec
-        self.compression = compression
-        first, *others = kernel_sizes
-        bins = spec.front_end.n_fft // 2 // stride
-        into, out_of = clipped_filters(bins, block_bins)
+    middle = "dpt"
+
+    def __init__(self, spec: EnhancementSpec, *, heads: int, look_behind: int, **sizes: Any) -> None:
+        super().__init__(spec, **sizes)
+        channels, bins = self.sizes.block_channels, self.sizes.block_bins
         self.window = AttentionWindow(look_behind)
         self.pe = nn.Parameter(positional_embedding(heads, look_behind + 1).T.contiguous())
-        self.enc_pre = strided_conv(channels, first, stride)
-        self.encoder = encoder_convs(channels, others)
-        self.dpt_pre = IntoRows(into, trained_filters, channels, block_channels)
-        self.dpt_block = nn.ModuleList(
-            [
-                TransformerBlock(block_channels, block_bins, heads, look_behind, positional=i == 0)
-                for i in range(blocks)
-            ]
-        )
-        self.dpt_post = OutOfRows(out_of, trained_filters, block_channels, channels)
-        self.decoder = decoder_convs(channels, others[::-1])
-        self.dec_post = mask_conv(channels, first, stride, bins)
-        self.name_states()
+        self.assemble(lambda first: TransformerBlock(channels, bins, heads, look_behind, positional=first))
 
-    def between(self, y: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, C, T, F') -> (B, C, T, F')"""
-        y = self.dpt_pre(y)
+    def through_blocks(self, y: Tensor, state: State) -> tuple[Tensor, State]:
+        """(T, B, F'', C') -> (T, B, F'', C')"""
         bias, state = self.window(self.pe, y.shape[0], state)
-        for block in self.dpt_block:
+        for block in self.get_submodule("dpt_block").children():
             y, state = block(y, bias, state)
-        return self.dpt_post(y), state
+        return y, state
 
 
 class TransformerBlock(nn.Module):

@@ -1,4 +1,4 @@
-"""Sessions over ONNX files by ONNX Runtime: our own artifacts, and the public repositories' graphs."""
+"""Sessions over ONNX files by ONNX Runtime: our own artifacts, and the public implementations' graphs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def open_foreign_session(
     window: str = "hann",
     threads: int = 1,
 ) -> StreamingSession:
-    """Load a streaming graph that has no manifest of ours, as the public repositories export them.
+    """Load a streaming graph that has no manifest of ours, as the public implementations export them.
 
     The first input is the signal, a spectrum (1, F, 1, 2) or a waveform (1, N); the others are states,
     which start from zeros and come back as the outputs that bear their name (``cache_in_0`` as
