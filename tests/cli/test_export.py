@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.cli.shell import speechzoo
-from tests.test_checkpoint import CONFIG
+from tests.checkpoints import CONFIG
 from zoo import Enhancer, verify
 from zoo.artifact.parity import compare
 from zoo.cli import main
