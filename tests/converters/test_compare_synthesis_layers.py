@@ -144,10 +144,8 @@ def test_what_does_not_fit(small_fastspeech: FastSpeech) -> None:
     ],
 )
 def test_bad_arguments(fastspeech_checkpoint: Path, capsys: Capture, words: list[str], message: str) -> None:
-    assert (
-        main(["compare-layers", "--model", "fastspeech", "--weights", str(fastspeech_checkpoint), *words])
-        == 1
-    )
+    source = ["--model", "fastspeech", "--weights", str(fastspeech_checkpoint)]
+    assert main(["compare-layers", *source, *words]) == 1
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("speechzoo: ") and message in told
 
