@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.cli.shell import speechzoo
 from tests.checkpoints import CONFIG
+from tests.cli.shell import speechzoo
 from zoo import Enhancer, verify
 from zoo.artifact.parity import compare
 from zoo.cli import main
