@@ -131,11 +131,14 @@ def _engine(graphs: Callable[..., Reports]) -> Callable[..., Reports]:
         if len(reduced) > 1:
             raise ValueError("--fp16 and --int8 contradict each other; leave one out")
         described: dict[str, Any] = {"flavour": "tensorrt_rtx" if given.pop("rtx", False) else "tensorrt"}
-        if out is None and reduced:
-            raise ValueError(f"--{reduced[0]}: the file of --config says the precision; leave it out")
+        profiles = given.pop("profile", None)
+        if out is None and (reduced or profiles):
+            option = [*reduced, "profile"][0]
+            raise ValueError(f"--{option}: the file of --config says that; leave it out")
         if out is None:
             return _configured_engines(model, given, described, progress)
         described |= {"precision": (reduced or ["fp32"])[0], "progress": progress}
+        described |= {"profiles": ",".join(profiles)} if profiles else {}
         build = converters.build_engine
         several = model.spec.task == "synthesis"
         force = given.pop("force", False)
@@ -174,7 +177,7 @@ ENHANCER_FORMS, SPEAKER_FORMS = ("wav2wav", "spec2spec"), ("feats", "wav")
 _SIZES = frozenset({"form", "streams", "hops", "offline", "frames"})
 _SPEAKER = frozenset({"form", "mean_vec", "language", "opset"})
 _SYNTHESIS = frozenset({"buckets", "batch", "config", "force"})
-_BUILT = frozenset({"fp16", "int8", "rtx"})
+_BUILT = frozenset({"fp16", "int8", "rtx", "profile"})
 _ONNX = _enhancer("export_onnx", "streams", "hops")
 
 EXPORTERS: dict[tuple[str, str], Exporter] = {

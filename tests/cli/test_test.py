@@ -110,3 +110,55 @@ def test_wrong_words(words: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as left:
         main(["test", *words])
     assert left.value.code == 2 and "usage: speechzoo test" in capsys.readouterr().err
+
+
+def test_a_speaker_models_graph(speaker_graph: Exported, capsys: Capture) -> None:
+    """On the package's own utterance, since no recording is named."""
+    path = str(speaker_graph("resnet18-wav"))
+    assert main(["test", path, "--runs", "2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert 0 < told["real-time factor, minimum"] <= told["real-time factor, median"]
+    assert told["ms a second of audio, mean"] == pytest.approx(1e3 * told["real-time factor, mean"])
+    assert main(["test", path, "--hop-size", "256"]) == 1
+    assert "it has no window and hop of that kind; leave --hop-size out" in capsys.readouterr().err
+
+
+def test_a_graph_of_text_to_speech(capsys: Capture) -> None:
+    graph = ROOT / "zoo/models/fastspeech/packaged/fastspeech_small.onnx"
+    assert main(["test", str(graph)]) == 1
+    assert "it takes text; speechzoo speak TEXT --artifact" in capsys.readouterr().err
+
+
+def test_a_torchscript_file(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "t.ts"
+    assert main(["export", "--model", "fastenhancer_t", "--weights", "speechzoo", "-o", str(path)]) == 0
+    assert main(["test", str(path), "--audio-path", str(EXAMPLE)]) == 0
+    assert "latency in ms" in capsys.readouterr().out
+
+
+def test_options_that_contradict_the_graph(exported: Exported, capsys: Capture) -> None:
+    path = str(exported("gtcrn", "wav2wav"))
+    for option, known, other in (
+        ("--n-fft", "512", "400"),
+        ("--win-size", "512", "400"),
+        ("--hop-size", "256", "100"),
+        ("--sr", "16000", "8000"),
+        ("--win-type", "hann-sqrt", "hann"),
+    ):
+        assert main(["test", path, option, known, "--json"]) == 0
+        assert main(["test", path, option, other]) == 1
+        assert f"in this graph, not {other}; leave it out" in capsys.readouterr().err
+
+
+def test_output_beside_the_recording(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(exported("gtcrn", "wav2wav"))
+    noisy = tmp_path / "in" / "x.wav"
+    noisy.parent.mkdir()
+    shutil.copy(EXAMPLE, noisy)
+    monkeypatch.chdir(tmp_path)
+    assert main(["test", path, "--audio-path", str(noisy), "--save-output"]) == 0
+    assert main(["test", path, "--save-output"]) == 0
+    assert sorted(os.listdir()) == ["in", "speech.enhanced.flac"]
+    assert sorted(os.listdir("in")) == ["x.enhanced.wav", "x.wav"]

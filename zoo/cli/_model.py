@@ -48,14 +48,18 @@ def named_model(args: argparse.Namespace) -> tuple[str, str | Path | None]:
     return model_of(Path(weights)), weights
 
 
-def load_model(args: argparse.Namespace) -> Network:
+def load_model(args: argparse.Namespace, brought_by: str = "torch") -> Network:
     """Build the network that the options name, with its weights, or random ones if there are none.
+
+    Args:
+        args: those of ``add_model_arguments``.
+        brought_by: the extra that brings all that the command needs.
 
     Raises:
         SpeechZooError: there is no such model, or it cannot be loaded.
     """
     name, weights = named_model(args)
-    with extra("torch", f"a network of {name}"):
+    with extra(brought_by, f"a network of {name}"):
         from zoo.create import create_model
     model = create_model(name, weights)
     if weights is None:

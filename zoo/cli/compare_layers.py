@@ -159,7 +159,7 @@ def _verify(args: argparse.Namespace) -> list[Layer]:
     from zoo.networks.streaming import StreamingModule
     from zoo.networks.synthesis import SynthesisNetwork
 
-    model = load_model(args)
+    model = load_model(args, "onnx")
     _check_options(args, model)
     if isinstance(model, SynthesisNetwork):
         layers = _verify_synthesis(args, model)

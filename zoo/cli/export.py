@@ -60,9 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--opset", type=positive, metavar="N", help="of ONNX, 18 to 23 (default: the lowest that is fast)")
     add("--compiled", action="store_true", default=None, help="a program as machine code for such processors")
-    add("--fp16", action="store_true", default=None, help="an engine in 16 bits")
-    add("--int8", action="store_true", default=None, help="an engine in 8 bits; see speechzoo build")
-    add("--rtx", action="store_true", default=None, help="an engine of TensorRT for RTX")
+    more = parser.add_argument_group("engines").add_argument
+    more("--fp16", action="store_true", default=None, help="in 16 bits")
+    more("--int8", action="store_true", default=None, help="in 8 bits")
+    more("--rtx", action="store_true", default=None, help="of TensorRT for RTX")
+    more(
+        "--profile", action="append", metavar="NAME:MIN/OPT/MAX",
+        help="shapes of an input with free dimensions; by default what the model declares",
+    )  # fmt: skip
     more = parser.add_argument_group("enhancement").add_argument
     more("--streams", type=int, metavar="N", help=f"streams of a call{FREE}")
     more("--hops", type=int, metavar="N", help=f"frames of a call{FREE}")
@@ -91,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
         exporter = find_exporter(spec.task, target)
         options = _options(args, spec, target, exporter)
         say = partial(print, file=sys.stderr)
-        reports = exporter.write(load_model(args), args.output, options, say)
+        model = load_model(args, "onnx" if target in ("onnx", "engine") else "torch")
+        reports = exporter.write(model, args.output, options, say)
         for path, report in reports.items():
             print(f"{path}: {_size(path)}, {report or 'there already, the same'}")
     return 0
