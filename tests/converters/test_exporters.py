@@ -16,7 +16,7 @@ from zoo.tasks import list_tasks
 
 Capture = pytest.CaptureFixture[str]
 # What the command line calls otherwise than the function of ``converters``.
-OWN_NAMES = {"offline", "mean_vec", "fp16", "int8", "rtx"}
+OWN_NAMES = {"offline", "mean_vec", "fp16", "int8", "rtx", "profile"}
 FUNCTIONS = {
     ("enhancement", "onnx"): converters.export_onnx,
     ("enhancement", "torchscript"): converters.export_torchscript,
@@ -44,41 +44,45 @@ def test_every_option_is_one_of_the_command_and_of_the_function() -> None:
 
 
 def test_a_way_that_is_not_there() -> None:
-    with pytest.raises(
-        ValueError, match="models for synthesis are exported to onnx or engine, not to exported"
-    ):
+    with pytest.raises(ValueError, match="for synthesis are exported to onnx or engine, not to exported"):
         find_exporter("synthesis", "exported")
 
 
-def test_engines_from_models(
-    speaker_folder: Callable[[str], Path], fastspeech_checkpoint: Path, tmp_path: Path, capsys: Capture
-) -> None:
-    """Of every task, by the real compiler; the graph on the way is not kept."""
+@pytest.fixture
+def engine() -> list[str]:
     pytest.importorskip("tensorrt_rtx_bindings")
-    engine = ["export", "--target", "engine", "--rtx"]
-    words = ["--model", "fastenhancer_t", "--weights", "speechzoo", "--fp16"]
-    assert main([*engine, *words, "-o", str(tmp_path / "t.engine")]) == 0
+    return ["export", "--target", "engine", "--rtx"]
+
+
+def test_an_enhancers_engine(engine: list[str], tmp_path: Path, capsys: Capture) -> None:
+    """By the real compiler; the graph on the way is not kept."""
+    words = [*engine, "--model", "fastenhancer_t", "--weights", "speechzoo", "-o", str(tmp_path / "t.engine")]
+    assert main([*words, "--fp16", "--int8"]) == 1
+    assert "--fp16 and --int8 contradict each other" in capsys.readouterr().err
+    assert main([*words, "--fp16"]) == 0
     assert read_engine_record(tmp_path / "t.engine").precision == "fp16"
-    assert main([*engine, "--folder", str(speaker_folder("ResNet18")), "-o", str(tmp_path / "r.engine")]) == 0
+    assert "t.engine: 2" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.engine", "t.engine.json"]
+
+
+def test_a_speaker_models_engine(
+    engine: list[str], speaker_folder: Callable[[str], Path], tmp_path: Path, capsys: Capture
+) -> None:
+    words = [*engine, "--folder", str(speaker_folder("ResNet18")), "-o", str(tmp_path / "r.engine")]
+    assert main(words) == 1
+    assert "pass a profile, feats:MIN/OPT/MAX" in capsys.readouterr().err and not list(tmp_path.iterdir())
+    assert main([*words, "--profile", "feats:1x33x80/1x200x80/4x600x80"]) == 0
     assert read_engine_record(tmp_path / "r.engine").precision == "fp32"
-    speech = [
-        *engine,
-        "--model",
-        "fastspeech",
-        "--weights",
-        str(fastspeech_checkpoint),
-        "--buckets",
-        "16/128",
-    ]
-    assert main([*speech, "-o", str(tmp_path / "speech")]) == 0
+
+
+def test_engines_of_text_to_speech(
+    engine: list[str], fastspeech_checkpoint: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    words = [*engine, "--model", "fastspeech", "--weights", str(fastspeech_checkpoint)]
+    words += ["--buckets", "16/128", "-o", str(tmp_path / "speech")]
+    assert main(words) == 0
     assert "fastspeech.i16.o128.engine: " in capsys.readouterr().out
-    assert main([*speech, "-o", str(tmp_path / "speech")]) == 1
+    names = sorted(path.name for path in (tmp_path / "speech").iterdir())
+    assert names == ["fastspeech.i16.o128.engine", "fastspeech.i16.o128.engine.json"]
+    assert main(words) == 1
     assert "fastspeech.i16.o128.engine: it is there; --force replaces it" in capsys.readouterr().err
-    names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert names == {
-        "t.engine", "t.engine.json", "r.engine", "r.engine.json",
-        "speech/fastspeech.i16.o128.engine", "speech/fastspeech.i16.o128.engine.json",
-    }  # fmt: skip
-    for wrong, message in ((["--fp16", "--int8"], "--fp16 and --int8 contradict"),):
-        assert main([*engine, *words[:4], *wrong, "-o", str(tmp_path / "x.engine")]) == 1
-        assert message in capsys.readouterr().err
