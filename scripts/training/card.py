@@ -7,16 +7,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.training.metrics import HEADINGS
 from zoo.builtin import TAG
 from zoo.errors import ArtifactError, AudioError
+from zoo.evaluation.metrics import HEADINGS
 from zoo.spec import EnhancementSpec, Weights
 from zoo.tasks.describe import count, row
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures that ``scripts.evaluate --json`` wrote.
+    """Figures that ``speechzoo evaluate --json`` wrote.
 
     Attributes:
         title: what was measured on.
@@ -43,7 +43,7 @@ class Evaluation:
 
 
 def read_evaluation(path: Path) -> Evaluation:
-    """Read what ``scripts.evaluate --json`` wrote.
+    """Read what ``speechzoo evaluate --json`` wrote.
 
     Raises:
         AudioError: it is something else.
@@ -61,7 +61,7 @@ def read_evaluation(path: Path) -> Evaluation:
         worse = {name: _worse(noisy, found) for name, found in files.items() if noisy}
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise AudioError(
-            f"{path}: expected mixtures' figures from scripts.evaluate --json ({error!r})"
+            f"{path}: expected mixtures' figures from speechzoo evaluate --json ({error!r})"
         ) from error
     return Evaluation(f"mixtures at {low:g} to {high:g} dB", rows, count, worse)
 
@@ -149,7 +149,7 @@ def card(spec: EnhancementSpec, weights: Weights, made: Made) -> str:
 
 
 _FIGURES = (
-    "Recordings of speech and noise, mixed by `python -m scripts.evaluate`; means, all rows on the same "
+    "Recordings of speech and noise, mixed by `speechzoo evaluate`; means, all rows on the same "
     "files in one run. `MODEL=TAG` is that model's released weights; `clean` is the SI-SDR of clean speech "
     "after enhancement, `noise` and `steady` by how many dB the set's noise and pink noise get weaker "
     "without speech."

@@ -68,7 +68,7 @@ class Engine:
         self._torch = load_torch(self.path)
         refusal = self.record.refusal(self._trt.__version__, find_gpu(self._torch.cuda.current_device()))
         if refusal:
-            raise ArtifactError(f"{self.path}: {refusal}; build it here, with scripts.build_engine")
+            raise ArtifactError(f"{self.path}: {refusal}; build it here, with speechzoo build")
         calls_python = PLUGIN_FLAGS["jit"] in self.record.flags
         if calls_python and register_plugins is not None:
             register_plugins()
