@@ -26,7 +26,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from zoo.cli._arguments import add_threads, positive
+from zoo.cli._arguments import above_zero, add_threads, positive
 from zoo.cli._ray import Record, add_ray_argument, file_state, work_on_ray
 from zoo.errors import ArtifactError, AudioError, SpeechZooError
 from zoo.signal.audio import find_audio
@@ -62,7 +62,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--mean", metavar="NPY", help="vector to subtract from every embedding")
     model.add_argument("--mix-down", action="store_true", help="take the mean of all channels, not the first")
     model.add_argument(
-        "--window", type=float, default=WINDOW, metavar="S", help=f"longest piece (default {WINDOW:g} s)"
+        "--window", type=above_zero, default=WINDOW, metavar="S", help=f"longest piece (default {WINDOW:g} s)"
     )
     model.add_argument("--batch", type=positive, default=BATCH, metavar="N", help=f"default {BATCH}")
     add_threads(model)
