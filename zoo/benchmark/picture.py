@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from zoo.benchmark.rows import Row, Run
 from zoo.benchmark.tables import how
@@ -29,7 +30,6 @@ def plot_runs(runs: Sequence[Run], path: Path) -> None:
     check_picture(path, force=True)
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
-    from matplotlib.ticker import LogLocator, NullLocator
 
     rows = [(number, index, row) for number, run in enumerate(runs) for index, row in enumerate(run.rows)]
     groups = [list(group) for _, group in groupby(rows, lambda entry: (entry[0], entry[2].group))]
@@ -60,20 +60,7 @@ def plot_runs(runs: Sequence[Run], path: Path) -> None:
             depth += BAR
     axis.set_yticks(ticks, labels, fontsize=7.5)
     axis.set_ylim(depth, 0)
-    if wide:
-        axis.set_xscale("log")
-        axis.set_xlim(left, max(times) * (max(times) / left) ** 0.2)  # room for the last figure
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.xaxis.set_major_formatter("{x:g}")
-    else:
-        axis.set_xlim(0, max(times) * 1.25)
-    axis.set_xlabel(f"ms a frame{' (logarithmic)' if wide else ''}, ratio to the reference", fontsize=9)
-    axis.tick_params(axis="x", labelsize=8)
-    axis.grid(axis="x", alpha=0.3)
-    axis.set_axisbelow(True)
-    axis.tick_params(axis="y", length=0)
-    axis.spines[["top", "right", "left"]].set_visible(False)
+    _finish(axis, times, left if wide else None)
     shown = [kind for kind in COLOURS if kind in kinds]
     figure.legend(
         handles=[Patch(color=COLOURS[kind], label=LABELS[kind]) for kind in shown],
@@ -81,6 +68,27 @@ def plot_runs(runs: Sequence[Run], path: Path) -> None:
     )  # fmt: skip
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=130)
+
+
+def _finish(axis: Any, times: Sequence[float], left: float | None) -> None:
+    """Scale, labels and lines of the axis of time: logarithmic from ``left``, or from 0."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    if left is None:
+        axis.set_xlim(0, max(times) * 1.25)
+    else:
+        axis.set_xscale("log")
+        axis.set_xlim(left, max(times) * (max(times) / left) ** 0.2)  # room for the last figure
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.xaxis.set_major_formatter("{x:g}")
+    scale = "" if left is None else " (logarithmic)"
+    axis.set_xlabel(f"ms a frame{scale}, ratio to the reference", fontsize=9)
+    axis.tick_params(axis="x", labelsize=8)
+    axis.grid(axis="x", alpha=0.3)
+    axis.set_axisbelow(True)
+    axis.tick_params(axis="y", length=0)
+    axis.spines[["top", "right", "left"]].set_visible(False)
 
 
 def _label(row: Row) -> str:
