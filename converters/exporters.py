@@ -17,6 +17,7 @@ from zoo.runtime.artifact import ENGINES
 
 if TYPE_CHECKING:
     from zoo.networks.base import Network
+    from zoo.networks.synthesis import SynthesisNetwork
 
 Progress = Callable[[str], None]
 Reports = dict[Path, object]  # what each file came to; None: it was there, and is the same
@@ -36,13 +37,14 @@ class Exporter:
     """The way from a task's networks to a target's files.
 
     Attributes:
-        write: makes files of a model; takes it, the place (a file, or for text to speech a folder), the
-            options that were given by name, and what is called with a line for each step.
+        write: makes files of a model; takes it, the place (a file, for text to speech a folder or None with
+            the option ``config``), the options that were given by name, and what is called with a line for
+            each step.
         options: names of those that it knows.
         forms: what the option ``form`` may be, the default first; none: it has no forms.
     """
 
-    write: Callable[[Network, Path | None, Mapping[str, Any], Progress], Reports]
+    write: Callable[..., Reports]
     options: frozenset[str]
     forms: tuple[str, ...] = ()
 
@@ -81,10 +83,9 @@ def _enhancer(function: str, *free: str) -> Callable[..., Reports]:
     return write
 
 
-def _speaker(model: Network, out: Path | None, options: Mapping[str, Any], progress: Progress) -> Reports:
+def _speaker(model: Network, out: Path, options: Mapping[str, Any], progress: Progress) -> Reports:
     from zoo.tasks.speaker.embedder import read_mean
 
-    assert out is not None, "--config is for text to speech"
     given = dict(options)
     mean = given.pop("mean_vec", None)
     form = given.pop("form", SPEAKER_FORMS[0])
@@ -95,77 +96,103 @@ def _speaker(model: Network, out: Path | None, options: Mapping[str, Any], progr
 
 def _synthesis(model: Network, out: Path | None, options: Mapping[str, Any], progress: Progress) -> Reports:
     with extra("onnx", "exporting text to speech"):
-        from converters.subjects.synthesis import default_buckets, export_or_keep, file_name
-    from zoo.networks.synthesis import SynthesisNetwork
+        from converters.subjects.synthesis import export_or_keep
     from zoo.tasks.synthesis.engine_config import read_engine_config
 
-    assert isinstance(model, SynthesisNetwork), "what a SynthesisSpec builds"
     batch, force = options.get("batch", 1), options.get("force", False)
     if out is None:
         wanted = read_engine_config(options["config"])
         sizes = dict(zip(wanted.graphs, wanted.buckets, strict=True))
         batch, force = wanted.batch, wanted.force_build or force
     else:
-        buckets = options.get("buckets") or default_buckets(model)
-        sizes = {out / file_name(model, *size): size for size in buckets}
+        sizes = _sized(model, out, ".onnx", options)
+    given = {"batch": _free(batch, "batch"), "force": force, "progress": progress}
     return {
-        path: export_or_keep(
-            model,
-            path,
-            tokens=tokens,
-            frames=frames,
-            batch=_free(batch, "batch"),
-            force=force,
-            progress=progress,
-        )
+        path: export_or_keep(_synthesis_network(model), path, tokens=tokens, frames=frames, **given)
         for path, (tokens, frames) in sizes.items()
     }
 
 
-def _engine(graphs: Callable[..., Reports]) -> Callable[..., Reports]:
-    """What builds engines from graphs that are exported for them and not kept."""
+def _sized(model: Network, out: Path, ending: str, options: Mapping[str, Any]) -> dict[Path, tuple[int, int]]:
+    """A file's path for each size that is wanted: ``out`` itself, or in the folder of that name."""
+    from converters.subjects.synthesis import default_buckets, file_name
 
-    def write(model: Network, out: Path | None, options: Mapping[str, Any], progress: Progress) -> Reports:
-        given = dict(options)
-        reduced = [name for name in ("fp16", "int8") if given.pop(name, False)]
-        if len(reduced) > 1:
-            raise ValueError("--fp16 and --int8 contradict each other; leave one out")
-        described: dict[str, Any] = {"flavour": "tensorrt_rtx" if given.pop("rtx", False) else "tensorrt"}
-        profiles = given.pop("profile", None)
-        if out is None and (reduced or profiles):
-            option = [*reduced, "profile"][0]
-            raise ValueError(f"--{option}: the file of --config says that; leave it out")
-        if out is None:
-            return _configured_engines(model, given, described, progress)
-        described |= {"precision": (reduced or ["fp32"])[0], "progress": progress}
-        described |= {"profiles": ",".join(profiles)} if profiles else {}
+    network = _synthesis_network(model)
+    buckets = options.get("buckets") or default_buckets(network)
+    if not out.suffix or out.is_dir():
+        return {(out / file_name(network, *size)).with_suffix(ending): size for size in buckets}
+    if len(buckets) > 1:
+        raise ValueError(f"{out}: a folder is expected for {len(buckets)} sizes; or name one with --buckets")
+    return {out: buckets[0]}
+
+
+def _synthesis_network(model: Network) -> SynthesisNetwork:
+    from zoo.networks.synthesis import SynthesisNetwork
+
+    assert isinstance(model, SynthesisNetwork), "what a SynthesisSpec builds"
+    return model
+
+
+def _engine(graph: Callable[..., Reports]) -> Callable[..., Reports]:
+    """What builds an engine from a graph that is exported for it and not kept."""
+
+    def write(model: Network, out: Path, options: Mapping[str, Any], progress: Progress) -> Reports:
+        described, given = _described(options)
         build = converters.build_engine
-        several = model.spec.task == "synthesis"
-        force = given.pop("force", False)
         with tempfile.TemporaryDirectory() as folder:
-            place = Path(folder) if several else Path(folder, "graph.onnx")
-            reports: Reports = {}
-            for graph in graphs(model, place, given, progress):
-                engine = out / graph.with_suffix(".engine").name if several else out
-                if several and engine.exists() and not force:
-                    raise ValueError(f"{engine}: it is there; --force replaces it")
-                reports[engine] = build(graph, engine, **described)
-        return reports
+            (onnx,) = graph(model, Path(folder, "graph.onnx"), given, progress)
+            return {out: build(onnx, out, **described, progress=progress)}
 
     return write
 
 
-def _configured_engines(
-    model: Network, options: Mapping[str, Any], described: Mapping[str, Any], progress: Progress
+def _synthesis_engines(
+    model: Network, out: Path | None, options: Mapping[str, Any], progress: Progress
 ) -> Reports:
-    with extra("onnx", "an engine"):
-        from converters.tensorrt.from_config import build_from_config
-    from zoo.networks.synthesis import SynthesisNetwork
-    from zoo.tasks.synthesis.engine_config import read_engine_config
+    """Engines of a configuration file, or one a size."""
+    described, given = _described(options)
+    build, force = converters.build_engine, given.get("force", False)
+    if out is None:
+        with extra("onnx", "an engine"):
+            from converters.tensorrt.from_config import build_from_config
+        from zoo.tasks.synthesis.engine_config import read_engine_config
 
-    assert isinstance(model, SynthesisNetwork), "what a SynthesisSpec builds"
-    config, force = read_engine_config(options["config"]), options.get("force", False)
-    return dict(build_from_config(config, model=model, force=force, described=described, progress=progress))
+        for name in ("precision", "profiles"):
+            if name in described:
+                raise ValueError(f"the file of --config says the {name}; leave them out here")
+        config, network = read_engine_config(given["config"]), _synthesis_network(model)
+        return dict(
+            build_from_config(config, model=network, force=force, described=described, progress=progress)
+        )
+    sizes = _sized(model, out, ".engine", given)
+    for engine in sizes:
+        if engine.exists() and not force:
+            raise ValueError(f"{engine}: it is there; --force replaces it")
+    reports: Reports = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for engine, size in sizes.items():
+            onnx = Path(folder, engine.name).with_suffix(".onnx")
+            _synthesis(model, onnx, {**given, "buckets": [size]}, progress)
+            reports[engine] = build(onnx, engine, **described, progress=progress)
+    return reports
+
+
+def _described(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What ``build_engine`` is to be told, and the options of the graph.
+
+    Raises:
+        ValueError: two precisions.
+    """
+    given = dict(options)
+    described = {"flavour": "tensorrt_rtx" if given.pop("rtx", False) else "tensorrt"}
+    reduced = [name for name in ("fp16", "int8") if given.pop(name, False)]
+    if len(reduced) > 1:
+        raise ValueError("--fp16 and --int8 contradict each other; leave one out")
+    if reduced:
+        described["precision"] = reduced[0]
+    if profiles := given.pop("profile", None):
+        described["profiles"] = ",".join(profiles)
+    return described, given
 
 
 def _free(number: Any, name: str) -> Any:
@@ -193,5 +220,5 @@ EXPORTERS: dict[tuple[str, str], Exporter] = {
     ("speaker", "onnx"): Exporter(_speaker, _SPEAKER, SPEAKER_FORMS),
     ("speaker", "engine"): Exporter(_engine(_speaker), _SPEAKER | _BUILT, SPEAKER_FORMS),
     ("synthesis", "onnx"): Exporter(_synthesis, _SYNTHESIS),
-    ("synthesis", "engine"): Exporter(_engine(_synthesis), _SYNTHESIS | _BUILT),
+    ("synthesis", "engine"): Exporter(_synthesis_engines, _SYNTHESIS | _BUILT),
 }
