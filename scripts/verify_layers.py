@@ -11,8 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from scripts.exporting import bucket
 from zoo.errors import SpeechZooError
 
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from converters.compare_layers import Layer
     from zoo.artifact.engine import Precision
     from zoo.networks.base import Network
-    from zoo.networks.streaming import StreamingModule
-    from zoo.networks.synthesis import SynthesisNetwork
 
 EXAMPLES = """examples:
   python -m scripts.verify_layers --model gtcrn --weights dns3 --against onnx
@@ -124,23 +120,24 @@ def plot(layers: Sequence[Layer], path: Path, title: str) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> list[Layer]:
-    from converters.compare_layers import worst_first
+    import converters
     from scripts.exporting import load_model
-    from zoo.networks.streaming import StreamingModule
-    from zoo.networks.synthesis import SynthesisNetwork
 
     model = load_model(arguments)
     _check_options(arguments, model)
-    if isinstance(model, SynthesisNetwork):
-        layers = _verify_synthesis(arguments, model)
-    elif isinstance(model, StreamingModule):
-        layers = _verify_enhancer(arguments, model)
-    else:
-        raise ValueError(
-            f"{model.spec.name} is a model for {model.spec.task}; this verifies enhancers and text to speech"
-        )
-    worst = arguments.sort == "worst" if arguments.sort else isinstance(model, SynthesisNetwork)
-    return worst_first(layers) if worst else layers
+    names = OPTIONS.get(model.spec.task, ())
+    options = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    if options.pop("offline", False):
+        options["streaming"] = False
+    if arguments.sort:
+        options["worst"] = arguments.sort == "worst"
+    return converters.compare_layers(
+        model,
+        arguments.against,
+        progress=lambda line: print(line, file=sys.stderr),
+        **_judging(arguments),
+        **options,
+    )
 
 
 def _check_options(arguments: argparse.Namespace, model: Network) -> None:
@@ -149,41 +146,6 @@ def _check_options(arguments: argparse.Namespace, model: Network) -> None:
         if given and task != model.spec.task:
             option = given[0].replace("_", "-")
             raise ValueError(f"--{option} is for {task}; {model.spec.name} is a model for {model.spec.task}")
-
-
-def _verify_synthesis(arguments: argparse.Namespace, model: SynthesisNetwork) -> list[Layer]:
-    from converters.compare_synthesis_layers import verify_synthesis_layers
-    from converters.subjects.synthesis import default_buckets
-    from zoo.tasks.synthesis.session import Utterance
-    from zoo.tasks.synthesis.synthesizer import LEAST_ALPHA, MOST_ALPHA
-    from zoo.text.dictionary import as_read
-    from zoo.text.normalise import normalise
-    from zoo.text.sentences import split
-    from zoo.text.symbols import encode
-
-    alpha = 1.0 if arguments.alpha is None else arguments.alpha
-    if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
-        raise ValueError(f"alpha {alpha!r}: expected from {LEAST_ALPHA:g} to {MOST_ALPHA:g}")
-    symbols = model.spec.symbols
-    most, _ = arguments.bucket or default_buckets(model)[-1]
-    text = TEXT if arguments.text is None else arguments.text
-    said, _ = as_read(normalise(text), symbols)
-    unknown = encode(said, symbols).unknown
-    if unknown:
-        print(f"left out, since there are no symbols for them: {' '.join(unknown)}", file=sys.stderr)
-    pieces = split(said, lambda text: len(encode(text, symbols).ids), max(1, most))
-    found = [encode(piece.text, symbols).ids for piece in pieces]
-    texts = [Utterance(ids, alpha) for ids in found if ids]
-    if not texts:
-        raise ValueError(f"{text!r}: nothing in it can be spoken")
-    return verify_synthesis_layers(
-        model,
-        texts,
-        arguments.against,
-        bucket=arguments.bucket,
-        own_durations=bool(arguments.own_durations),
-        **_judging(arguments),
-    )
 
 
 def _judging(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -204,43 +166,6 @@ def _judging(arguments: argparse.Namespace) -> dict[str, Any]:
         ),
         "build": partial(build_engine, flavour="tensorrt_rtx" if arguments.rtx else "tensorrt"),
     }
-
-
-def _verify_enhancer(arguments: argparse.Namespace, model: StreamingModule) -> list[Layer]:
-    from converters.compare_layers import verify_layers
-    from converters.export import Layout, traceable
-    from zoo.artifact.golden import parity_speech
-    from zoo.streaming.conversion import to_deployment
-    from zoo.tasks.enhancement.spectrum import Transforms
-
-    form = arguments.form or "wav2wav"
-    frames, calls = (100 if n is None else n for n in (arguments.frames, arguments.calls))
-    streaming = model.spec.streaming and not arguments.offline
-    layout = Layout(form, streaming, frames=None if streaming else frames)
-    layout.check(model.spec)
-    given = traceable(to_deployment(model, form), layout)
-    front_end = model.spec.front_end
-    signal = parity_speech(front_end.sample_rate)[None]
-    axis, length = 1, given.arguments[0].shape[-1]
-    if form == "spec2spec":
-        hops = signal[:, : signal.shape[1] // front_end.hop_length * front_end.hop_length]
-        signal = Transforms(front_end).analyse(hops, np.zeros((1, front_end.delay), np.float32))[0]
-        axis, length = 2, given.arguments[0].shape[2]
-    pieces = [
-        np.take(signal, np.arange(at, at + length), axis=axis)
-        for at in range(0, signal.shape[axis] - length + 1, length)
-    ][:calls]
-    if not pieces:
-        raise ValueError(f"{frames} frames are more than the speech of the package has")
-    return verify_layers(
-        given.module,
-        [(piece,) for piece in pieces],
-        arguments.against,
-        inputs=[spec.name for spec in given.inputs],
-        outputs=[spec.name for spec in given.outputs],
-        states=len(given.inputs) - 1,
-        **_judging(arguments),
-    )
 
 
 def _parser() -> argparse.ArgumentParser:

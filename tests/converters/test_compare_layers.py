@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from converters.compare_layers import Layer, verify_layers
-from converters.export import Layout, Traceable, traceable
+from converters.subjects.enhancement import Layout, Traceable, traceable
 from scripts import verify_layers as script
 from tests.converters.networks import Masked, slip
 from zoo.arrays import Array

@@ -14,10 +14,11 @@ import yaml
 
 import zoo
 from converters.publish import folder as repository
-from converters.publish import releases
 from converters.publish.card import card
 from converters.publish.folder import build_repository, check_repository
+from converters.subjects import synthesis
 from tests.data import ROOT
+from tests.engines import RECORD
 from tests.hub.repository import PARAMETERS, REPO, publish
 from tests.hub.server import Files, Hub
 from tests.hub.tasks import FORMS, GRAPHS, SPEAKER, USUAL, VOICE
@@ -26,6 +27,7 @@ from zoo.checkpoint import digest
 from zoo.cli import main
 from zoo.create import create_model
 from zoo.errors import ArtifactError
+from zoo.files import sha256_of
 from zoo.hub.index import CARD, GOLDEN, File, Index
 from zoo.registry import find_weights, get_spec
 from zoo.runtime.onnx import OnnxGraph
@@ -152,7 +154,7 @@ def test_the_voice_of_the_package(
     spec, weights = get_spec(name), find_weights(get_spec(name), TAG)
     ready = packaged_artifact(spec, TAG)
     assert ready is not None
-    monkeypatch.setattr(releases, "default_buckets", lambda model: [spec.buckets[-1]])
+    monkeypatch.setattr(synthesis, "default_buckets", lambda model: [spec.buckets[-1]])
     told: list[str] = []
     folder = tmp_path / "voice"
     index = build_repository(name, folder, repo=REPO, progress=told.append)
@@ -198,11 +200,10 @@ def test_the_entry_of_an_engine(name: str, form: str, built: Callable[[str], Pat
     manifest = OnnxGraph(built(name) / USUAL[name]).manifest
     assert manifest is not None
     record = {
-        "flavour": "tensorrt",
-        "library": "10.15.1.29",
+        **json.loads(RECORD.to_json()),
+        "engine_sha256": sha256_of(engine),
         "precision": "fp32",
         "profiles": {},
-        "targets": [],
         "gpu": {"name": "NVIDIA L4", "capability": "8.9"},
         "manifest": json.loads(manifest.to_json()),
     }
