@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from zoo.extras import extra
 
 if TYPE_CHECKING:
-    from converters.compare_layers import compare_layers
     from converters.flow import export
+    from converters.layers import compare_layers
     from converters.subjects.speaker import export_speaker
     from converters.subjects.synthesis import export_buckets, export_synthesis
     from converters.targets.onnx import export_onnx
@@ -37,7 +37,7 @@ __all__ = [
 _HOME = {  # module, and the extra that it needs
     "build_engine": ("converters.tensorrt.engine", "onnx"),
     "cached_engine": ("converters.tensorrt.engine", "onnx"),
-    "compare_layers": ("converters.compare_layers", "torch"),
+    "compare_layers": ("converters.layers", "torch"),
     "compile_torch_tensorrt": ("converters.targets.torch_tensorrt", "torch"),
     "export": ("converters.flow", "torch"),
     "export_buckets": ("converters.subjects.synthesis", "onnx"),

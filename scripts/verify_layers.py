@@ -15,7 +15,7 @@ from scripts.exporting import bucket
 from zoo.errors import SpeechZooError
 
 if TYPE_CHECKING:
-    from converters.compare_layers import Layer
+    from converters.layers import Layer
     from zoo.artifact.engine import Precision
     from zoo.networks.base import Network
 
@@ -152,7 +152,7 @@ def _judging(arguments: argparse.Namespace) -> dict[str, Any]:
     """What all models share: the precision, the tolerance, and what builds engines."""
     from functools import partial
 
-    from converters.compare_layers import LAYER_TOLERANCES
+    from converters.layers import LAYER_TOLERANCES
     from converters.tensorrt.engine import build_engine
     from zoo.spec import Tolerance
 

@@ -111,15 +111,18 @@ def trace_program(given: Traceable) -> torch.export.ExportedProgram:
     """
     with quiet(*LOGGERS), torch.no_grad():
         try:
+            return torch.export.export(given.module, given.arguments, dynamic_shapes=given.shapes)
+        except UserError as error:
+            if given.unrolled:
+                raise ValueError(given.unrolled) from error
+        try:  # once more: what it can only be sure of for some sizes is looked at when the program runs
             return torch.export.export(
                 given.module,
                 given.arguments,
                 dynamic_shapes=given.shapes,
                 prefer_deferred_runtime_asserts_over_guards=True,
             )
-        except UserError as error:
-            if given.unrolled:
-                raise ValueError(given.unrolled) from error
+        except RuntimeError as error:  # of which all its own are
             raise ArtifactError(f"torch.export cannot trace {given.name} ({reason_of(error)})") from error
 
 

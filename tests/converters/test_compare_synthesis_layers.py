@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from converters.compare_layers import Layer, compare_layers
+from converters.layers import Layer, compare_layers
 from scripts import verify_layers as script
 from tests.converters.networks import slip
 from tests.synthesis import own_name
@@ -105,7 +105,7 @@ def test_durations_are_forced(
 
 def test_figures() -> None:
     """Values that are not finite are errors too; an empty activation has none."""
-    from converters.compare_layers import LAYER_TOLERANCE, _layer
+    from converters.layers import LAYER_TOLERANCE, _layer
 
     ours = np.array([1.0, -2.0, 4.0, 0.0], np.float32)
     theirs = np.array([1.0, -2.0 - 3e-4, 4.0 + 1e-3, np.nan], np.float32)
@@ -169,7 +169,7 @@ def test_sixteen_bits(fastspeech_checkpoint: Path, capsys: Capture) -> None:
 
 
 def test_precisions_that_are_not_compared() -> None:
-    from converters.compare_layers import verify_layers
+    from converters.layers import verify_layers
 
     names = {"inputs": ["x"], "outputs": ["y"]}
     for against, precision in (("torchscript", "fp16"), ("onnx", "int8")):

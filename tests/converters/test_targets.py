@@ -16,7 +16,7 @@ import torch
 
 import converters
 import zoo
-from converters.compare_layers import compare_layers
+from converters.layers import compare_layers
 from converters.subjects import get_subject
 from converters.subjects.subject import Subject, Traceable
 from converters.targets import TARGETS, get_target, target_for, tracing

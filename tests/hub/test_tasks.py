@@ -146,6 +146,19 @@ def test_what_it_has_is_listed(
         assert f"has no {kind} file; {listed}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", [SPEAKER, VOICE])
+def test_other_formats(name: str, parameters: Callable[[str], Path], tmp_path: Path) -> None:
+    """Every form in each, proved like the others."""
+    terms = {"licence": "MIT", "training_data": "nothing"}
+    also = ("torchscript", "exported")
+    index = build_repository(name, tmp_path / "r", weights=parameters(name), also=also, **terms)
+    for format, ending in zip(also, (".ts", ".pt2"), strict=True):
+        paths = [str(Path(path.replace("onnx/", f"{format}/")).with_suffix(ending)) for path in GRAPHS[name]]
+        found = {file.path: file.form for file in index.files if file.format == format}
+        assert found == dict(zip(paths, FORMS[name], strict=True))
+    assert check_repository(tmp_path / "r") == index
+
+
 def test_the_voice_of_the_package(
     server: Hub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
