@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -29,10 +30,7 @@ from zoo.tasks.enhancement.torch import TorchSession
 
 TORCH_HOPS = 16  # frames that PyTorch takes at once while it makes references
 GRAPH_CHECK_CALLS = 64
-UNROLLED = (
-    "torch.export cannot leave the length of {name}'s recordings free, since it unrolls recurrent layers; "
-    "pass frames (--frames), or export it streaming, or as ONNX or TorchScript"
-)
+UNROLLED = "torch.export cannot leave the {what} free, since it unrolls recurrent layers; {advice}"
 SPOKEN = 100  # calls of a streaming graph, or frames of an offline one, whose layers are compared
 
 
@@ -185,8 +183,20 @@ def traceable(core: StreamingModule, layout: Layout) -> Traceable:
         free,
         (TensorSpec(f"{signal}_in", shape), *states),
         (TensorSpec(f"{signal}_out", shape), *following),
-        "" if layout.streaming or layout.frames is not None else UNROLLED.format(name=core.spec.name),
+        _unrolled(core.spec.name, layout),
     )
+
+
+def _unrolled(name: str, layout: Layout) -> str:
+    """What to say where torch.export cannot leave free what the layout does."""
+    if layout.streaming and isinstance(layout.hops, str):
+        what, advice = f"number of {name}'s hops", "give a number (--hops), or export ONNX or TorchScript"
+    elif not layout.streaming and layout.frames is None:
+        what = f"length of {name}'s recordings"
+        advice = "pass frames (--frames), or export it streaming, or as ONNX or TorchScript"
+    else:
+        return ""
+    return UNROLLED.format(what=what, advice=advice)
 
 
 class _StreamingGraph(nn.Module):
@@ -334,11 +344,25 @@ class Enhancement(Subject[StreamingModule, Layout]):
     task = "enhancement"
     networks = "enhancers"
     options = Layout
+    words = ("form", "streams", "hops", "offline", "frames")
+    forms = EnhancementManifest.forms
     pipeline = "audio-to-audio"
     tags = ("speech-enhancement",)
 
     def graph(self, model: StreamingModule, options: Layout) -> EnhancerGraph:
         return EnhancerGraph(model, options)
+
+    def wanted(
+        self, model: StreamingModule, out: Path | None, words: Mapping[str, Any], ending: str
+    ) -> dict[Path, dict[str, Any]]:
+        """See ``Subject``; 0 leaves a number free."""
+        assert out is not None, "a configuration is for text to speech"
+        options = {"form": self.forms[0], "streaming": not words.get("offline"), **words}
+        options.pop("offline", None)
+        for name in ("streams", "hops"):
+            if options.get(name) == 0:
+                options[name] = name
+        return {out: options}
 
     def planned(self, model: StreamingModule, also: Sequence[str]) -> Iterator[Planned]:
         """ONNX in both forms, streaming if the model is and offline; others streaming if the model is."""

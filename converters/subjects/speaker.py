@@ -6,8 +6,9 @@ A file is held against the training form for several batches and lengths, each r
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from zoo.networks.speaker import SpeakerNetwork
 from zoo.runtime.graph import Graph, as_array
 from zoo.spec import SpeakerSpec, TensorSpec, Tolerance
 from zoo.streaming.conversion import fold
+from zoo.tasks.speaker.embedder import read_mean
 from zoo.tasks.speaker.session import padded
 
 CHECKED = ((1, 33), (7, 33), (2, 99), (2, 137), (1, 200), (1, 598))  # batch, frames
@@ -285,6 +287,8 @@ class Speaker(Subject[SpeakerNetwork, SpeakerOptions]):
     task = "speaker"
     networks = "speaker networks"
     options = SpeakerOptions
+    words = ("form", "mean_vec", "language")
+    forms = ("feats", "wav")
     pipeline = "feature-extraction"  # a vector; audio-classification promises labels and their scores
     tags = ("speaker-embedding", "speaker-verification")
 
@@ -295,6 +299,16 @@ class Speaker(Subject[SpeakerNetwork, SpeakerOptions]):
                 f"export"
             )
         return SpeakerGraph(model, options)
+
+    def wanted(
+        self, model: SpeakerNetwork, out: Path | None, words: Mapping[str, Any], ending: str
+    ) -> dict[Path, dict[str, Any]]:
+        """See ``Subject``; the mean is read from its file."""
+        assert out is not None, "a configuration is for text to speech"
+        options = {"form": self.forms[0], **words}
+        if "mean_vec" in options:
+            options["mean"] = read_mean(options.pop("mean_vec"))
+        return {out: options}
 
     def planned(self, model: SpeakerNetwork, also: Sequence[str]) -> Iterator[Planned]:
         """Both forms in every format."""

@@ -6,6 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import NDArray
@@ -132,6 +133,8 @@ class Subject(ABC, Generic[Model, Options]):
         task: as in ``ModelSpec.task``.
         networks: what its models are called, in errors: "enhancers".
         options: the dataclass of the options of its graphs.
+        words: names of the options of ``speechzoo export`` that say which graph.
+        forms: what ``--form`` may be, the command's default first.
         pipeline: the Hub's tag for what its models do.
         tags: more words by which they are found.
         also: targets besides ONNX that repositories can have.
@@ -140,6 +143,8 @@ class Subject(ABC, Generic[Model, Options]):
     task: ClassVar[str]
     networks: ClassVar[str]
     options: ClassVar[type[Any]]
+    words: ClassVar[tuple[str, ...]]
+    forms: ClassVar[tuple[str, ...]] = ()
     pipeline: ClassVar[str]
     tags: ClassVar[tuple[str, ...]]
     also: ClassVar[tuple[str, ...]] = ("torchscript", "exported")
@@ -191,6 +196,27 @@ class Subject(ABC, Generic[Model, Options]):
         Raises:
             ValueError: options that contradict each other or the model.
         """
+
+    @abstractmethod
+    def wanted(
+        self, model: Model, out: Path | None, words: Mapping[str, Any], ending: str
+    ) -> dict[Path, dict[str, Any]]:
+        """Give the files that ``speechzoo export`` makes, each with its options of ``converters.export``.
+
+        Args:
+            model: training form.
+            out: file or folder; None where ``words`` tell.
+            words: the command's options, of ``words``.
+            ending: of the files' names, where they are not the user's own.
+        """
+
+    def is_same(self, path: Path, model: Model, **options: Any) -> bool:
+        """Whether a file that is there is what an export would make, so that it can be kept.
+
+        Raises:
+            ArtifactError: it is no artifact of ours for the task.
+        """
+        return False
 
     @abstractmethod
     def planned(self, model: Model, also: Sequence[str]) -> Iterator[Planned]:

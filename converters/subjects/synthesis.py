@@ -8,7 +8,7 @@ padded to the same size.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,8 +27,9 @@ from zoo.errors import ArtifactError, ParityError
 from zoo.hub.index import ENDINGS
 from zoo.networks.synthesis import Prediction, SynthesisNetwork
 from zoo.runtime.graph import Graph, as_array
-from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import SynthesisSpec, TensorSpec, Tolerance
+from zoo.tasks import load
+from zoo.tasks.synthesis.engine_config import read_engine_config
 from zoo.tasks.synthesis.golden import check_durations, pack, parity_ids, parity_texts
 from zoo.tasks.synthesis.graph import synthesis_manifest
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
@@ -183,7 +184,7 @@ def is_export_of(
     Raises:
         ArtifactError: it is no artifact of ours for synthesis.
     """
-    manifest = synthesis_manifest(OnnxGraph(path))
+    manifest = synthesis_manifest(load(path))
     asked = (tokens, frames, batch, digest(model.state_dict()), __version__)
     found = (manifest.tokens, manifest.frames, manifest.batch)
     return asked == (*found, manifest.weights.get("sha256"), manifest.toolchain.get("speechzoo"))
@@ -317,11 +318,30 @@ class Synthesis(Subject[SynthesisNetwork, SynthesisOptions]):
     task = "synthesis"
     networks = "text to speech"
     options = SynthesisOptions
+    words = ("buckets", "batch", "config")
     pipeline = "text-to-speech"
     tags = ("speech-synthesis",)
 
     def graph(self, model: SynthesisNetwork, options: SynthesisOptions) -> SynthesisGraph:
         return SynthesisGraph(model, options)
+
+    def wanted(
+        self, model: SynthesisNetwork, out: Path | None, words: Mapping[str, Any], ending: str
+    ) -> dict[Path, dict[str, Any]]:
+        """See ``Subject``; one file a size, in a folder or where a configuration has its engines."""
+        batch = words.get("batch", 1)
+        if out is None:
+            config = read_engine_config(words["config"])
+            paths = [path.with_suffix(ending) for path in config.graphs]
+            sizes, batch = dict(zip(paths, config.buckets, strict=True)), config.batch
+        else:
+            buckets = words.get("buckets") or default_buckets(model)
+            sizes = {(out / file_name(model, *size)).with_suffix(ending): size for size in buckets}
+        batch = "batch" if batch == 0 else batch
+        return {path: {"tokens": t, "frames": f, "batch": batch} for path, (t, f) in sizes.items()}
+
+    def is_same(self, path: Path, model: SynthesisNetwork, **options: Any) -> bool:
+        return is_export_of(path, model, **options)
 
     def planned(self, model: SynthesisNetwork, also: Sequence[str]) -> Iterator[Planned]:
         """One of each size; parameters in ONNX files are in 16 bits where they lose nothing so."""

@@ -22,6 +22,7 @@ class TargetRecord:
         exporter: ``module:function`` that exports a network of any task to one such file: it takes the
             network, the path, ``progress``, its own options and those of the task's graphs.
         options: names of its own options.
+        words: names of the options of ``speechzoo export`` that stand for some of those.
         brought_by: the extra that it needs.
     """
 
@@ -30,6 +31,7 @@ class TargetRecord:
     exporter: str
     options: tuple[str, ...]
     brought_by: str
+    words: tuple[str, ...] = ()
 
     def export(self, model: Any, out: str | os.PathLike[str], **options: Any) -> Any:
         """Export; see ``converters.export``.
@@ -47,13 +49,23 @@ TARGETS: dict[str, TargetRecord] = {
     record.name: record
     for record in (
         TargetRecord(
-            "onnx", (".onnx",), "converters.targets.onnx:export_onnx", ("opset", "half_weights"), "onnx"
+            "onnx",
+            (".onnx",),
+            "converters.targets.onnx:export_onnx",
+            ("opset", "half_weights"),
+            "onnx",
+            ("opset",),
         ),
         TargetRecord(
             "torchscript", (".ts",), "converters.targets.torchscript:export_torchscript", (), "torch"
         ),
         TargetRecord(
-            "exported", (".pt2",), "converters.targets.program:export_program", ("compiled",), "torch"
+            "exported",
+            (".pt2",),
+            "converters.targets.program:export_program",
+            ("compiled",),
+            "torch",
+            ("compiled",),
         ),
         TargetRecord(
             "torch-tensorrt",
@@ -61,6 +73,7 @@ TARGETS: dict[str, TargetRecord] = {
             "converters.targets.torch_tensorrt:compile_torch_tensorrt",
             ("precision", "workspace"),
             "torch",
+            ("fp16",),
         ),
         TargetRecord(
             "engine",
@@ -69,6 +82,7 @@ TARGETS: dict[str, TargetRecord] = {
             ("opset", "flavour", "precision", "profiles", "targets", "keep", "tolerance", "workspace",
              "timing_cache", "refit", "version_compatible", "tf32", "plugins", "bar"),
             "onnx",
+            ("opset", "fp16", "int8", "rtx", "profile"),
         ),
     )
 }  # fmt: skip

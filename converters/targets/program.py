@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch._dynamo.exc import UserError
 
 from converters.flow import export_graph, exportable
 from converters.subjects.subject import Progress, Traceable
@@ -41,7 +40,7 @@ def export_program(
     Args:
         compiled: hold machine code instead of the graph, made by AOTInductor and a C++ compiler, for
             processors like this machine's; ``torch._inductor.aoti_load_package`` or C++ loads it.
-        model, out, form, progress, options: as ``converters.export_onnx``; the number of hops is fixed.
+        model, out, form, progress, options: as ``converters.export_onnx``.
 
     Returns:
         how close the file comes to the training form.
@@ -49,8 +48,8 @@ def export_program(
     Raises:
         ArtifactError: it cannot be traced or compiled.
         ParityError: it does not compute what the training form computes; no file is left.
-        ValueError: arguments that contradict each other or the model, a model in training mode, or an
-            offline program without ``frames`` of a model with recurrent layers over time.
+        ValueError: arguments that contradict each other or the model, a model in training mode, or of one
+            with recurrent layers over time free ``hops``, or whole recordings without ``frames``.
     """
     check_suffix(out, ".pt2")
     return export_graph(exportable(model, form=form, **options), out, ExportedProgram(compiled), progress)
@@ -110,20 +109,19 @@ def trace_program(given: Traceable) -> torch.export.ExportedProgram:
         ValueError: it cannot leave a dimension free, and what to do then.
     """
     with quiet(*LOGGERS), torch.no_grad():
-        try:
-            return torch.export.export(given.module, given.arguments, dynamic_shapes=given.shapes)
-        except UserError as error:
-            if given.unrolled:
-                raise ValueError(given.unrolled) from error
-        try:  # once more: what it can only be sure of for some sizes is looked at when the program runs
-            return torch.export.export(
-                given.module,
-                given.arguments,
-                dynamic_shapes=given.shapes,
-                prefer_deferred_runtime_asserts_over_guards=True,
-            )
-        except RuntimeError as error:  # of which all its own are
-            raise ArtifactError(f"torch.export cannot trace {given.name} ({reason_of(error)})") from error
+        for deferred in (False, True):  # what is only sure for some sizes is then looked at in every call
+            try:
+                return torch.export.export(
+                    given.module,
+                    given.arguments,
+                    dynamic_shapes=given.shapes,
+                    prefer_deferred_runtime_asserts_over_guards=deferred,
+                )
+            except Exception as error:  # its own errors share no base
+                if given.unrolled:
+                    raise ValueError(given.unrolled) from error
+                reason = reason_of(error)
+    raise ArtifactError(f"torch.export cannot trace {given.name} ({reason})")
 
 
 def _compile(program: torch.export.ExportedProgram) -> tuple[Any, ...]:

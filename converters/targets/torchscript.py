@@ -42,7 +42,7 @@ def export_torchscript(
     Its ``forward`` takes and gives tensors in the manifest's order, of an enhancer the signal and every
     state: shapes as in ``export_onnx``. ``torch.jit.load`` in Python or C++ is all it takes.
 
-    Args: as ``converters.export_onnx``; the number of hops is fixed, since a trace is of one number.
+    Args: as ``converters.export_onnx``.
 
     Returns:
         how close the file comes to the training form.

@@ -86,6 +86,10 @@ class EngineReport:
     command: str
     parity: str = ""
 
+    def __str__(self) -> str:
+        parity = f"; {self.parity}" if self.parity else ""
+        return f"{self.layers} layers, {self.seconds:.1f} s, {self.record.title}{parity}"
+
 
 def build_engine(
     onnx: str | os.PathLike[str],

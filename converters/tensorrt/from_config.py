@@ -88,14 +88,14 @@ def _prepare(
     if not graph.is_file():
         raise ArtifactError(
             f"{graph}: there is no such graph; name the weights (--weights) and it is exported, or write it "
-            f"with scripts.export_synthesis --config"
+            f"with speechzoo export --config"
         )
     manifest = synthesis_manifest(OnnxGraph(graph))
     found = {name: getattr(manifest, name) for name in size}
     if found != size:
         raise ArtifactError(
             f"{graph}: it is a graph of {_written(found)}, and {_written(size)} are asked for; export it "
-            f"again with scripts.export_synthesis --config, and --force"
+            f"again with speechzoo export --config, and --force"
         )
 
 

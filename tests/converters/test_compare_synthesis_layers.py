@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from converters.layers import Layer, compare_layers
-from scripts import verify_layers as script
 from tests.converters.networks import slip
 from tests.synthesis import own_name
 from zoo.artifact.engine import Precision
+from zoo.cli import compare_layers as command
+from zoo.cli import main
 from zoo.errors import TextError
 from zoo.models.fastspeech.model import FastSpeech
 from zoo.runtime.nvidia import find_gpu
@@ -41,7 +42,7 @@ def test_the_script(fastspeech_checkpoint: Path, tmp_path: Path, capsys: Capture
     picture = tmp_path / "layers.png"
     words = ["--model", "fastspeech", "--weights", str(fastspeech_checkpoint), "--against", "onnx", "--json"]
     words += ["--text", "Hello, world. Why?", "--plot", str(picture)]
-    assert script.main(words) == 0
+    assert main(["compare-layers", *words]) == 0
     layers = {layer["name"]: layer for layer in json.loads(capsys.readouterr().out)}
     assert all(layer["passed"] and layer["errors"] == 0 for layer in layers.values())
     public = [
@@ -75,7 +76,7 @@ def test_a_layer_that_differs_is_the_worst(
     assert worst.name == name and 50 < worst.snr_db < 70 and not worst.identical
     assert 0 < worst.errors < worst.total and worst.max_error == pytest.approx(1e-3, rel=0.3)
     assert len(others) > 20 and all(layer.passed for layer in others)
-    assert script._summary(layers, [x for x in layers if not x.passed]).count(f"; {name} is the first") == 1
+    assert command._summary(layers, [x for x in layers if not x.passed]).count(f"; {name} is the first") == 1
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["forced", "own"])
@@ -115,7 +116,7 @@ def test_figures() -> None:
     assert (finite.errors, finite.total, finite.first_call) == (1, 6, 1)
     assert finite.max_difference == pytest.approx(1e-3, rel=1e-3)
     assert finite.max_error == pytest.approx(1e-3 / 4, rel=1e-3)
-    assert json.dumps(script._record(found), allow_nan=False)
+    assert json.dumps(command._record(found), allow_nan=False)
     nothing = _layer("x", 0, [(ours[:0], ours[:0])], LAYER_TOLERANCE)
     assert nothing.passed and nothing.identical and nothing.total == 0
 
@@ -134,30 +135,34 @@ def test_what_does_not_fit(small_fastspeech: FastSpeech) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--against", "onnx", "--form", "wav2wav"], "--form is for enhancement; fastspeech is a model for"),
+        (
+            ["--against", "onnx", "--form", "wav2wav"],
+            "--form is for enhancement and speaker; fastspeech is a model",
+        ),
         (["--against", "onnx", "--text", "~"], "nothing in it can be spoken"),
         (["--against", "onnx", "--alpha", "11"], "alpha 11.0: expected from 0.1 to 10"),
     ],
 )
 def test_bad_arguments(fastspeech_checkpoint: Path, capsys: Capture, words: list[str], message: str) -> None:
-    assert script.main(["--model", "fastspeech", "--weights", str(fastspeech_checkpoint), *words]) == 1
+    source = ["--model", "fastspeech", "--weights", str(fastspeech_checkpoint)]
+    assert main(["compare-layers", *source, *words]) == 1
     told = capsys.readouterr().err.splitlines()[-1]
-    assert told.startswith("error: ") and message in told
+    assert told.startswith("speechzoo: ") and message in told
 
 
 def test_options_of_another_task(capsys: Capture) -> None:
     words = ["--model", "fastenhancer_t", "--weights", "speechzoo", "--against", "onnx", "--own-durations"]
-    assert script.main(words) == 1
+    assert main(["compare-layers", *words]) == 1
     assert "--own-durations is for synthesis; fastenhancer_t is a model for" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        script.main([*words, "--bucket", "large"])
+        main(["compare-layers", *words, "--bucket", "large"])
     assert "expected TOKENS/FRAMES such as 32/256, got 'large'" in capsys.readouterr().err
 
 
 def test_sixteen_bits(fastspeech_checkpoint: Path, capsys: Capture) -> None:
     """All that leads to a duration is as in 32 bits; what follows differs by what 16 bits allow."""
     words = ["--model", "fastspeech", "--weights", str(fastspeech_checkpoint), "--against", "onnx", "--fp16"]
-    assert script.main([*words, "--bucket", "16/128", "--json"]) == 0
+    assert main(["compare-layers", *words, "--bucket", "16/128", "--json"]) == 0
     layers = {layer["name"]: layer for layer in json.loads(capsys.readouterr().out)}
     snr = {name: math.inf if x["snr_db"] is None else x["snr_db"] for name, x in layers.items()}
     assert len(layers) == 65 and list(snr.values()) == sorted(snr.values())

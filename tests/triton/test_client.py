@@ -75,7 +75,7 @@ def test_what_is_not_there(
     monkeypatch.chdir(tmp_path)
     assert triton_client.main([*words, "--url", served.url]) == 1
     error = capsys.readouterr().err
-    assert "error: " in error and message in error
+    assert "speechzoo: " in error and message in error
     assert os.listdir(tmp_path) == []
 
 

@@ -226,7 +226,7 @@ def find_engine_record(engine: Path) -> EngineRecord:
     if not path.is_file():
         raise ArtifactError(
             f"{engine}: there is no {path.name} beside it, so what it is and where it may run is unknown; "
-            f"build it with speechzoo, or record one of trtexec's with scripts.build_engine --record"
+            f"build it with speechzoo, or record one of trtexec's with speechzoo build --record"
         )
     return EngineRecord.from_json(path.read_text(), str(path))
 

@@ -7,6 +7,10 @@ that was given. What cannot be embedded is listed, the rest is done, and the exi
 
 With --ray results are kept in OUT.partial until all recordings are done: the same command goes on where it
 was interrupted, and tries again what failed. --force begins anew.
+
+examples:
+  speechzoo embed recordings/ --artifact resnet34.onnx -o embeddings.npz
+  speechzoo embed wav.scp --weights exp/resnet34 -o embeddings/ --shards 8 --ray
 """
 
 from __future__ import annotations
@@ -22,11 +26,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from zoo.cli._arguments import add_threads, positive
 from zoo.cli._ray import Record, add_ray_argument, file_state, work_on_ray
 from zoo.errors import ArtifactError, AudioError, SpeechZooError
 from zoo.signal.audio import find_audio
 from zoo.tasks.speaker.embedder import BATCH, WINDOW, Embedder, FileEmbedding
 from zoo.tasks.speaker.embeddings import SUFFIXES, Origin, check_kaldi_names, output_files, write_embeddings
+
+GROUP = "run models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +49,7 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="OUT", type=Path, required=True, help=".npz, .ark, .scp, or a folder")
     add("--recursive", action="store_true", help="take the folders inside a folder too")
     add("--force", action="store_true", help="replace files that exist")
-    add("--shards", type=_positive, default=1, metavar="N", help="archives in an output folder (default 1)")
+    add("--shards", type=positive, default=1, metavar="N", help="archives in an output folder (default 1)")
     add("--json", action="store_true", help="print what was done and what failed as JSON")
 
 
@@ -57,10 +64,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--window", type=float, default=WINDOW, metavar="S", help=f"longest piece (default {WINDOW:g} s)"
     )
-    model.add_argument("--batch", type=_positive, default=BATCH, metavar="N", help=f"default {BATCH}")
-    model.add_argument(
-        "--threads", type=_positive, default=1, metavar="N", help="of ONNX Runtime (default 1)"
-    )
+    model.add_argument("--batch", type=positive, default=BATCH, metavar="N", help=f"default {BATCH}")
+    add_threads(model)
 
 
 def embedder(args: argparse.Namespace) -> Embedder:
@@ -248,10 +253,3 @@ def _listed(path: Path) -> list[tuple[str, str]]:
             )
         entries.append((name, source))
     return entries
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"a number of at least 1 is expected, got {text}")
-    return number

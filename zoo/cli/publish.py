@@ -4,6 +4,10 @@ It holds the parameters, ONNX graphs in every form (of enhancers streaming and o
 of each size), a golden recording, an index with the hash of every file, and a model card. With --folder alone
 it is only built; a folder that was built before is checked and used as it is. Every file is run and compared
 before anything is uploaded, in one commit.
+
+examples:
+  speechzoo publish gtcrn --folder gtcrn/
+  speechzoo publish gtcrn --weights mine.safetensors --licence MIT --repo ORG/NAME
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ from zoo.extras import extra
 from zoo.hub import client
 from zoo.hub.index import INDEX, Index
 from zoo.registry import get_spec
+
+GROUP = "find and share models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
