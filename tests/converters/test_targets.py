@@ -23,7 +23,7 @@ from converters.targets import TARGETS, get_target, target_for, tracing
 from converters.targets.program import ExportedProgram
 from converters.targets.torchscript import TorchScript
 from zoo.arrays import Array
-from zoo.errors import ParityError
+from zoo.errors import ArtifactError, ParityError
 from zoo.models.fastspeech.model import FastSpeech
 from zoo.networks.speaker import SpeakerNetwork
 from zoo.tasks import list_tasks, load
@@ -77,7 +77,7 @@ def test_embeddings(
         expected = np.concatenate([theirs.run([recording]) for recording in recordings]) - 0.5
         found = ours.run(recordings)
         assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
-    with pytest.raises(zoo.errors.ArtifactError, match="it is for speaker, not for enhancement"):
+    with pytest.raises(ArtifactError, match="it is for speaker, not for enhancement"):
         zoo.Enhancer(path)
 
 
@@ -161,6 +161,24 @@ def test_options_of_another_task(speaker: SpeakerNetwork, tmp_path: Path) -> Non
     with pytest.raises(ValueError, match=r"x\.ts: a file of this kind .* ends in \.pt2"):
         converters.export(speaker, tmp_path / "x.ts", "exported")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_is_too_large(
+    small_fastspeech: FastSpeech, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("converters.targets.onnx.LARGEST_FILE", 1000)
+    with pytest.raises(ArtifactError, match=r"bytes do not fit into one file; at most 1,000 do"):
+        converters.export(small_fastspeech, tmp_path / "x.onnx", tokens=4, frames=16)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_target_cannot_trace(tmp_path: Path) -> None:
+    """A recurrent layer over a number of hops that is left free: TorchScript has loops, torch.export none."""
+    model = zoo.create_model("fastenhancer_t", "speechzoo")
+    with pytest.raises(ValueError, match=r"cannot leave the number of fastenhancer_t's hops free, since it"):
+        converters.export(model, tmp_path / "x.pt2", "exported", hops="hops")
+    assert os.listdir(tmp_path) == []
+    assert converters.export(model, tmp_path / "x.ts", "torchscript", form="wav2wav", hops="hops").passed
 
 
 def test_export_onnx_takes_every_task(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ class EngineTarget:
 
     def to_fields(self) -> dict[str, Any]:
         """The fields for JSON, without those that say nothing."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
         return {name: value for name, value in fields.items() if value or name not in ("flags", "system")}
 
     @property
