@@ -23,8 +23,7 @@ Reports = dict[Path, object]  # what each file came to; None: it was there, and 
 def words_of(task: str, target: str) -> tuple[str, ...]:
     """Names of the options that go with a task and a target."""
     subject = get_subject(task)
-    kept = (FORCE,) if _keeps(subject) else ()
-    return (*subject.words, *kept, *TARGETS[target].words)
+    return (*subject.words, *((FORCE,) if subject.keeps else ()), *TARGETS[target].words)
 
 
 def takers(word: str) -> list[tuple[str, str]]:
@@ -57,7 +56,7 @@ def export_files(
     ending = target.endings[0] if target.endings else ".pt2"
     reports: Reports = {}
     for path, of_graph in subject.wanted(model, out, task_words, ending).items():
-        if _keeps(subject) and path.exists() and not force:
+        if subject.keeps and path.exists() and not force:
             _check_same(subject, path, model, target, of_graph)
             reports[path] = None
             continue
@@ -82,11 +81,6 @@ def target_options(words: Mapping[str, Any]) -> dict[str, Any]:
     if profiles := options.pop("profile", None):
         options["profiles"] = ",".join(profiles)
     return options
-
-
-def _keeps(subject: Subject[Any, Any]) -> bool:
-    """Whether files of the task that are there are kept, and so replaced only if that is asked for."""
-    return type(subject).is_same is not Subject.is_same
 
 
 def _check_same(

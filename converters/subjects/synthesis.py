@@ -319,6 +319,7 @@ class Synthesis(Subject[SynthesisNetwork, SynthesisOptions]):
     networks = "text to speech"
     options = SynthesisOptions
     words = ("buckets", "batch", "config")
+    keeps = True
     pipeline = "text-to-speech"
     tags = ("speech-synthesis",)
 
