@@ -223,6 +223,8 @@ def test_a_broken_package_is_told_as_one_that_is_missing() -> None:
     lacking = extra("y", "things", "do without", package="My Package", verb="need")
     with pytest.raises(MissingExtraError, match=re.escape(told)), lacking:
         importlib.import_module("not_installed")
+    with pytest.raises(MissingExtraError, match=r"^what was said inside$"), extra("y", "x"):
+        raise MissingExtraError("what was said inside")
     with pytest.raises(ImportError) as caught, extra("y", "x"):
         from zoo.spec import nothing  # noqa: F401
     assert not isinstance(caught.value, MissingExtraError)

@@ -93,3 +93,11 @@ def test_engines_of_text_to_speech(
     assert names == ["fastspeech.i16.o128.engine", "fastspeech.i16.o128.engine.json"]
     assert main(words) == 1
     assert "fastspeech.i16.o128.engine: it is there; --force replaces it" in capsys.readouterr().err
+
+
+def test_one_size_is_one_file(fastspeech_checkpoint: Path, tmp_path: Path, capsys: Capture) -> None:
+    words = ["export", "--model", "fastspeech", "--weights", str(fastspeech_checkpoint)]
+    words += ["-o", str(tmp_path / "x.onnx"), "--buckets", "16/128"]
+    assert main(words) == 0 and (tmp_path / "x.onnx").is_file()
+    assert main([*words, "32/256"]) == 1
+    assert "x.onnx: a folder is expected for 2 sizes" in capsys.readouterr().err

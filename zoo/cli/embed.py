@@ -20,13 +20,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
-from zoo.cli._arguments import add_threads, positive
+from zoo.cli._arguments import above_zero, add_threads, positive
 from zoo.cli._ray import Record, add_ray_argument, file_state, work_on_ray
 from zoo.errors import ArtifactError, AudioError, SpeechZooError
 from zoo.signal.audio import find_audio
@@ -62,7 +62,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--mean", metavar="NPY", help="vector to subtract from every embedding")
     model.add_argument("--mix-down", action="store_true", help="take the mean of all channels, not the first")
     model.add_argument(
-        "--window", type=float, default=WINDOW, metavar="S", help=f"longest piece (default {WINDOW:g} s)"
+        "--window", type=above_zero, default=WINDOW, metavar="S", help=f"longest piece (default {WINDOW:g} s)"
     )
     model.add_argument("--batch", type=positive, default=BATCH, metavar="N", help=f"default {BATCH}")
     add_threads(model)
@@ -92,17 +92,8 @@ def embedder(args: argparse.Namespace) -> Embedder:
 
 def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Embedder] = embedder) -> int:
     recordings = _recordings(args)
-    kaldi = args.output.suffix != ".npz"
-    if args.output.suffix and args.output.suffix not in SUFFIXES and not args.output.is_dir():
-        raise SpeechZooError(f"--output {args.output}: expected .npz, .ark, .scp, or a folder")
-    if args.shards > 1 and args.output.suffix in SUFFIXES:
-        raise SpeechZooError(f"--output {args.output}: --shards goes with a folder")
-    if kaldi:
-        check_kaldi_names(recordings)
-    taken = [path for path in output_files(args.output, args.shards) if path.exists()]
-    going_on = args.ray and _partial(args.output).exists()
-    if taken and not (args.force or going_on):
-        raise SpeechZooError(f"{taken[0]} exists; pass another name, or --force to replace it")
+    going_on = bool(args.ray) and _partial(args.output).exists()
+    _check_output(args, recordings, going_on)
     model = open_model(args)
     record = Record(_partial(args.output), _origin(args), force=args.force) if args.ray else None
     embeddings = record.read(recordings) if record else {}
@@ -113,14 +104,8 @@ def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Emb
         results = _on_ray(args, {n: path for n, path in recordings.items() if n not in embeddings}, record)
     else:
         results = zip(recordings, model.files(recordings.values(), mix_down=args.mix_down), strict=True)
-    bar = tqdm(
-        results,
-        total=len(recordings),
-        initial=resumed,
-        unit="file",
-        disable=not sys.stderr.isatty(),
-        leave=False,
-    )
+    quiet = not sys.stderr.isatty()
+    bar = tqdm(results, total=len(recordings), initial=resumed, unit="file", disable=quiet, leave=False)
     for name, result in bar:
         if result.embedding is None:
             message = result.error if result.source in result.error else f"{result.source}: {result.error}"
@@ -163,6 +148,23 @@ def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Emb
             f"({seconds / elapsed:.0f} times faster than real time)"
         )
     return 1 if failed else 0
+
+
+def _check_output(args: argparse.Namespace, recordings: Iterable[str], going_on: bool) -> None:
+    """Find out before the work whether its results can be written.
+
+    Raises:
+        SpeechZooError: not where --output says, or not under these names.
+    """
+    if args.output.suffix and args.output.suffix not in SUFFIXES and not args.output.is_dir():
+        raise SpeechZooError(f"--output {args.output}: expected .npz, .ark, .scp, or a folder")
+    if args.shards > 1 and args.output.suffix in SUFFIXES:
+        raise SpeechZooError(f"--output {args.output}: --shards goes with a folder")
+    if args.output.suffix != ".npz":
+        check_kaldi_names(recordings)
+    taken = [path for path in output_files(args.output, args.shards) if path.exists()]
+    if taken and not (args.force or going_on):
+        raise SpeechZooError(f"{taken[0]} exists; pass another name, or --force to replace it")
 
 
 def _on_ray(

@@ -72,53 +72,37 @@ def score_trials(
         cohort: embeddings for the mean and for normalisation.
         mean: .npy file with the vector to subtract; by default the cohort's mean, if there is a cohort.
         centre: whether anything is subtracted.
-        norm: of the scores.
-        top: cohort scores a side of ``asnorm``.
+        norm, top: of the scores, and how many of the cohort's a side of ``asnorm`` takes.
         priors: of a target, for the detection costs.
         plots: draw a DET plot and histograms.
 
-    Returns:
-        the report.
-
     Raises:
         ValueError: options that contradict each other, or trials of one kind only.
-        ArtifactError: a file that cannot be read, recordings without embeddings, or a mean that would be
-            subtracted twice.
+        ArtifactError: a file that cannot be read or written, recordings without embeddings, or a mean that
+            would be subtracted twice.
         MissingExtraError: matplotlib is not installed.
-        OSError: the folder cannot be written.
     """
-    trial_lists = [read_trials(path) for path in lists]
-    if len({trials.name for trials in trial_lists}) < len(trial_lists):
-        raise ValueError("two trial lists have one name, so their scores would be one file; rename one")
-    found, origin = read_embeddings(embeddings)
+    trial_lists = _lists(lists)
     if norm != "none" and cohort is None:
         raise ValueError(f"--norm {norm} needs --cohort")
-    if mean is not None and not centre:
-        raise ValueError("--mean and --no-mean contradict each other")
+    found, origin = read_embeddings(embeddings)
     others, offset, described = _cohort(embeddings, origin, cohort, mean, centre)
     wanted = _wanted(trial_lists, found, embeddings)
     rows = {name: index for index, name in enumerate(wanted)}
     units = normalised(np.stack([found[name] for name in wanted]), offset)
     most = top if norm == "asnorm" else None
     statistics = cohort_statistics(units, others, most) if norm != "none" else None
-    output.mkdir(parents=True, exist_ok=True)
-    report: dict[str, Any] = {
-        "embeddings": str(embeddings),
-        "origin": None if origin is None else vars(origin),
-        "mean": described,
-        "norm": norm,
-        "top": most,
-        "trials": {},
-    }
-    curves = {}
+    rates, curves = {}, {}
     for trials in trial_lists:
         scores = _scores(trials, rows, units, statistics)
         _write(output / f"{trials.name}.score", _lines(trials, scores))
-        report["trials"][trials.name] = error_rates(trials, scores, priors)
+        rates[trials.name] = error_rates(trials, scores, priors)
         if trials.targets is not None:
             curves[trials.name] = (scores[trials.targets], scores[~trials.targets])
     if curves and plots:
         plot_scores(output, curves)
+    known = {"embeddings": str(embeddings), "origin": None if origin is None else vars(origin)}
+    report = {**known, "mean": described, "norm": norm, "top": most, "trials": rates}
     _write(output / "report.json", json.dumps(report, indent=2) + "\n")
     return report
 
@@ -177,6 +161,13 @@ def error_rates(trials: Trials, scores: Vector, priors: Sequence[float]) -> dict
     }
 
 
+def _lists(paths: Sequence[Path]) -> list[Trials]:
+    lists = [read_trials(path) for path in paths]
+    if len({trials.name for trials in lists}) < len(lists):
+        raise ValueError("two trial lists have one name, so their scores would be one file; rename one")
+    return lists
+
+
 def _scores(
     trials: Trials, rows: Mapping[str, int], units: Vector, statistics: CohortStatistics | None
 ) -> Vector:
@@ -196,8 +187,11 @@ def _cohort(
     """The cohort's embeddings of unit length, the mean to subtract, and what that is in words.
 
     Raises:
+        ValueError: a mean is given, and none is wanted.
         ArtifactError: a mean would be subtracted twice, or the cohort was embedded in another way.
     """
+    if given is not None and not centre:
+        raise ValueError("--mean and --no-mean contradict each other")
     subtracted = origin if origin is not None and origin.mean_subtracted else None
     if subtracted and given is not None:
         raise ArtifactError(
