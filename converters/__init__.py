@@ -1,4 +1,4 @@
-"""Makes deployable artifacts from models: one file a target, one parity gate for all."""
+"""Makes deployable artifacts from models: one flow, a subject a task, a target a format."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from zoo.extras import extra
 
 if TYPE_CHECKING:
+    from converters.flow import export
+    from converters.layers import compare_layers
     from converters.subjects.speaker import export_speaker
     from converters.subjects.synthesis import export_buckets, export_synthesis
     from converters.targets.onnx import export_onnx
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = [
     "build_engine",
     "cached_engine",
+    "compare_layers",
     "compile_torch_tensorrt",
+    "export",
     "export_buckets",
     "export_onnx",
     "export_program",
@@ -33,7 +37,9 @@ __all__ = [
 _HOME = {  # module, and the extra that it needs
     "build_engine": ("converters.tensorrt.engine", "onnx"),
     "cached_engine": ("converters.tensorrt.engine", "onnx"),
+    "compare_layers": ("converters.layers", "torch"),
     "compile_torch_tensorrt": ("converters.targets.torch_tensorrt", "torch"),
+    "export": ("converters.flow", "torch"),
     "export_buckets": ("converters.subjects.synthesis", "onnx"),
     "export_onnx": ("converters.targets.onnx", "onnx"),
     "export_program": ("converters.targets.program", "torch"),

@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
 import zoo
-from converters.export import Reference
+from converters.subjects.enhancement import Reference
 from converters.targets.onnx import export_onnx
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.manifest import Form

@@ -12,17 +12,14 @@ from typing import Any
 
 import zoo
 from converters.subjects.synthesis import export_synthesis
-from scripts.package_weights import RECORDS, describe
-from scripts.voice.card import Made, card, metrics, read_figures, read_made
+from scripts.package_weights import describe, keep_record
+from scripts.voice.card import Made, card, metrics, read_figures
 from scripts.voice.training import MODEL, fill_in
-from zoo.builtin import TAG, folder, with_packaged_weights
+from zoo.builtin import TAG, folder
 from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
-from zoo.files import atomic
 from zoo.hub.weights import newest_checkpoint
 from zoo.networks.synthesis import SynthesisNetwork
-from zoo.registry import find_weights, get_spec
-from zoo.spec import SynthesisSpec
 
 DESCRIPTION = """Takes the newest checkpoint of a run of scripts.train_voice and writes beside the model,
 under zoo/models/fastspeech/packaged: the parameters in 16 bits, one graph that has passed its parity check,
@@ -32,9 +29,7 @@ a record with hashes, and a card. Figures come from scripts.evaluate_voice:
   python -m scripts.evaluate_voice --recognise --json voice.json
   python -m scripts.package_voice --run voice/run --figures voice.json
 
-What the card was written from stays in docs/weights, and it can be written again from that:
-
-  python -m scripts.package_voice --card
+What the card was written from stays in docs/weights; package_weights --card fastspeech_small writes it again.
 """
 LICENCE = "MIT"
 BUCKET = (128, 1024)  # tokens and frames of the graph
@@ -48,15 +43,12 @@ def main(argv: list[str] | None = None) -> int:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--run", type=Path, metavar="FOLDER", help="of checkpoints")
+    parser.add_argument("--run", type=Path, required=True, metavar="FOLDER", help="of checkpoints")
     parser.add_argument("--figures", type=Path, metavar="JSON", help="that scripts.evaluate_voice wrote")
-    parser.add_argument("--card", action="store_true", help="only write the card of the packaged voice")
     arguments = parser.parse_args(argv)
-    if bool(arguments.run) == arguments.card:
-        parser.error("either --run, to package a voice, or --card, to write its card again")
     try:
         figures = read_figures(arguments.figures) if arguments.figures else {}
-        for path in [write_card()] if arguments.card else package(arguments.run, figures):
+        for path in package(arguments.run, figures):
             print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
     except (SpeechZooError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -86,9 +78,9 @@ def package(run: Path, figures: dict[str, Any]) -> list[Path]:
     target = folder(spec)
     target.mkdir(exist_ok=True)
     tokens, frames = BUCKET
-    with tempfile.TemporaryDirectory(dir=target) as made:
+    with tempfile.TemporaryDirectory(dir=target) as beside:
         graph, parameters, record, text = (
-            Path(made, f"{spec.name}{ending}") for ending in (".onnx", ".safetensors", ".json", ".md")
+            Path(beside, f"{spec.name}{ending}") for ending in (".onnx", ".safetensors", ".json", ".md")
         )
         report = export_synthesis(model, graph, tokens=tokens, frames=frames, half_weights=True)
         write_parameters(model, spec, model.provenance, parameters, half=True)
@@ -98,23 +90,8 @@ def package(run: Path, figures: dict[str, Any]) -> list[Path]:
         made = Made(BUCKET, figures, digest(model.state_dict()), *parity, SENTENCES, steps)
         text.write_text(card(spec, weights, made))
         files = [path.replace(target / path.name) for path in (graph, parameters, record, text)]
-    with atomic(RECORDS / f"{spec.name}.json") as temporary:
-        temporary.write_text(made.to_json())
+    keep_record(spec.name, made.to_json())
     return files
-
-
-def write_card() -> Path:
-    """Write the card of the packaged voice again, from its descriptor and the record of its making.
-
-    Raises:
-        ArtifactError: there is no record.
-    """
-    spec = get_spec(MODEL, SynthesisSpec)
-    text = card(spec, find_weights(with_packaged_weights(spec), TAG), read_made(RECORDS / f"{MODEL}.json"))
-    path = folder(spec) / f"{MODEL}.md"
-    with atomic(path) as temporary:
-        temporary.write_text(text)
-    return path
 
 
 if __name__ == "__main__":

@@ -17,12 +17,13 @@ import zoo
 from converters.targets.onnx import export_onnx
 from scripts.training.card import Evaluation, Made, card, read_evaluation, read_made
 from scripts.training.trainer import BEST, LAST
+from scripts.voice import card as voice
 from zoo.builtin import TAG, address_of, folder, with_packaged_weights
 from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.files import atomic, sha256_of
 from zoo.registry import find_weights, get_spec
-from zoo.spec import EnhancementSpec, Weights
+from zoo.spec import EnhancementSpec, SynthesisSpec, Weights
 
 DESCRIPTION = """Takes the best weights of a run of scripts.train and writes beside the model, under
 zoo/models/<family>/packaged: the parameters, streaming wav2wav graphs for one hop and for many a call that
@@ -122,9 +123,9 @@ def package(
     model.provenance = {"source": TAG, "licence": licence, "training_data": sentence}
     target = folder(spec)
     target.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target) as made:
+    with tempfile.TemporaryDirectory(dir=target) as beside:
         graph, many, parameters, record, text = (
-            Path(made, f"{spec.name}{ending}")
+            Path(beside, f"{spec.name}{ending}")
             for ending in (".onnx", ".many.onnx", ".safetensors", ".json", ".md")
         )
 
@@ -149,9 +150,14 @@ def package(
         made = Made(history, evaluations, training_data, digest(model.state_dict()), *parity)
         text.write_text(card(spec, weights, made))
         files = [path.replace(target / path.name) for path in (graph, many, parameters, record, text)]
-    with atomic(RECORDS / f"{spec.name}.json") as temporary:
-        temporary.write_text(made.to_json())
+    keep_record(spec.name, made.to_json())
     return files
+
+
+def keep_record(name: str, text: str) -> None:
+    """Write what a card was written from."""
+    with atomic(RECORDS / f"{name}.json") as temporary:
+        temporary.write_text(text)
 
 
 def write_card(name: str) -> Path:
@@ -161,9 +167,13 @@ def write_card(name: str) -> Path:
         ArtifactError: there is no record.
         UnknownModelError: no such model, or none of its weights are packaged.
     """
-    spec = get_spec(name, EnhancementSpec)
-    text = card(spec, find_weights(with_packaged_weights(spec), TAG), read_made(RECORDS / f"{name}.json"))
-    path = folder(spec) / f"{name}.md"
+    spec, record = get_spec(name), RECORDS / f"{name}.json"
+    weights, path = find_weights(with_packaged_weights(spec), TAG), folder(spec) / f"{name}.md"
+    if isinstance(spec, SynthesisSpec):
+        text = voice.card(spec, weights, voice.read_made(record))
+    else:
+        assert isinstance(spec, EnhancementSpec)
+        text = card(spec, weights, read_made(record))
     with atomic(path) as temporary:
         temporary.write_text(text)
     return path

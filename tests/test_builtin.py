@@ -42,7 +42,7 @@ def test_no_file_too_many_and_all_small() -> None:
 def test_graph_and_parameters_are_one_model(name: str, speech: Speech) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("safetensors")
-    from converters.export import whole_waveform
+    from converters.subjects.enhancement import whole_waveform
 
     artifact = packaged_artifact(get_spec(name), TAG)
     assert artifact is not None and zoo.verify(artifact).passed

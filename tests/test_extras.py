@@ -109,6 +109,7 @@ NEEDS = [  # code, packages hidden, what the message must say
     ("from converters import export_onnx", EXTRAS, "converters.export_onnx needs"),
     ("import converters; converters.export_onnx", ("onnx",), "converters.export_onnx needs onnx"),
     ("import converters; converters.export_onnx", ("onnxslim",), "converters.export_onnx needs onnxslim"),
+    ("import converters; converters.export", ("torch",), "converters.export needs torch"),
     ("from converters import export_speaker", EXTRAS, "converters.export_speaker needs"),
     ("zoo.Embedder('resnet18', weights={weights!r})", EXTRAS, "an embedder from resnet18 needs torch"),
     (
@@ -154,8 +155,8 @@ def test_what_is_missing_names_its_extra(
 
 
 def test_an_own_fault_is_not_taken_for_a_missing_extra() -> None:
-    done = python("import converters\nconverters.export", hidden=())
-    assert "AttributeError: module 'converters' has no attribute 'export'" in done.stderr
+    done = python("import converters\nconverters.exports", hidden=())
+    assert "AttributeError: module 'converters' has no attribute 'exports'" in done.stderr
     done = python("sys.modules['zoo.networks.base'] = None\nimport zoo\nzoo.create_model", hidden=())
     assert "ModuleNotFoundError" in done.stderr and "MissingExtraError" not in done.stderr
 
@@ -222,6 +223,8 @@ def test_a_broken_package_is_told_as_one_that_is_missing() -> None:
     lacking = extra("y", "things", "do without", package="My Package", verb="need")
     with pytest.raises(MissingExtraError, match=re.escape(told)), lacking:
         importlib.import_module("not_installed")
+    with pytest.raises(MissingExtraError, match=r"^what was said inside$"), extra("y", "x"):
+        raise MissingExtraError("what was said inside")
     with pytest.raises(ImportError) as caught, extra("y", "x"):
         from zoo.spec import nothing  # noqa: F401
     assert not isinstance(caught.value, MissingExtraError)

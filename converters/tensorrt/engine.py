@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onnx import load as load_graph
 from onnx import save as save_graph
@@ -28,7 +28,7 @@ from converters.targets.onnx_passes import elus_in_parts
 from converters.tensorrt.builder import Built, Job
 from converters.tensorrt.plugin_nodes import insert_plugins
 from converters.tensorrt.plugins import compile_kernels
-from converters.tensorrt.precision import RECURRENT_LAYERS, Feeds, check_reduced, own_feeds, reduce_precision
+from converters.tensorrt.precision import RECURRENT_LAYERS, reduce_precision
 from converters.tensorrt.profiles import complete_profiles, parse_profiles
 from zoo.artifact.engine import (
     PLUGIN_FLAGS,
@@ -39,11 +39,9 @@ from zoo.artifact.engine import (
     Precision,
     Shapes,
     record_path,
-    system,
 )
-from zoo.artifact.golden import parity_speech
-from zoo.artifact.manifest import EnhancementManifest, SynthesisManifest
-from zoo.artifact.parity import ParityReport, compare
+from zoo.artifact.parity import ParityReport
+from zoo.artifact.target import system
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.files import atomic, sha256_of
 from zoo.hub.client import cache_folder
@@ -51,13 +49,17 @@ from zoo.runtime.nvidia import find_gpu, load_library
 from zoo.runtime.onnx import OnnxGraph
 from zoo.runtime.tensorrt import Engine, load_torch
 from zoo.spec import Tolerance
-from zoo.tasks.enhancement.graph import session_over
-from zoo.tasks.enhancement.open import open_engine
+from zoo.tasks import task_of
+from zoo.tasks.task import Feeds
 from zoo.version import __version__
+
+if TYPE_CHECKING:
+    from zoo.networks.base import Network
 
 Progress = Callable[[str], None]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+CHECKED_CALLS = 16
 RTX_TARGETS = ("8.0", "8.6", "8.9", "12.0")  # Ampere, Ada and Blackwell; NVIDIA's own choice too
 
 
@@ -181,37 +183,9 @@ def build_engine(
         atomic(out) as temporary,
         atomic(record_path(out)) as beside,
     ):
-        full = _readable(source, Path(folder), flavour)
-        for recurrent in (True, False):
-            graph, parity = full, ""
-            kept: tuple[str, ...] = ()
-            if precision != "fp32":
-                say(f"{source.name}: making it {precision}")
-                graph = Path(folder) / f"{precision}.onnx"
-                kept, report = reduce_precision(
-                    full,
-                    graph,
-                    precision,
-                    keep=keep,
-                    recurrent=recurrent,
-                    feeds=feeds,
-                    tolerance=tolerance,
-                )
-                parity = str(report)
-                say(f"{source.name}: {parity}; in 32 bits stay {', '.join(kept)}")
-            if plugins:
-                plain, graph = graph, Path(folder) / "plugins.onnx"
-                seen = insert_plugins(plain, graph, plugins, tolerance=record.tolerance, feeds=feeds)
-                say(f"{source.name}: with plugins, {seen}")
-            say(f"{source.name}: building with {record.title}")
-            job = replace(job, onnx=str(graph), plan=str(temporary))
-            try:
-                built = run_job(job, Path(folder))
-                break
-            except ArtifactError as error:
-                if not recurrent or not any(RECURRENT_LAYERS in what for what in kept):
-                    raise ArtifactError(f"{error}{_advice(source, record)}") from error
-                say(f"{error}; once more with recurrent layers in 16 bits")
+        job = replace(job, plan=str(temporary))
+        reduction = _Reduction(keep, feeds, tolerance, plugins)
+        built, kept, parity = _build(source, record, job, reduction, Path(folder), say)
         record = replace(record, kept=kept, engine_sha256=sha256_of(temporary))
         on_gpu = _check_on_gpu(source, temporary, record)
         if on_gpu:
@@ -221,6 +195,84 @@ def build_engine(
     return EngineReport(
         out, record, built.layers, built.seconds, built.warnings, command_line(record, source, out), parity
     )
+
+
+@dataclass(frozen=True)
+class _Reduction:
+    """How a graph is changed before it is built; see ``build_engine``."""
+
+    keep: Sequence[str]
+    feeds: Feeds | None
+    tolerance: Tolerance | None
+    plugins: Plugins | None
+
+
+def _build(
+    source: Path, record: EngineRecord, job: Job, how: _Reduction, folder: Path, say: Progress
+) -> tuple[Built, tuple[str, ...], str]:
+    """Reduce and compile a graph; what stays in 32 bits, and how close the reduced graph comes, go with it.
+
+    Recurrent layers that a compiler does not take in 32 bits amid 16 are then reduced too.
+    """
+    full = _readable(source, folder, record.flavour)
+    for recurrent in (True, False):
+        graph, parity = full, ""
+        kept: tuple[str, ...] = ()
+        if record.precision != "fp32":
+            say(f"{source.name}: making it {record.precision}")
+            graph = folder / f"{record.precision}.onnx"
+            kept, report = reduce_precision(
+                full,
+                graph,
+                record.precision,
+                keep=how.keep,
+                recurrent=recurrent,
+                feeds=how.feeds,
+                tolerance=how.tolerance,
+            )
+            parity = str(report)
+            say(f"{source.name}: {parity}; in 32 bits stay {', '.join(kept)}")
+        if how.plugins:
+            plain, graph = graph, folder / "plugins.onnx"
+            seen = insert_plugins(plain, graph, how.plugins, tolerance=record.tolerance, feeds=how.feeds)
+            say(f"{source.name}: with plugins, {seen}")
+        say(f"{source.name}: building with {record.title}")
+        try:
+            return run_job(replace(job, onnx=str(graph)), folder), kept, parity
+        except ArtifactError as error:
+            if not recurrent or not any(RECURRENT_LAYERS in what for what in kept):
+                raise ArtifactError(f"{error}{_advice(source, record)}") from error
+            say(f"{error}; once more with recurrent layers in 16 bits")
+    raise AssertionError("the second time returns or raises")
+
+
+def export_engine(
+    model: Network,
+    out: str | os.PathLike[str],
+    form: str | None = None,
+    *,
+    opset: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> EngineReport:
+    """Build an engine of a network of any task; its graph is exported for that and not kept.
+
+    Args:
+        model, out, form, opset, progress: as ``export_onnx``.
+        options: of ``build_engine``, and of the task's graphs.
+
+    Raises:
+        ArtifactError, MissingExtraError, ParityError, ValueError: as those two; no file is left.
+    """
+    from converters.targets.onnx import export_onnx
+
+    own = inspect.signature(build_engine).parameters
+    building = {name: value for name, value in options.items() if name in own}
+    graph_options = {name: value for name, value in options.items() if name not in own}
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder, f"{Path(out).stem}.onnx")
+        export_onnx(model, graph, form, opset=opset, progress=progress, **graph_options)  # type: ignore[arg-type]
+        return build_engine(graph, out, progress=progress, **building)
 
 
 def cached_engine(onnx: str | os.PathLike[str], *, progress: Progress | None = None, **options: Any) -> Path:
@@ -360,33 +412,23 @@ def _readable(source: Path, folder: Path, flavour: Flavour) -> Path:
 
 
 def _check_on_gpu(onnx: Path, engine: Path, record: EngineRecord) -> ParityReport | None:
-    """Hold an engine against its graph in ONNX Runtime, if it can run here.
-
-    An enhancer's on speech, one for text to speech on texts with forced durations, others not.
+    """Hold an engine against its graph in ONNX Runtime, as its task does, if it can run here.
 
     Raises:
         ParityError: it differs by more than its precision may.
     """
     graph, gpu = OnnxGraph(onnx), find_gpu()
-    if gpu is None or record.refusal(record.library, gpu) or record.manifest is None:
+    if gpu is None or record.refusal(record.library, gpu) or graph.manifest is None:
         return None
-    manifest = graph.manifest
-    if not isinstance(manifest, EnhancementManifest | SynthesisManifest) or "no_tf32" not in record.flags:
+    if "no_tf32" not in record.flags:
         return None
-    beside = record_path(engine)
+    beside, task = record_path(engine), task_of(graph)
     beside.write_text(record.to_json())
     try:
-        if isinstance(manifest, SynthesisManifest):
-            forced = [feed for feed in own_feeds(graph) if (feed["forced"] >= 0).any()]
-            return check_reduced(graph, Engine(engine), forced, record.tolerance)
-        computed = open_engine(engine)
-        speech = parity_speech(manifest.front_end.sample_rate)[None]
-        return compare(
-            session_over(graph).whole(speech),
-            computed.whole(speech),
-            tensor="waveform of the engine",
-            tolerance=record.tolerance,
-            frame_length=manifest.front_end.hop_length,
+        best = {name: shape for name, (_, shape, _) in record.profiles.items()}
+        feeds = task.feeds(graph, CHECKED_CALLS, exact=True, shapes=best)
+        return task.compare(
+            graph, Engine(engine, register_plugins=task.register_plugins), feeds, record.tolerance
         )
     except MissingExtraError:  # no PyTorch with CUDA to run it with
         return None

@@ -2,50 +2,56 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import converters
-from converters.exporters import EXPORTERS, TARGETS, find_exporter, takers
+import zoo
+from converters.exporters import takers, words_of
+from converters.subjects import get_subject
+from converters.targets import TARGETS
 from zoo.artifact.engine import read_engine_record
 from zoo.cli import _parser, main
 from zoo.tasks import list_tasks
 
 Capture = pytest.CaptureFixture[str]
-# What the command line calls otherwise than the function of ``converters``.
-OWN_NAMES = {"offline", "mean_vec", "fp16", "int8", "rtx", "profile"}
-FUNCTIONS = {
-    ("enhancement", "onnx"): converters.export_onnx,
-    ("enhancement", "torchscript"): converters.export_torchscript,
-    ("enhancement", "exported"): converters.export_program,
-    ("enhancement", "torch-tensorrt"): converters.compile_torch_tensorrt,
-    ("speaker", "onnx"): converters.export_speaker,
-}
 
 
-def test_every_task_and_every_target_has_a_way() -> None:
-    assert {task for task, _ in EXPORTERS} == set(list_tasks())
-    assert {target for _, target in EXPORTERS} == set(TARGETS)
-    for task in list_tasks():
-        assert find_exporter(task, "onnx") and find_exporter(task, "engine")
-
-
-def test_every_option_is_one_of_the_command_and_of_the_function() -> None:
+def test_every_option_is_one_of_the_command() -> None:
     options = {action.dest for action in _parser()[1]["export"]._actions}
-    for pair, exporter in EXPORTERS.items():
-        assert exporter.options <= options
-        assert all(pair in takers(option) for option in exporter.options)
-        if pair in FUNCTIONS:
-            known = set(inspect.signature(FUNCTIONS[pair]).parameters)
-            assert exporter.options - OWN_NAMES <= known
+    for task in list_tasks():
+        subject = get_subject(task)
+        assert not set(subject.names) & {name for record in TARGETS.values() for name in record.options}
+        assert set(subject.forms) == set(zoo.tasks.get_task(task).manifest.forms)
+        for target in TARGETS:
+            words = words_of(task, target)
+            assert set(words) <= options and len(set(words)) == len(words)
+            assert all((task, target) in takers(word) for word in words)
 
 
-def test_a_way_that_is_not_there() -> None:
-    with pytest.raises(ValueError, match="for synthesis are exported to onnx or engine, not to exported"):
-        find_exporter("synthesis", "exported")
+@pytest.mark.parametrize("ending", [".ts", ".pt2"])
+def test_what_pytorch_runs(
+    fastspeech_checkpoint: Path,
+    speaker_folder: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: Capture,
+    ending: str,
+) -> None:
+    """Speaker models and text to speech by the file's ending, or by the target's name."""
+    folder = speaker_folder("ResNet18")
+    words = ["export", "--folder", str(folder), "--mean-vec", str(folder / "mean_vec.npy"), "--form", "wav"]
+    assert main([*words, "-o", str(tmp_path / f"r{ending}")]) == 0
+    assert zoo.Embedder(tmp_path / f"r{ending}").session.mean_subtracted
+    target = {".ts": "torchscript", ".pt2": "exported"}[ending]
+    words = ["export", "--target", target, "--model", "fastspeech", "--weights", str(fastspeech_checkpoint)]
+    words += ["--buckets", "16/128", "-o", str(tmp_path / "speech")]
+    assert main(words) == 0
+    assert f"fastspeech.i16.o128{ending}: " in capsys.readouterr().out
+    assert zoo.verify(tmp_path / f"speech/fastspeech.i16.o128{ending}").passed
+    assert main(words) == 0 and "there already, the same" in capsys.readouterr().out
+    assert main([*words, "--streams", "2"]) == 2
+    assert "--streams is for enhancement; fastspeech is a model for synthesis" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import zoo
-from scripts import package_voice
+from scripts import package_voice, package_weights
 from scripts.voice import training
 from scripts.voice.corpus import Example, align, load, pronunciations, save, sentences
 from scripts.voice.judging import distance, word_errors
@@ -113,7 +113,7 @@ def test_packaged_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Monkey
     run.mkdir()
     target.parent.mkdir(parents=True)
     monkeypatch.setattr(packaged, "_ROOT", tmp_path)
-    monkeypatch.setattr(package_voice, "RECORDS", tmp_path / "records")
+    monkeypatch.setattr(package_weights, "RECORDS", tmp_path / "records")
     torch.save({"model": small().state_dict(), "step": 7}, run / "checkpoint_000007.pt")
     figures = {
         "unseen": {"utterances": 9, "mel": 0.4, "half_frame": 0.3, "mean_frame": 1.5, "durations": 1.1},

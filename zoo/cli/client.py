@@ -30,6 +30,7 @@ from zoo.cli._arguments import above_zero, one_sentence, positive
 from zoo.cli.embed import add_file_arguments
 from zoo.cli.embed import run as run_embed
 from zoo.errors import AudioError, ServerError
+from zoo.files import atomic
 from zoo.signal.audio import AudioReader, find_audio
 from zoo.signal.resample import Resampler
 from zoo.tasks.speaker.embedder import Embedder
@@ -177,7 +178,8 @@ def _load(args: argparse.Namespace) -> int:
         print(f"speechzoo: {errors[0]}", file=sys.stderr)
     if args.json:
         figures = [{**asdict(report), "throughput": report.throughput} for report in reports]
-        args.json.write_text(json.dumps(figures, indent=2) + "\n")
+        with atomic(args.json) as temporary:
+            temporary.write_text(json.dumps(figures, indent=2) + "\n")
     return 1 if any(report.failed or report.wrong for report in reports) else 0
 
 
@@ -200,7 +202,8 @@ async def _loads(args: argparse.Namespace) -> list[LoadReport]:
 
 def _perf_input(args: argparse.Namespace) -> int:
     requests, sequence = asyncio.run(_perf_requests(args))
-    args.output.write_text(perf_analyzer_input(requests, sequence=sequence))
+    with atomic(args.output) as temporary:
+        temporary.write_text(perf_analyzer_input(requests, sequence=sequence))
     print(f"{args.output}: {len(requests)} request(s){' of one sequence' if sequence else ''}")
     return 0
 

@@ -1,8 +1,8 @@
 """Compare every layer of a network with what a backend makes of it.
 
 The layers that fail come first. Of an enhancer they come by the frame and the order in which they do, and the
-first one is the cause; of text to speech the one that is furthest off comes first (--sort has either). There,
-PyTorch's durations are forced on the backend, and padding is not compared.
+first one is the cause; of others the one that is furthest off comes first (--sort has either). In text to
+speech PyTorch's durations are forced on the backend, and padding is not compared.
 
 examples:
   speechzoo compare-layers --model gtcrn --weights dns3 --against onnx
@@ -14,38 +14,32 @@ examples:
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from zoo.cli._arguments import bucket, one_sentence, positive
 from zoo.cli._model import add_model_arguments, load_model
 from zoo.extras import extra
 from zoo.files import atomic
 from zoo.signal.plot import check_picture
+from zoo.tasks import get_task, list_tasks
 
 if TYPE_CHECKING:
-    from converters.compare_layers import Layer
+    from converters.layers import Layer
     from zoo.artifact.engine import Precision
-    from zoo.artifact.manifest import Form
-    from zoo.networks.base import Network
-    from zoo.networks.streaming import StreamingModule
-    from zoo.networks.synthesis import SynthesisNetwork
+    from zoo.spec import ModelSpec
 
 GROUP = "measure"
 SHOWN = 20
-TEXT = "Hello, world."
-# Which options go with which models; given to others they are an error.
-OPTIONS = {
-    "enhancement": ("form", "offline", "frames", "calls"),
-    "synthesis": ("text", "bucket", "alpha", "own_durations"),
-}
+# Options of which calls; each task knows some, and given to another they are an error.
+OPTIONS = ("form", "offline", "frames", "calls", "text", "bucket", "alpha", "own_durations")
 COLUMNS = ("layer", "identical", "errors", "largest difference", "of the peak", "SNR dB", "first call")
 
 
@@ -55,16 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--against", choices=("onnx", "torchscript", "exported", "engine"), required=True)
     add("--rtx", action="store_true", help="the engine is one of TensorRT for RTX")
     add("--fp16", action="store_true", help="the graph that fp16 engines are built from, or such an engine")
-    add("--sort", choices=("first", "worst"), help="the order (default: first, of text to speech worst)")
-    enhancement = parser.add_argument_group("enhancement")
-    more = enhancement.add_argument
-    more("--form", choices=("wav2wav", "spec2spec"), help="(default wav2wav)")
-    more("--offline", action="store_true", default=None, help="whole recordings, cut to --frames")
-    more("--frames", type=positive, help="of a call of an offline graph (default 100)")
-    more("--calls", type=positive, help="at most so many (default 100)")
+    add("--sort", choices=("first", "worst"), help="the order (default: first of enhancers, worst of others)")
+    forms = dict.fromkeys(form for task in list_tasks() for form in get_task(task).manifest.forms)
+    more = parser.add_argument_group("enhancement and speakers").add_argument
+    more("--form", choices=tuple(forms), help="(default wav2wav; of speaker models feats)")
+    more("--offline", action="store_true", default=None, help="enhancers: whole recordings, cut to --frames")
+    more("--frames", type=positive, help="of a call of an offline graph (default 100; of speaker models 200)")
+    more("--calls", type=positive, help="at most so many (default 100; of speaker models 10)")
     synthesis = parser.add_argument_group("text to speech")
     more = synthesis.add_argument
-    more("--text", help=f"what is spoken, each sentence a call (default {TEXT!r})")
+    more("--text", help="what is spoken, each sentence a call (default: a greeting)")
     more("--bucket", type=bucket, metavar="TOKENS/FRAMES", help="size (default: the smallest that fits)")
     more("--alpha", type=float, help="how slowly (default 1)")
     more(
@@ -155,72 +149,42 @@ def plot(layers: Sequence[Layer], path: Path, title: str) -> None:
 
 
 def _verify(args: argparse.Namespace) -> list[Layer]:
-    from converters.compare_layers import worst_first
-    from zoo.networks.streaming import StreamingModule
-    from zoo.networks.synthesis import SynthesisNetwork
+    import converters
 
-    model = load_model(args, "onnx")
-    _check_options(args, model)
-    if isinstance(model, SynthesisNetwork):
-        layers = _verify_synthesis(args, model)
-    elif isinstance(model, StreamingModule):
-        layers = _verify_enhancer(args, model)
-    else:
-        raise ValueError(
-            f"{model.spec.name} is a model for {model.spec.task}; this verifies enhancers and text to speech"
-        )
-    worst = args.sort == "worst" if args.sort else isinstance(model, SynthesisNetwork)
-    return worst_first(layers) if worst else layers
+    model = load_model(args)
+    options = _options(args, model.spec)
+    if args.sort:
+        options["worst"] = args.sort == "worst"
+    say = partial(print, file=sys.stderr)
+    return converters.compare_layers(model, args.against, progress=say, **_judging(args), **options)
 
 
-def _check_options(args: argparse.Namespace, model: Network) -> None:
-    for task, names in OPTIONS.items():
-        given = [name for name in names if getattr(args, name) is not None]
-        if given and task != model.spec.task:
-            option = given[0].replace("_", "-")
-            raise ValueError(f"--{option} is for {task}; {model.spec.name} is a model for {model.spec.task}")
+def _options(args: argparse.Namespace, spec: ModelSpec) -> dict[str, Any]:
+    """The options that were given, as ``compare_layers`` takes them.
 
+    Raises:
+        ValueError: one is for models of other tasks.
+    """
+    from converters.subjects import get_subject
 
-def _verify_synthesis(args: argparse.Namespace, model: SynthesisNetwork) -> list[Layer]:
-    from converters.compare_synthesis_layers import verify_synthesis_layers
-    from converters.subjects.synthesis import default_buckets
-    from zoo.tasks.synthesis.session import Utterance
-    from zoo.tasks.synthesis.synthesizer import LEAST_ALPHA, MOST_ALPHA
-    from zoo.text.dictionary import as_read
-    from zoo.text.normalise import normalise
-    from zoo.text.sentences import split
-    from zoo.text.symbols import encode
-
-    alpha = 1.0 if args.alpha is None else args.alpha
-    if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
-        raise ValueError(f"alpha {alpha!r}: expected from {LEAST_ALPHA:g} to {MOST_ALPHA:g}")
-    symbols = model.spec.symbols
-    most, _ = args.bucket or default_buckets(model)[-1]
-    text = TEXT if args.text is None else args.text
-    said, _ = as_read(normalise(text), symbols)
-    unknown = encode(said, symbols).unknown
-    if unknown:
-        print(f"left out, since there are no symbols for them: {' '.join(unknown)}", file=sys.stderr)
-    pieces = split(said, lambda text: len(encode(text, symbols).ids), max(1, most))
-    found = [encode(piece.text, symbols).ids for piece in pieces]
-    texts = [Utterance(ids, alpha) for ids in found if ids]
-    if not texts:
-        raise ValueError(f"{text!r}: nothing in it can be spoken")
-    return verify_synthesis_layers(
-        model,
-        texts,
-        args.against,
-        bucket=args.bucket,
-        own_durations=bool(args.own_durations),
-        **_judging(args),
-    )
+    known = {task: inspect.signature(get_subject(task).calls).parameters for task in list_tasks()}
+    options = {}
+    for option in OPTIONS:
+        if (value := getattr(args, option)) is None:
+            continue
+        name, value = ("streaming", False) if option == "offline" else (option, value)
+        if name not in known[spec.task]:
+            takers = " and ".join(task for task, names in known.items() if name in names)
+            raise ValueError(
+                f"--{option.replace('_', '-')} is for {takers}; {spec.name} is a model for {spec.task}"
+            )
+        options[name] = value
+    return options
 
 
 def _judging(args: argparse.Namespace) -> dict[str, Any]:
     """What all models share: the precision, the tolerance, and what builds engines."""
-    from functools import partial
-
-    from converters.compare_layers import LAYER_TOLERANCES
+    from converters.layers import LAYER_TOLERANCES
     from converters.tensorrt.engine import build_engine
     from zoo.spec import Tolerance
 
@@ -234,40 +198,3 @@ def _judging(args: argparse.Namespace) -> dict[str, Any]:
         ),
         "build": partial(build_engine, flavour="tensorrt_rtx" if args.rtx else "tensorrt"),
     }
-
-
-def _verify_enhancer(args: argparse.Namespace, model: StreamingModule) -> list[Layer]:
-    from converters.compare_layers import verify_layers
-    from converters.export import Layout, traceable
-    from zoo.artifact.golden import parity_speech
-    from zoo.streaming.conversion import to_deployment
-    from zoo.tasks.enhancement.spectrum import Transforms
-
-    form: Form = args.form or "wav2wav"
-    frames, calls = (100 if n is None else n for n in (args.frames, args.calls))
-    streaming = model.spec.streaming and not args.offline
-    layout = Layout(form, streaming, frames=None if streaming else frames)
-    layout.check(model.spec)
-    given = traceable(to_deployment(model, form), layout)
-    front_end = model.spec.front_end
-    signal = parity_speech(front_end.sample_rate)[None]
-    axis, length = 1, given.arguments[0].shape[-1]
-    if form == "spec2spec":
-        hops = signal[:, : signal.shape[1] // front_end.hop_length * front_end.hop_length]
-        signal = Transforms(front_end).analyse(hops, np.zeros((1, front_end.delay), np.float32))[0]
-        axis, length = 2, given.arguments[0].shape[2]
-    pieces = [
-        np.take(signal, np.arange(at, at + length), axis=axis)
-        for at in range(0, signal.shape[axis] - length + 1, length)
-    ][:calls]
-    if not pieces:
-        raise ValueError(f"{frames} frames are more than the speech of the package has")
-    return verify_layers(
-        given.module,
-        [(piece,) for piece in pieces],
-        args.against,
-        inputs=[spec.name for spec in given.inputs],
-        outputs=[spec.name for spec in given.outputs],
-        states=len(given.inputs) - 1,
-        **_judging(args),
-    )

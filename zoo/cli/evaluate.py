@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     with one_sentence():
         pairs = _pairs(args)
         if args.pictures:
+            args.pictures.mkdir(parents=True, exist_ok=True)
             check_picture(args.pictures / "1.png", force=True)
         enhancers = [(name, open_row(name, args.threads)) for name in args.rows]
         with _workers(args.jobs) as jobs:
@@ -127,7 +128,6 @@ def _keep(args: argparse.Namespace, case: int, signals: list[tuple[str, Array]])
     """Write one case's recordings and spectrograms, as far as they are wanted."""
     rate = args.sample_rate
     if args.pictures:
-        args.pictures.mkdir(parents=True, exist_ok=True)
         plot_spectrograms(args.pictures / f"{case + 1}.png", signals, rate, force=True)
     if args.save:
         args.save.mkdir(parents=True, exist_ok=True)

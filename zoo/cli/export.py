@@ -25,12 +25,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converters.targets import TARGETS, get_target, target_for
 from zoo.cli._arguments import Misuse, bucket, one_sentence, positive
 from zoo.cli._model import add_model_arguments, load_model, named_model
+from zoo.extras import extra
 from zoo.registry import get_spec
 
 if TYPE_CHECKING:
-    from converters.exporters import Exporter
     from zoo.spec import ModelSpec
 
 GROUP = "make artifacts"
@@ -38,9 +39,9 @@ FREE = "; 0 leaves the number free (default 1)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from converters.exporters import EXPORTERS, TARGETS
+    from zoo.tasks import get_task, list_tasks
 
-    forms = dict.fromkeys(form for exporter in EXPORTERS.values() for form in exporter.forms)
+    forms = dict.fromkeys(form for task in list_tasks() for form in get_task(task).manifest.forms)
     add_model_arguments(parser)
     add = parser.add_argument
     add("--target", choices=tuple(TARGETS), help="default: what --output ends in, else onnx")
@@ -84,20 +85,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from converters.exporters import find_exporter
-
     if bool(args.config) == bool(args.output):
         raise Misuse("either --output PATH (--onnx-path) or, for text to speech, --config YAML is needed")
     if args.config and (args.buckets or args.batch is not None):
         raise Misuse("--config has sizes and batch inside; leave --buckets and --batch out")
     with one_sentence():
         spec = get_spec(named_model(args)[0])
-        target = args.target or _target(args.output)
-        exporter = find_exporter(spec.task, target)
-        options = _options(args, spec, target, exporter)
-        say = partial(print, file=sys.stderr)
-        model = load_model(args, "onnx" if target in ("onnx", "engine") else "torch")
-        reports = exporter.write(model, args.output, options, say)
+        target = get_target(args.target or _target(args.output))
+        with extra(target.brought_by, f"exporting {spec.name}"):
+            from converters.exporters import export_files
+        options = _options(args, spec, target.name)
+        model = load_model(args, target.brought_by)
+        reports = export_files(model, args.output, target, options, partial(print, file=sys.stderr))
         for path, report in reports.items():
             print(f"{path}: {_size(path)}, {report or 'there already, the same'}")
     return 0
@@ -105,33 +104,34 @@ def run(args: argparse.Namespace) -> int:
 
 def _target(output: Path | None) -> str:
     """The target whose files end as the output does."""
-    from converters.exporters import TARGETS
-
-    ending = output.suffix if output else ""
-    return next((name for name, endings in TARGETS.items() if ending in endings), "onnx")
+    found = target_for(output) if output else None
+    return found.name if found else "onnx"
 
 
-def _options(args: argparse.Namespace, spec: ModelSpec, target: str, exporter: Exporter) -> dict[str, Any]:
+def _options(args: argparse.Namespace, spec: ModelSpec, target: str) -> dict[str, Any]:
     """The options that were given.
 
     Raises:
         Misuse: one does not go with the task or the target.
     """
-    from converters.exporters import EXPORTERS, takers
+    from converters.exporters import takers, words_of
+    from converters.subjects import get_subject
+    from zoo.tasks import list_tasks
 
-    known = sorted({name for other in EXPORTERS.values() for name in other.options})
+    pairs = [(task, name) for task in list_tasks() for name in TARGETS]
+    known = sorted({word for pair in pairs for word in words_of(*pair)})
     options = {name: getattr(args, name) for name in known if getattr(args, name) is not None}
-    model = f"{spec.name} is a model for {spec.task}"
+    model, forms = f"{spec.name} is a model for {spec.task}", get_subject(spec.task).forms
     for name in options:
-        if name in exporter.options:
+        if name in words_of(spec.task, target):
             continue
         option, tasks = f"--{name.replace('_', '-')}", dict.fromkeys(task for task, _ in takers(name))
         if spec.task not in tasks:
             raise Misuse(f"{option} is for {' and '.join(tasks)}; {model}")
         targets = [other for task, other in takers(name) if task == spec.task]
         raise Misuse(f"{option} goes with --target {' or '.join(targets)}, not with {target}")
-    if "form" in options and args.form not in exporter.forms:
-        raise Misuse(f"--form {args.form}: {model}, whose forms are {' and '.join(exporter.forms)}")
+    if "form" in options and args.form not in forms:
+        raise Misuse(f"--form {args.form}: {model}, whose forms are {' and '.join(forms)}")
     return options
 
 

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         choices=("torchscript", "exported"),
-        help="formats besides ONNX, of enhancers",
+        help="formats besides ONNX",
     )
     add(
         "--engine",

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ import converters.targets.program
 import converters.targets.torchscript
 import zoo
 from converters import export_program, export_torchscript
-from converters.export import whole_waveform
+from converters.subjects.enhancement import whole_waveform
+from converters.subjects.subject import Traceable
 from scripts import export_program as program_script
 from scripts import export_torchscript as torchscript_script
 from tests.converters.networks import FORMS, Masked, changed
@@ -40,7 +42,10 @@ Export = Callable[..., Path]
 WeightsFor = Callable[[str], Path]
 SMALLEST = "fastenhancer_t"
 EXPORTERS = {".ts": export_torchscript, ".pt2": export_program}
-TRACED = {".ts": converters.targets.torchscript._TorchScript, ".pt2": converters.targets.program._Program}
+TRACED = {
+    ".ts": converters.targets.torchscript.TorchScript,
+    ".pt2": converters.targets.program.ExportedProgram,
+}
 KINDS = list(EXPORTERS)
 
 
@@ -221,12 +226,12 @@ def test_one_weight_of_the_file_changed_by_a_thousandth_fails(
     tensor: str,
 ) -> None:
     """The tracer's slip rather than the conversion's: the program alone differs from the network."""
-    trace, name = TRACED[kind].trace, "core.rf_block.0.rnn_fc.weight"
+    trace, name = TRACED[kind].trace, "core.core.rf_block.0.rnn_fc.weight"
 
-    def faulty(self: Any, core: StreamingModule, layout: Any) -> Any:
-        core = copy.deepcopy(core)
-        core.get_parameter(name).data *= 1.001
-        return trace(self, core, layout)
+    def faulty(self: Any, given: Traceable) -> Any:
+        given = replace(given, module=copy.deepcopy(given.module))
+        given.module.get_parameter(name).data *= 1.001
+        return trace(self, given)
 
     monkeypatch.setattr(TRACED[kind], "trace", faulty)
     path = tmp_path / f"model{kind}"

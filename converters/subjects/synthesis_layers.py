@@ -3,7 +3,7 @@ further than the text and its speech reach."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from typing import Any
@@ -13,71 +13,82 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from converters.compare_layers import Backend, Layer, Valid, verify_layers
-from converters.subjects.synthesis import SynthesisGraph, default_buckets
-from converters.targets.tracing import OPSETS
-from zoo.artifact.engine import Precision
+from converters.subjects.subject import Calls, Progress, Valid
+from converters.subjects.synthesis import SizedNetwork
 from zoo.errors import TextError
 from zoo.networks.synthesis import SynthesisNetwork
-from zoo.spec import Tolerance
 from zoo.tasks.synthesis.session import Utterance, inputs
+from zoo.tasks.synthesis.synthesizer import LEAST_ALPHA, MOST_ALPHA
+from zoo.text.dictionary import as_read
+from zoo.text.normalise import normalise
+from zoo.text.sentences import split
+from zoo.text.symbols import encode
 
-BACKENDS: tuple[Backend, ...] = ("onnx", "engine")
 
-
-def verify_synthesis_layers(
+def padded_calls(
     model: SynthesisNetwork,
     texts: Sequence[Utterance],
-    against: Backend,
-    *,
-    bucket: tuple[int, int] | None = None,
+    buckets: Sequence[tuple[int, int]],
     own_durations: bool = False,
-    precision: Precision = "fp32",
-    tolerance: Tolerance | None = None,
-    build: Callable[..., object] | None = None,
-) -> list[Layer]:
-    """Compare every module's output in PyTorch with a backend's, both padded to one size.
+) -> Calls:
+    """Give calls padded to one size; padding is not compared.
 
     PyTorch's durations are forced on the backend: one that falls to the other side of a half would move every
-    frame behind it, and hide the rest. The predicted durations are compared all the same. Padding is not.
+    frame behind it, and hide the rest. The predicted durations are compared all the same.
 
     Args:
         model: in eval mode.
         texts: one a call.
-        against: ``onnx`` or ``engine``.
-        bucket: tokens and frames; by default the smallest of the model's sizes that holds the texts.
+        buckets: sizes, of which the first that holds all texts is taken.
         own_durations: each takes the durations that it predicts itself.
-        precision, tolerance, build, Returns: as ``verify_layers``.
 
     Raises:
         TextError: a text that does not fit.
-        ValueError: a backend or a size for which there is no export, no texts, or a model in training mode.
+        ValueError: a size for which there is no export, no texts, or a model in training mode.
     """
-    name = model.spec.name
-    if against not in BACKENDS:
-        raise ValueError(
-            f"{name} is not exported for {against!r}; expected is one of {', '.join(BACKENDS)}, which "
-            f"export_synthesis and build_engine make"
-        )
     if model.training or not texts:
-        raise ValueError(f"{name}: expected are texts, and the model in eval mode; call model.eval()")
-    size, durations = _fit(model, texts, [bucket] if bucket else default_buckets(model))
+        raise ValueError(
+            f"{model.spec.name}: expected are texts, and the model in eval mode; call model.eval()"
+        )
+    size, durations = _fit(model, texts, buckets)
     if not own_durations:
         texts = [replace(text, forced=tuple(own)) for text, (own, _) in zip(texts, durations, strict=True)]
-    return verify_layers(
-        SynthesisGraph(model, size[1]).eval(),
-        [inputs([text], size[0]) for text in texts],
-        against,
-        inputs=["ids", "lengths", "alpha", "forced"],
-        outputs=["mel", "mel_lengths", "durations"],
-        precision=precision,
-        tolerance=tolerance,
-        opset=OPSETS[0],  # as the files that engines are built from
-        valid=_valid(model, [(len(own), frames) for own, frames in durations]),
-        within="model",
-        inputs_of=model.compared_inputs,
-        build=build,
-    )
+    described = {
+        "inputs": ["ids", "lengths", "alpha", "forced"],
+        "outputs": ["mel", "mel_lengths", "durations"],
+        "valid": _valid(model, [(len(own), frames) for own, frames in durations]),
+        "within": "model",
+        "inputs_of": model.compared_inputs,
+        "opset": 18,  # as the files that engines are built from
+    }
+    values = [inputs([text], size[0]) for text in texts]
+    return Calls(SizedNetwork(model, size[1]).eval(), values, described, worst_first=True)
+
+
+def sentences(symbols: Sequence[str], text: str, alpha: float, most: int, say: Progress) -> list[Utterance]:
+    """Sentences of a text.
+
+    Args:
+        symbols: that the network has.
+        text: what is spoken.
+        alpha: how slowly.
+        most: tokens of one.
+        say: called with what is left out.
+
+    Raises:
+        ValueError: nothing in it can be spoken, or an alpha that no synthesizer takes.
+    """
+    if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
+        raise ValueError(f"alpha {alpha!r}: expected from {LEAST_ALPHA:g} to {MOST_ALPHA:g}")
+    said, _ = as_read(normalise(text), symbols)
+    if unknown := encode(said, symbols).unknown:
+        say(f"left out, since there are no symbols for them: {' '.join(unknown)}")
+    pieces = split(said, lambda part: len(encode(part, symbols).ids), max(1, most))
+    found = [encode(piece.text, symbols).ids for piece in pieces]
+    texts = [Utterance(ids, alpha) for ids in found if ids]
+    if not texts:
+        raise ValueError(f"{text!r}: nothing in it can be spoken")
+    return texts
 
 
 @torch.inference_mode()
@@ -101,7 +112,7 @@ def _fit(
         found = []
         for text in texts:
             values = inputs([text], tokens)
-            _, lengths, predicted = SynthesisGraph(model, frames)(*map(torch.from_numpy, values))
+            _, lengths, predicted = SizedNetwork(model, frames)(*map(torch.from_numpy, values))
             forced = values[3][0, : len(text.ids)]
             own = np.where(forced < 0, predicted[0, : len(text.ids)].numpy(), forced)
             found.append((own.tolist(), int(lengths[0])))

@@ -7,6 +7,7 @@ compiler may then have to leave alone; the file that is shipped is judged by its
 
 from __future__ import annotations
 
+import inspect
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -20,13 +21,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from converters.subjects import get_subject
+from converters.subjects.subject import Progress, Valid
 from zoo.artifact.engine import TOLERANCES, Precision
 from zoo.artifact.parity import measure_difference
+from zoo.networks.base import Network
 from zoo.spec import Tolerance
 
 Backend = Literal["onnx", "torchscript", "exported", "engine"]
 BACKENDS: tuple[Backend, ...] = ("onnx", "torchscript", "exported", "engine")
-Valid = Callable[[str, NDArray[Any], int], NDArray[Any]]
 Runner = Callable[..., Sequence[Any]]
 
 # Of layers, whose values may be small beside rounding: an error counts if it is large by both measures.
@@ -136,6 +139,55 @@ class _Seen:
 
     def __init__(self) -> None:
         self.values: dict[str, Tensor] = {}
+
+
+def compare_layers(
+    model: Network,
+    against: Backend,
+    *,
+    precision: Precision = "fp32",
+    tolerance: Tolerance | None = None,
+    build: Callable[..., object] | None = None,
+    worst: bool | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> list[Layer]:
+    """Compare every module's output in PyTorch with a backend's, for a network of any task.
+
+    Args:
+        model: training form, in eval mode.
+        against, precision, tolerance, build: as ``verify_layers``.
+        worst: those that are furthest off first, in place of those that differ first; by default what tells
+            more of the task: where calls follow one another, the first that differs is the cause.
+        progress: called with what is to be told of the calls.
+        options: of the task. Enhancers: ``form``, ``streaming``, ``frames`` of a call of an offline graph,
+            ``calls`` at most. Speaker networks: ``form``, ``frames``, ``calls``. Text to speech: ``text`` or
+            ``texts``, ``alpha``, ``bucket``, ``own_durations``.
+
+    Returns:
+        one record a layer.
+
+    Raises:
+        ArtifactError, ValueError: as ``verify_layers``; or options that do not fit the model.
+        TextError: a text that does not fit into the size.
+    """
+    subject, say = get_subject(model.spec.task), progress or (lambda line: None)
+    if unknown := [name for name in options if name not in inspect.signature(subject.calls).parameters]:
+        raise ValueError(
+            f"{model.spec.name} is a model for {model.spec.task}, whose layers are compared without "
+            f"{', '.join(unknown)}"
+        )
+    calls = subject.calls(model, say, **options)
+    layers = verify_layers(
+        calls.module,
+        calls.values,
+        against,
+        precision=precision,
+        tolerance=tolerance,
+        build=build,
+        **calls.described,
+    )
+    return worst_first(layers) if (calls.worst_first if worst is None else worst) else layers
 
 
 def verify_layers(

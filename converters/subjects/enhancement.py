@@ -1,30 +1,23 @@
-"""What all graph files have in common: a deployment form with its states as inputs and outputs.
-
-A target traces it into a program of its own kind and writes that to a file. The way there is the same for
-all: the reference, the conversion, the file under a temporary name, the file run beside the streaming form,
-the file held against the training form, and only then its name.
-"""
+"""Exports enhancers: streaming graphs, states as inputs and outputs, and graphs of whole recordings."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from converters.subjects.subject import Calls, Exportable, Planned, Progress, Subject, Traceable
 from zoo.arrays import Array
 from zoo.artifact import golden
-from zoo.artifact.manifest import EnhancementManifest, Form, Golden, Manifest
+from zoo.artifact.manifest import EnhancementManifest, Form, Golden
 from zoo.artifact.parity import ParityReport, compare
-from zoo.checkpoint import digest
-from zoo.files import atomic
-from zoo.networks.base import Network
+from zoo.hub.index import ENDINGS
 from zoo.networks.streaming import StreamingModule
 from zoo.runtime.graph import Graph, as_array
 from zoo.spec import EnhancementSpec, FrontEnd, TensorSpec, Tolerance
@@ -34,16 +27,11 @@ from zoo.tasks.enhancement.graph import session_over
 from zoo.tasks.enhancement.session import Session
 from zoo.tasks.enhancement.spectrum import Transforms
 from zoo.tasks.enhancement.torch import TorchSession
-from zoo.version import __version__
-
-Progress = Callable[[str], None]
 
 TORCH_HOPS = 16  # frames that PyTorch takes at once while it makes references
-
-
-Program = TypeVar("Program")
-
 GRAPH_CHECK_CALLS = 64
+UNROLLED = "torch.export cannot leave the {what} free, since it unrolls recurrent layers; {advice}"
+SPOKEN = 100  # calls of a streaming graph, or frames of an offline one, whose layers are compared
 
 
 @dataclass(frozen=True)
@@ -93,103 +81,69 @@ class Layout:
             )
 
 
-@dataclass(frozen=True)
-class Traceable:
-    """A module that takes and gives tensors only, and what is needed to trace it.
-
-    Attributes:
-        module: the streaming form with its states in a row, or the whole recording's graph.
-        arguments: example tensors.
-        shapes: what is free of each argument, for ``torch.export``.
-        inputs, outputs: all tensors by name and shape.
-    """
-
-    module: nn.Module
-    arguments: tuple[Tensor, ...]
-    shapes: tuple[Any, ...]
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-
-
-class Target(Protocol, Generic[Program]):
-    """One kind of file.
-
-    Attributes:
-        name: what runs it, for reports.
-    """
-
-    name: str
-
-    def trace(self, core: StreamingModule, layout: Layout) -> Program:
-        """The program of a deployment form."""
-
-    def tensors(self, program: Program) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-        """Its inputs and outputs, the signal first."""
-
-    def toolchain(self, program: Program) -> Mapping[str, str]:
-        """Versions of the packages that made it."""
-
-    def save(self, program: Program, manifest: Manifest, path: Path) -> None:
-        """Write it with its manifest."""
-
-    def load(self, path: Path) -> Graph:
-        """Load what was written."""
-
-
-def export_graph(
-    model: Network,
-    out: str | os.PathLike[str],
-    layout: Layout,
-    target: Target[Any],
-    progress: Progress | None = None,
-    tolerance: Tolerance | None = None,
-) -> ParityReport:
-    """Export a model to one file of a kind, through the gate.
+class EnhancerGraph(Exportable):
+    """A graph of an enhancer.
 
     Args:
         model: training form, or a streaming form made from it.
-        out: the file to write; its folder is made.
         layout: which graph.
-        target: which kind of file.
-        progress: called with a line for each step.
-        tolerance: what the file is held to; by default the model's own, as the streaming form is.
-
-    Returns:
-        how close the file comes to the training form.
-
-    Raises:
-        ParityError: it does not compute what the training form computes; no file is left.
-        ValueError: arguments that contradict each other or the model, or a model in training mode.
     """
-    if not isinstance(model, StreamingModule):
-        raise ValueError(f"{model.spec.name} is a model for {model.spec.task}; this exports enhancers")
-    training = model.converted_from[0] if model.converted_from else model
-    spec, form = training.spec, layout.form
-    layout.check(spec)
-    say = progress or (lambda line: None)
-    if training.training:
-        raise ValueError(f"this {spec.name} is in training mode; call model.eval() before exporting")
-    if model.form not in ("training", form):
-        raise ValueError(f"the streaming form given is {model.form}, not {form}; pass the training form")
-    say(f"{spec.name}: computing the reference")
-    frames = layout.frames
-    reference = Reference(training, None if frames is None else samples_of(frames, spec.front_end))
-    core = to_deployment(model, form) if model.form == "training" else model
-    reference.check_converted(core)
-    with atomic(Path(out)) as temporary:
-        say(f"{spec.name}: exporting {form}, {'streaming' if layout.streaming else 'offline'}")
-        program = target.trace(core, layout)
-        manifest = _manifest(core, layout, target, program)
-        manifest = replace(manifest, tolerance=tolerance or spec.tolerance)
-        manifest = replace(manifest, weights={**training.provenance, "sha256": digest(training.state_dict())})
-        target.save(program, manifest, temporary)
-        say(f"{spec.name}: checking it in {target.name}")
-        graph = target.load(temporary)
-        if layout.streaming:
-            _check_beside(graph, core, reference, layout, manifest.tolerance)
-        report = reference.check(session_over(graph), f"waveform of the {form} graph", manifest.tolerance)
-        target.save(program, replace(manifest, golden=reference.recording()), temporary)
-    return report
+
+    def __init__(self, model: StreamingModule, layout: Layout) -> None:
+        training = model.converted_from[0] if model.converted_from else model
+        layout.check(training.spec)
+        if training.training:
+            raise ValueError(
+                f"this {training.spec.name} is in training mode; call model.eval() before exporting"
+            )
+        if model.form not in ("training", layout.form):
+            raise ValueError(
+                f"the streaming form given is {model.form}, not {layout.form}; pass the training form"
+            )
+        self.training: StreamingModule = training
+        self.name = training.spec.name
+        self.kind = f"{layout.form}, {'streaming' if layout.streaming else 'offline'}"
+        self._model, self._layout = model, layout
+
+    def prepare(self, say: Progress) -> Traceable:
+        """See ``Exportable``; the streaming form is run beside the training form."""
+        say(f"{self.name}: computing the reference")
+        layout, spec = self._layout, self.training.spec
+        frames = layout.frames
+        self._reference = Reference(
+            self.training, None if frames is None else samples_of(frames, spec.front_end)
+        )
+        made = self._model.form == "training"
+        self._core = to_deployment(self._model, layout.form) if made else self._model
+        self._reference.check_converted(self._core)
+        return traceable(self._core, layout)
+
+    def manifest(
+        self, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], **common: Any
+    ) -> EnhancementManifest:
+        layout, spec = self._layout, self.training.spec
+        return EnhancementManifest(
+            form=layout.form,
+            streaming=layout.streaming,
+            front_end=spec.front_end,
+            latency=spec.latency,
+            inputs=inputs[:1],
+            outputs=outputs[:1],
+            states=inputs[1:],
+            hops=layout.hops if layout.streaming else "frames",
+            streams=layout.streams,
+            **common,
+        )
+
+    def check(self, graph: Graph, tolerance: Tolerance) -> ParityReport:
+        """See ``Exportable``; a streaming graph is run beside the streaming form first."""
+        if self._layout.streaming:
+            _check_beside(graph, self._core, self._reference, self._layout, tolerance)
+        tensor = f"waveform of the {self._layout.form} graph"
+        return self._reference.check(session_over(graph), tensor, tolerance)
+
+    def recording(self) -> Golden:
+        return self._reference.recording()
 
 
 def traceable(core: StreamingModule, layout: Layout) -> Traceable:
@@ -223,12 +177,26 @@ def traceable(core: StreamingModule, layout: Layout) -> Traceable:
     states = tuple(TensorSpec(name, (layout.streams, *memory[name].shape[1:])) for name in names)
     following = tuple(TensorSpec(f"{state.name}.next", state.shape) for state in states)
     return Traceable(
+        core.spec.name,
         graph.eval(),
         (example, *memory.values()),
         free,
         (TensorSpec(f"{signal}_in", shape), *states),
         (TensorSpec(f"{signal}_out", shape), *following),
+        _unrolled(core.spec.name, layout),
     )
+
+
+def _unrolled(name: str, layout: Layout) -> str:
+    """What to say where torch.export cannot leave free what the layout does."""
+    if layout.streaming and isinstance(layout.hops, str):
+        what, advice = f"number of {name}'s hops", "give a number (--hops), or export ONNX or TorchScript"
+    elif not layout.streaming and layout.frames is None:
+        what = f"length of {name}'s recordings"
+        advice = "pass frames (--frames), or export it streaming, or as ONNX or TorchScript"
+    else:
+        return ""
+    return UNROLLED.format(what=what, advice=advice)
 
 
 class _StreamingGraph(nn.Module):
@@ -272,30 +240,6 @@ def _example(front_end: FrontEnd, form: Form, batch: int, frames: int, *, stream
     if form == "spec2spec":
         return torch.randn(batch, front_end.bins, frames, 2)
     return torch.randn(batch, frames * front_end.hop_length if streaming else samples_of(frames, front_end))
-
-
-def _manifest(
-    core: StreamingModule, layout: Layout, target: Target[Any], program: Any
-) -> EnhancementManifest:
-    """The file's record, still without its weights and recording."""
-    inputs, outputs = target.tensors(program)
-    return EnhancementManifest(
-        model=core.spec.name,
-        form=layout.form,
-        streaming=layout.streaming,
-        front_end=core.spec.front_end,
-        latency=core.spec.latency,
-        inputs=inputs[:1],
-        outputs=outputs[:1],
-        states=inputs[1:],
-        hops=layout.hops if layout.streaming else "frames",
-        streams=layout.streams,
-        toolchain={
-            "speechzoo": __version__,
-            "torch": torch.__version__,
-            **target.toolchain(program),
-        },
-    )
 
 
 @torch.inference_mode()
@@ -392,3 +336,97 @@ def whole_waveform(training: StreamingModule, waveform: Array) -> Array:
     padding = model.spec.front_end.padding(length, latency)
     wave, _ = model(torch.from_numpy(np.pad(waveform, ((0, 0), (0, padding)))))
     return wave[:, latency : latency + length].numpy()
+
+
+class Enhancement(Subject[StreamingModule, Layout]):
+    """Noisy speech in, enhanced speech out."""
+
+    task = "enhancement"
+    networks = "enhancers"
+    options = Layout
+    words = ("form", "streams", "hops", "offline", "frames")
+    forms = EnhancementManifest.forms
+    pipeline = "audio-to-audio"
+    tags = ("speech-enhancement",)
+
+    def graph(self, model: StreamingModule, options: Layout) -> EnhancerGraph:
+        return EnhancerGraph(model, options)
+
+    def wanted(
+        self, model: StreamingModule, out: Path | None, words: Mapping[str, Any], ending: str
+    ) -> dict[Path, dict[str, Any]]:
+        """See ``Subject``; 0 leaves a number free."""
+        assert out is not None, "a configuration is for text to speech"
+        options = {"form": self.forms[0], "streaming": not words.get("offline"), **words}
+        options.pop("offline", None)
+        for name in ("streams", "hops"):
+            if options.get(name) == 0:
+                options[name] = name
+        return {out: options}
+
+    def planned(self, model: StreamingModule, also: Sequence[str]) -> Iterator[Planned]:
+        """ONNX in both forms, streaming if the model is and offline; others streaming if the model is."""
+        spec = model.spec
+        for streaming in (True, False) if spec.streaming else (False,):
+            for form in EnhancementManifest.forms:
+                for format in ("onnx", *(also if streaming == spec.streaming else ())):
+                    name = f"{spec.name}.{form}{'' if streaming else '.offline'}{ENDINGS[format]}"
+                    options = {"form": form, "streaming": streaming}
+                    yield Planned(f"{format}/{name}", format, form, streaming, options)
+
+    def purpose(self, spec: EnhancementSpec) -> str:
+        return f"Removes noise from speech at {spec.front_end.sample_rate} Hz."
+
+    def use(self, name: str, repo: str, graph: str) -> str:
+        return f"""```sh
+speechzoo pull {name} --repo {repo} -o .
+speechzoo enhance noisy.wav --artifact {graph} -o clean.wav
+```
+
+```python
+import zoo
+
+enhancer = zoo.Enhancer(zoo.pull("{name}", repo="{repo}"))
+```"""
+
+    def calls(  # type: ignore[override]  # by its own options
+        self,
+        model: StreamingModule,
+        say: Progress,
+        *,
+        form: Form = "wav2wav",
+        streaming: bool | None = None,
+        frames: int = SPOKEN,
+        calls: int = SPOKEN,
+    ) -> Calls:
+        """Give calls on the package's speech.
+
+        Args:
+            model, say: see ``Subject``.
+            form, streaming: of the graph; by default streaming if the model is.
+            frames: of a call of an offline graph.
+            calls: at most so many.
+        """
+        streaming = model.spec.streaming if streaming is None else streaming
+        layout = Layout(form, streaming, frames=None if streaming else frames)
+        layout.check(model.spec)
+        given, front_end = traceable(to_deployment(model, form), layout), model.spec.front_end
+        signal = golden.parity_speech(front_end.sample_rate)[None]
+        axis, length = 1, given.arguments[0].shape[-1]
+        if form == "spec2spec":
+            hops = signal[:, : signal.shape[1] // front_end.hop_length * front_end.hop_length]
+            signal = Transforms(front_end).analyse(hops, np.zeros((1, front_end.delay), np.float32))[0]
+            axis, length = 2, given.arguments[0].shape[2]
+        starts = range(0, signal.shape[axis] - length + 1, length)[:calls]
+        if not starts:
+            raise ValueError(f"{frames} frames are more than the speech of the package has")
+        described = {
+            "inputs": [spec.name for spec in given.inputs],
+            "outputs": [spec.name for spec in given.outputs],
+            "states": len(given.inputs) - 1,
+        }
+        pieces = [(np.take(signal, np.arange(at, at + length), axis=axis),) for at in starts]
+        return Calls(given.module, pieces, described)
+
+
+SUBJECT = Enhancement()
