@@ -88,7 +88,7 @@ def _command(
     command.add_argument("--model", required=True, help="its name on the server")
     command.add_argument("--url", default=URL, help=f"host and port for gRPC (default {URL})")
     command.add_argument(
-        "--timeout", type=above_zero, default=TIMEOUT, help=f"of an answer (default {TIMEOUT:g} s)"
+        "--timeout", type=float, default=TIMEOUT, help=f"of an answer (default {TIMEOUT:g} s)"
     )
     command.add_argument("--retries", type=int, default=3, help="of what fails for now (default 3)")
     return command

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from zoo.cli._arguments import above_zero, one_sentence, positive
+from zoo.cli._arguments import above_zero, one_sentence
 from zoo.extras import extra
 
 GROUP = "make artifacts"
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--folder", type=Path, required=True, help="to write")
     add("--name", help="of the model on the server (default: its registered name)")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="default cpu")
-    add("--instances", type=positive, default=1, metavar="N", help="copies that compute at once (default 1)")
+    add("--instances", type=int, default=1, metavar="N", help="copies that compute at once (default 1)")
     add("--max-batch-size", type=int, default=0, metavar="N", help="streams or recordings of one call")
     add(
         "--queue-delay",
