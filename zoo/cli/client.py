@@ -15,17 +15,17 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from zoo.arrays import Array
-from zoo.artifact.manifest import Manifest, SpeakerManifest
 from zoo.cli._arguments import above_zero, one_sentence, positive
 from zoo.cli.embed import add_file_arguments
 from zoo.cli.embed import run as run_embed
@@ -36,8 +36,8 @@ from zoo.signal.resample import Resampler
 from zoo.tasks.speaker.embedder import Embedder
 from zoo.triton.connection import TIMEOUT, URL, Connection, retrying
 from zoo.triton.enhancement import RemoteEnhancer, enhance_file
-from zoo.triton.load import HEADER, LoadReport, enhancer_answers, measure, perf_analyzer_input, single_answers
-from zoo.triton.speaker import CONCURRENCY, WINDOW, RemoteEmbedder, RemoteSpeakerSession, request
+from zoo.triton.load import HEADER, LoadReport, find_loadable, measure, perf_analyzer_input
+from zoo.triton.speaker import CONCURRENCY, WINDOW, RemoteEmbedder, RemoteSpeakerSession
 
 GROUP = "run models"
 
@@ -186,13 +186,8 @@ def _load(args: argparse.Namespace) -> int:
 async def _loads(args: argparse.Namespace) -> list[LoadReport]:
     reports = []
     async with Connection(args.url, timeout=args.timeout) as connection:
-        manifest = await connection.manifest(args.model, Manifest)
-        if isinstance(manifest, SpeakerManifest):
-            wave = _recording(args, manifest.front_end.sample_rate)
-            answers = await single_answers(connection, args.model, *request(manifest, wave))
-        else:
-            enhancer = await RemoteEnhancer.find(connection, args.model)
-            answers = await enhancer_answers(enhancer, _recording(args, enhancer.front_end.sample_rate))
+        model = await find_loadable(connection, args.model)
+        answers = await model.answers(_recording(args, model.sample_rate))
         print(HEADER)
         for concurrency in args.concurrency:
             reports.append(await measure(answers, args.requests, concurrency))
@@ -208,16 +203,11 @@ def _perf_input(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _perf_requests(args: argparse.Namespace) -> tuple[list[Mapping[str, NDArray]], bool]:
+async def _perf_requests(args: argparse.Namespace) -> tuple[list[dict[str, NDArray[Any]]], bool]:
     """Tensors of each request, without the axis of the batch, and whether they are one sequence."""
     async with Connection(args.url, timeout=args.timeout) as connection:
-        manifest = await connection.manifest(args.model, Manifest)
-        if isinstance(manifest, SpeakerManifest):
-            inputs, _ = request(manifest, _recording(args, manifest.front_end.sample_rate))
-            return [{name: value[0] for name, value in inputs.items()}], False
-        enhancer = await RemoteEnhancer.find(connection, args.model)
-    blocks = enhancer.requests(_recording(args, enhancer.front_end.sample_rate))
-    return [{enhancer.input: block} for block in blocks], True
+        model = await find_loadable(connection, args.model)
+    return model.requests(_recording(args, model.sample_rate)), model.sequence
 
 
 def _recording(args: argparse.Namespace, rate: int) -> Array:

@@ -29,6 +29,8 @@ from tqdm import tqdm
 from zoo.cli._arguments import above_zero, add_threads, positive
 from zoo.cli._ray import Record, add_ray_argument, file_state, work_on_ray
 from zoo.errors import ArtifactError, AudioError, SpeechZooError
+from zoo.runtime.artifact import SUFFIXES as ARTIFACTS
+from zoo.runtime.artifact import is_artifact
 from zoo.signal.audio import find_audio
 from zoo.tasks.speaker.embedder import BATCH, WINDOW, Embedder, FileEmbedding
 from zoo.tasks.speaker.embeddings import SUFFIXES, Origin, check_kaldi_names, output_files, write_embeddings
@@ -56,7 +58,7 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that name a speaker model, for every command that needs one."""
     model = parser.add_argument_group("model")
-    model.add_argument("--artifact", metavar="FILE", help="an exported .onnx artifact")
+    model.add_argument("--artifact", metavar="FILE", help="exported: .onnx, .ts, .pt2, .engine")
     model.add_argument("--model", metavar="NAME", help="see `speechzoo list --task speaker`; with --weights")
     model.add_argument("--weights", metavar="PATH", help="training folder or checkpoint")
     model.add_argument("--mean", metavar="NPY", help="vector to subtract from every embedding")
@@ -76,12 +78,12 @@ def embedder(args: argparse.Namespace) -> Embedder:
     """
     if bool(args.artifact) == bool(args.model or args.weights):
         raise SpeechZooError(
-            "a model is missing: pass --artifact FILE.onnx, --weights FOLDER, or --model NAME --weights "
+            "a model is missing: pass --artifact FILE, --weights FOLDER, or --model NAME --weights "
             "PATH, and only one of them; no speaker weights come with the package"
         )
     source, weights = args.artifact or args.model or args.weights, args.weights if args.model else None
-    if args.artifact and not args.artifact.endswith(".onnx"):
-        raise SpeechZooError(f"--artifact {args.artifact}: an .onnx file is expected")
+    if args.artifact and not is_artifact(args.artifact):
+        raise SpeechZooError(f"--artifact {args.artifact}: a file in {', '.join(ARTIFACTS)} is expected")
     try:
         return Embedder(
             source, weights, mean=args.mean, window=args.window, batch=args.batch, threads=args.threads
