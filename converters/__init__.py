@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 from zoo.extras import extra
 
 if TYPE_CHECKING:
-    from converters.flow import export
+    from converters.exporters import export
     from converters.layers import compare_layers
-    from converters.subjects.speaker import export_speaker
-    from converters.subjects.synthesis import export_buckets, export_synthesis
-    from converters.targets.onnx import export_onnx
+    from converters.targets.onnx import export_buckets, export_onnx, export_speaker, export_synthesis
     from converters.targets.program import export_program
     from converters.targets.torch_tensorrt import compile_torch_tensorrt
     from converters.targets.torchscript import export_torchscript
@@ -39,12 +37,12 @@ _HOME = {  # module, and the extra that it needs
     "cached_engine": ("converters.tensorrt.engine", "onnx"),
     "compare_layers": ("converters.layers", "torch"),
     "compile_torch_tensorrt": ("converters.targets.torch_tensorrt", "torch"),
-    "export": ("converters.flow", "torch"),
-    "export_buckets": ("converters.subjects.synthesis", "onnx"),
+    "export": ("converters.exporters", "torch"),
+    "export_buckets": ("converters.targets.onnx", "onnx"),
     "export_onnx": ("converters.targets.onnx", "onnx"),
     "export_program": ("converters.targets.program", "torch"),
-    "export_speaker": ("converters.subjects.speaker", "onnx"),
-    "export_synthesis": ("converters.subjects.synthesis", "onnx"),
+    "export_speaker": ("converters.targets.onnx", "onnx"),
+    "export_synthesis": ("converters.targets.onnx", "onnx"),
     "export_torchscript": ("converters.targets.torchscript", "torch"),
     "write_repository": ("converters.triton.repository", "triton"),
 }

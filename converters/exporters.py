@@ -1,17 +1,18 @@
-"""From the options of ``speechzoo export`` to files of any task and target.
+"""Exports of any task to any target: by options of Python, and by those of ``speechzoo export``.
 
-What the options of a task mean is the subject's affair; those of targets are few and stand here.
+What the command's options of a task mean is the subject's affair; those of targets are few and stand here.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from converters.subjects import get_subject
 from converters.subjects.subject import Progress, Subject
-from converters.targets import TARGETS, TargetRecord
+from converters.targets import TARGETS, TargetRecord, get_target
 from zoo.errors import ArtifactError
 from zoo.networks.base import Network
 from zoo.tasks import list_tasks
@@ -20,11 +21,42 @@ FORCE = "force"  # replace what is there
 Reports = dict[Path, object]  # what each file came to; None: it was there, and is the same
 
 
+def export(
+    model: Network,
+    out: str | os.PathLike[str],
+    target: str = "onnx",
+    *,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Any:
+    """Export a network of any task to one file of any target.
+
+    Args:
+        model: training form, in eval mode.
+        out: the file to write; its folder is made.
+        target: name of one, see ``converters.targets.TARGETS``.
+        progress: called with a line for each step.
+        options: of the target, and of the task's graphs: of enhancers ``form``, ``streaming``, ``streams``,
+            ``hops``, ``frames``; of speaker networks ``form``, ``mean``, ``language``; of text to speech
+            ``tokens``, ``frames``, ``batch``.
+
+    Returns:
+        how close the file comes to the training form; of an engine what was built.
+
+    Raises:
+        ArtifactError: the target cannot, and why.
+        MissingExtraError: what it needs is not installed.
+        ParityError: the file does not compute what the training form computes; no file is left.
+        ValueError: no such target or option, options that contradict each other or the model, or a model in
+            training mode.
+    """
+    return get_target(target).export(model, out, progress=progress, **options)
+
+
 def words_of(task: str, target: str) -> tuple[str, ...]:
     """Names of the options that go with a task and a target."""
     subject = get_subject(task)
-    kept = (FORCE,) if _keeps(subject) else ()
-    return (*subject.words, *kept, *TARGETS[target].words)
+    return (*subject.words, *((FORCE,) if subject.keeps else ()), *TARGETS[target].words)
 
 
 def takers(word: str) -> list[tuple[str, str]]:
@@ -57,7 +89,7 @@ def export_files(
     ending = target.endings[0] if target.endings else ".pt2"
     reports: Reports = {}
     for path, of_graph in subject.wanted(model, out, task_words, ending).items():
-        if _keeps(subject) and path.exists() and not force:
+        if subject.keeps and path.exists() and not force:
             _check_same(subject, path, model, target, of_graph)
             reports[path] = None
             continue
@@ -82,11 +114,6 @@ def target_options(words: Mapping[str, Any]) -> dict[str, Any]:
     if profiles := options.pop("profile", None):
         options["profiles"] = ",".join(profiles)
     return options
-
-
-def _keeps(subject: Subject[Any, Any]) -> bool:
-    """Whether files of the task that are there are kept, and so replaced only if that is asked for."""
-    return type(subject).is_same is not Subject.is_same
 
 
 def _check_same(

@@ -9,53 +9,66 @@ golden recording and its name.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 
 from converters.subjects import get_subject
-from converters.subjects.subject import Exportable, Progress
-from converters.targets import get_target
-from converters.targets.target import Target
+from converters.subjects.subject import Exportable, Progress, Traceable
+from zoo.artifact.manifest import Manifest
 from zoo.artifact.parity import ParityReport
 from zoo.checkpoint import digest
 from zoo.files import atomic
 from zoo.networks.base import Network
+from zoo.runtime.graph import Graph
+from zoo.spec import TensorSpec, Tolerance
 from zoo.version import __version__
 
+Program = TypeVar("Program")
 
-def export(
-    model: Network,
-    out: str | os.PathLike[str],
-    target: str = "onnx",
-    *,
-    progress: Progress | None = None,
-    **options: Any,
-) -> Any:
-    """Export a network of any task to one file of any target.
 
-    Args:
-        model: training form, in eval mode.
-        out: the file to write; its folder is made.
-        target: name of one, see ``converters.targets.TARGETS``.
-        progress: called with a line for each step.
-        options: of the target, and of the task's graphs: of enhancers ``form``, ``streaming``, ``streams``,
-            ``hops``, ``frames``; of speaker networks ``form``, ``mean``, ``language``; of text to speech
-            ``tokens``, ``frames``, ``batch``.
+class Target(ABC, Generic[Program]):
+    """One kind of file.
 
-    Returns:
-        how close the file comes to the training form; of an engine what was built.
-
-    Raises:
-        ArtifactError: the target cannot, and why.
-        MissingExtraError: what it needs is not installed.
-        ParityError: the file does not compute what the training form computes; no file is left.
-        ValueError: no such target or option, options that contradict each other or the model, or a model in
-            training mode.
+    Attributes:
+        name: what runs it, for reports.
+        tolerance: what its files are held to; None: what the model declares.
     """
-    return get_target(target).export(model, out, progress=progress, **options)
+
+    name: str
+    tolerance: Tolerance | None = None
+
+    @abstractmethod
+    def trace(self, given: Traceable) -> Program:
+        """Make the program of a module.
+
+        Raises:
+            ArtifactError, ValueError: the target cannot, and why.
+        """
+
+    @abstractmethod
+    def tensors(self, program: Program) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+        """Give its inputs and outputs, in its order."""
+
+    @abstractmethod
+    def toolchain(self, program: Program) -> Mapping[str, str]:
+        """Give versions of the packages that made it, besides PyTorch and this one."""
+
+    @abstractmethod
+    def save(self, program: Program, manifest: Manifest, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write it with its manifest, and with metadata for other readers if there is a place for that.
+
+        Raises:
+            ArtifactError: it does not fit into one file.
+        """
+
+    @abstractmethod
+    def load(self, path: Path) -> Graph:
+        """Load what was written."""
 
 
 def exportable(model: Network, **options: Any) -> Exportable:

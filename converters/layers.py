@@ -246,30 +246,41 @@ def verify_layers(
         candidate, names = _open(
             against, probed, example, inputs, Path(folder), opset, precision, feeds, build
         )
-        common: dict[str, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
-        memory: tuple[Sequence[Any], Sequence[Any]] = (zeros, zeros)
-        for number, call in enumerate(calls):
-            with torch.inference_mode():
-                ours = [
-                    t.clone().numpy()
-                    for t in probed(*(torch.from_numpy(np.ascontiguousarray(v)) for v in (*call, *memory[0])))
-                ]
-            theirs = list(candidate(*call, *memory[1]))
-            own = len(outputs)
-            memory = ours[own - states : own], theirs[own - states : own]
-            named = dict(zip(names, theirs, strict=True))
-            for name, a in zip(probed.names, ours, strict=True):
-                if name not in named:
-                    continue
-                b = named[name]
-                b = np.array(b) if isinstance(b, np.ndarray) else b.detach().cpu().numpy().copy()
-                if a.shape != b.shape:
-                    raise ValueError(f"{name}: {against} gives the shape {b.shape}, PyTorch {a.shape}")
-                common.setdefault(name, []).append((cut(name, a, number), cut(name, b, number)))
-    names = sorted(common, key=lambda name: name in outputs)  # which are computed last
-    layers = [_layer(name, i, common[name], tolerance) for i, name in enumerate(names)]
-    never = len(calls)
+        common = _run_beside(probed, candidate, names, calls, zeros, cut, against)
+    ordered = sorted(common, key=lambda name: name in outputs)  # which are computed last
+    layers, never = [_layer(name, i, common[name], tolerance) for i, name in enumerate(ordered)], len(calls)
     return sorted(layers, key=lambda x: (never if x.first_call is None else x.first_call, x.order))
+
+
+def _run_beside(
+    probed: Probed,
+    candidate: Runner,
+    names: Sequence[str],
+    calls: Sequence[Sequence[NDArray[Any]]],
+    zeros: Sequence[NDArray[Any]],
+    cut: Valid,
+    against: str,
+) -> dict[str, list[tuple[NDArray[Any], NDArray[Any]]]]:
+    """Activations by name, PyTorch's and the backend's of every call; each run feeds its own states back."""
+    common: dict[str, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
+    memory: tuple[Sequence[Any], Sequence[Any]] = (zeros, zeros)
+    own = len(probed.own)
+    for number, call in enumerate(calls):
+        with torch.inference_mode():
+            given = [torch.from_numpy(np.ascontiguousarray(value)) for value in (*call, *memory[0])]
+            ours = [tensor.clone().numpy() for tensor in probed(*given)]
+        theirs = list(candidate(*call, *memory[1]))
+        memory = ours[own - len(zeros) : own], theirs[own - len(zeros) : own]
+        named = dict(zip(names, theirs, strict=True))
+        for name, a in zip(probed.names, ours, strict=True):
+            if name not in named:
+                continue
+            b = named[name]
+            b = np.array(b) if isinstance(b, np.ndarray) else b.detach().cpu().numpy().copy()
+            if a.shape != b.shape:
+                raise ValueError(f"{name}: {against} gives the shape {b.shape}, PyTorch {a.shape}")
+            common.setdefault(name, []).append((cut(name, a, number), cut(name, b, number)))
+    return common
 
 
 def worst_first(layers: Sequence[Layer]) -> list[Layer]:

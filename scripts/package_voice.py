@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from converters.subjects.synthesis import export_synthesis
+from converters import export_synthesis
 from scripts.package_weights import describe, keep_record
 from scripts.voice.card import Made, card, metrics, read_figures
 from scripts.voice.training import MODEL, fill_in

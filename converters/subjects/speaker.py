@@ -5,7 +5,6 @@ A file is held against the training form for several batches and lengths, each r
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,6 @@ from zoo.artifact.manifest import GoldenEmbedding, SpeakerForm, SpeakerManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.hub.index import ENDINGS
 from zoo.layers.filterbank import SpeakerFeatures
-from zoo.networks.base import Network
 from zoo.networks.speaker import SpeakerNetwork
 from zoo.runtime.graph import Graph, as_array
 from zoo.spec import SpeakerSpec, TensorSpec, Tolerance
@@ -66,42 +64,6 @@ class SpeakerOptions:
             )
         if not np.isfinite(self.mean).all():
             raise ValueError("the mean holds values that are not finite")
-
-
-def export_speaker(
-    model: Network,
-    out: str | os.PathLike[str],
-    form: SpeakerForm = "feats",
-    *,
-    mean: Array | None = None,
-    language: str = "unknown",
-    opset: int | None = None,
-    progress: Progress | None = None,
-) -> ParityReport:
-    """Export a speaker network to one ONNX file, batch and time free.
-
-    Args:
-        model: training form.
-        out: the file to write; its folder is made.
-        form: ``feats``: ``feats`` (B, T, F), less their mean over the recording, to ``embs`` (B, E), as the
-            public exports have it; ``wav``: ``wav`` (B, N) in [-1, 1] and ``lengths`` (B,) int64, the samples
-            of each row, to ``embs``, features inside, and every row what it is alone.
-        mean: (E,) of a cohort's embeddings, to be subtracted in the graph; scoring must not do it again.
-        language: of the training data, for sherpa-onnx.
-        opset: of ONNX, 18 to 23; by default the lowest.
-        progress: called with a line for each step.
-
-    Returns:
-        how close the file comes to the training form, in the worst case.
-
-    Raises:
-        ParityError: it does not compute what the training form computes; no file is left.
-        ValueError: no speaker network in training form, or arguments that do not fit it.
-    """
-    from converters.targets.onnx import export_onnx
-
-    SUBJECT.check_model(model)
-    return export_onnx(model, out, form, mean=mean, language=language, opset=opset, progress=progress)
 
 
 class SpeakerGraph(Exportable):

@@ -135,6 +135,7 @@ class Subject(ABC, Generic[Model, Options]):
         options: the dataclass of the options of its graphs.
         words: names of the options of ``speechzoo export`` that say which graph.
         forms: what ``--form`` may be, the command's default first.
+        keeps: whether the command keeps files that are there and the same, and replaces others only by force.
         pipeline: the Hub's tag for what its models do.
         tags: more words by which they are found.
         also: targets besides ONNX that repositories can have.
@@ -145,6 +146,7 @@ class Subject(ABC, Generic[Model, Options]):
     options: ClassVar[type[Any]]
     words: ClassVar[tuple[str, ...]]
     forms: ClassVar[tuple[str, ...]] = ()
+    keeps: ClassVar[bool] = False
     pipeline: ClassVar[str]
     tags: ClassVar[tuple[str, ...]]
     also: ClassVar[tuple[str, ...]] = ("torchscript", "exported")
@@ -211,12 +213,12 @@ class Subject(ABC, Generic[Model, Options]):
         """
 
     def is_same(self, path: Path, model: Model, **options: Any) -> bool:
-        """Whether a file that is there is what an export would make, so that it can be kept.
+        """Whether a file that is there is what an export would make; asked where the task ``keeps``.
 
         Raises:
             ArtifactError: it is no artifact of ours for the task.
         """
-        return False
+        raise NotImplementedError(f"{self.task}: files are made anew each time")
 
     @abstractmethod
     def planned(self, model: Model, also: Sequence[str]) -> Iterator[Planned]:

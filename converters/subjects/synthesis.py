@@ -7,7 +7,6 @@ padded to the same size.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from zoo.arrays import Array
 from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
-from zoo.errors import ArtifactError, ParityError
+from zoo.errors import ParityError
 from zoo.hub.index import ENDINGS
 from zoo.networks.synthesis import Prediction, SynthesisNetwork
 from zoo.runtime.graph import Graph, as_array
@@ -60,100 +59,6 @@ class SynthesisOptions:
             raise ValueError(f"{tokens} tokens and {frames} frames: each must be from 1 to {longest}")
         if batch != "batch" and not (type(batch) is int and batch > 0):
             raise ValueError(f'batch is a number from 1, or "batch" to leave it free, not {batch!r}')
-
-
-def export_synthesis(
-    model: SynthesisNetwork,
-    out: str | os.PathLike[str],
-    *,
-    tokens: int = 128,
-    frames: int = 1024,
-    batch: int | Literal["batch"] = 1,
-    opset: int | None = None,
-    half_weights: bool = False,
-    progress: Progress | None = None,
-) -> ParityReport:
-    """Export a network at one size to one ONNX file.
-
-    Its inputs and outputs are those that ``SynthesisManifest`` tells.
-
-    Args:
-        model: training form, in eval mode.
-        out: the file to write; its folder is made.
-        tokens, frames: the longest text and the longest speech.
-        batch: texts of a call; "batch" leaves it free.
-        opset: of ONNX, 18 to 23; by default the lowest.
-        half_weights: store those parameters in 16 bits that lose nothing so; the arithmetic stays in 32.
-        progress: called with a line for each step.
-
-    Returns:
-        how close the file comes to the training form padded to the same size.
-
-    Raises:
-        ParityError: it does not compute what the training form computes; no file is left.
-        ValueError: a size that the network has no positions for, a batch below 1, another opset, a model in
-            training mode, or one for another task.
-    """
-    from converters.targets.onnx import export_onnx
-
-    SUBJECT.check_model(model)
-    size: dict[str, Any] = {"tokens": tokens, "frames": frames, "batch": batch}
-    return export_onnx(model, out, opset=opset, half_weights=half_weights, progress=progress, **size)
-
-
-def export_buckets(
-    model: SynthesisNetwork,
-    folder: str | os.PathLike[str],
-    *,
-    buckets: Sequence[tuple[int, int]] | None = None,
-    batch: int | Literal["batch"] = 1,
-    opset: int | None = None,
-    progress: Progress | None = None,
-) -> dict[Path, ParityReport]:
-    """Export a network at several sizes: ``fastspeech.i32.o256.onnx`` and so on.
-
-    Args:
-        folder: for the files.
-        buckets: tokens and frames of each; by default ``default_buckets``.
-        model, batch, opset, progress, Raises: as ``export_synthesis``.
-    """
-    return {
-        (path := Path(folder) / file_name(model, tokens, frames)): export_synthesis(
-            model, path, tokens=tokens, frames=frames, batch=batch, opset=opset, progress=progress
-        )
-        for tokens, frames in buckets or default_buckets(model)
-    }
-
-
-def export_or_keep(
-    model: SynthesisNetwork,
-    out: str | os.PathLike[str],
-    *,
-    tokens: int,
-    frames: int,
-    batch: int | Literal["batch"] = 1,
-    force: bool = False,
-    progress: Progress | None = None,
-) -> ParityReport | None:
-    """Export a network at one size unless the file is there already.
-
-    Args:
-        force: replace a file that is there, whatever it is.
-        model, out, tokens, frames, batch, progress: as ``export_synthesis``.
-
-    Returns:
-        how close the file comes, or None if it was there and is the same.
-
-    Raises:
-        ArtifactError: a file is there that is something else.
-        ParityError, ValueError: as ``export_synthesis``.
-    """
-    path = Path(out)
-    if not path.exists() or force:
-        return export_synthesis(model, path, tokens=tokens, frames=frames, batch=batch, progress=progress)
-    if not is_export_of(path, model, tokens=tokens, frames=frames, batch=batch):
-        raise ArtifactError(f"{path}: it is there, of other weights or another size; --force replaces it")
-    return None
 
 
 def default_buckets(model: SynthesisNetwork) -> list[tuple[int, int]]:
@@ -319,6 +224,7 @@ class Synthesis(Subject[SynthesisNetwork, SynthesisOptions]):
     networks = "text to speech"
     options = SynthesisOptions
     words = ("buckets", "batch", "config")
+    keeps = True
     pipeline = "text-to-speech"
     tags = ("speech-synthesis",)
 

@@ -13,7 +13,7 @@ import torch
 from converters.flow import export_graph, exportable
 from converters.subjects.subject import Progress, Traceable
 from converters.targets.quiet import quiet, reason_of
-from converters.targets.target import TorchTarget, Traced
+from converters.targets.torch_target import TorchTarget, Traced
 from zoo.artifact.manifest import Form, Manifest, SpeakerForm
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError

@@ -20,7 +20,7 @@ from converters.flow import export_graph, exportable
 from converters.subjects.subject import Progress, Traceable
 from converters.targets.program import LOGGERS, trace_program
 from converters.targets.quiet import quiet, reason_of
-from converters.targets.target import TorchTarget, Traced
+from converters.targets.torch_target import TorchTarget, Traced
 from zoo.artifact.engine import TOLERANCES
 from zoo.artifact.manifest import Form, Manifest, SpeakerForm
 from zoo.artifact.parity import ParityReport

@@ -95,50 +95,30 @@ def build_engine(
     onnx: str | os.PathLike[str],
     engine: str | os.PathLike[str],
     *,
-    flavour: Flavour = "tensorrt",
-    precision: Precision = "fp32",
-    profiles: Mapping[str, Shapes] | str | None = None,
-    targets: Sequence[str] | None = None,
     keep: Sequence[str] = (),
     feeds: Feeds | None = None,
     tolerance: Tolerance | None = None,
-    workspace: int = 0,
     timing_cache: str | os.PathLike[str] | None = None,
-    refit: bool = False,
-    version_compatible: bool = False,
-    tf32: bool = False,
-    plugins: Plugins | None = None,
     bar: bool = False,
     progress: Progress | None = None,
+    **described: Any,
 ) -> EngineReport:
     """Build an engine, with its record beside it.
 
-    TensorRT builds for the GPU at hand and needs it; TensorRT for RTX builds ahead of time for the GPUs of
-    ``targets`` and needs none. Where one is at hand, the engine of an enhancer, or of text to speech, is
-    then run on it and held against the graph.
+    TensorRT builds for the card at hand and needs it; TensorRT for RTX builds ahead of time for the cards of
+    ``targets`` and needs none. Where a card is at hand, the engine of one of our graphs is then run on it and
+    held against the graph.
 
     Args:
         onnx: the graph.
         engine: the file to write; its record is ``<engine>.json``.
-        flavour: ``tensorrt`` or ``tensorrt_rtx``.
-        precision: ``fp32``, ``fp16`` or ``int8``; see ``converters.tensorrt.precision``.
-        profiles: least, best and most shape of inputs with free dimensions, as words or parsed; what is not
-            given comes from what the model declares.
-        targets: compute capabilities such as "8.9", for ``tensorrt_rtx``; by default those of Ampere, Ada and
-            Blackwell.
         keep: parts of parameters' names; what reads those stays in 32 bits.
         feeds: inputs of some calls, to calibrate and compare on; by default the package's speech.
         tolerance: what a reduced graph may differ from the full one; by default that of the precision.
-        workspace: bytes that a layer may take; 0: the library's own limit.
-        timing_cache: file with what the builder has timed on this GPU; read, and written.
-        refit: weights can be replaced later.
-        version_compatible: runs with later versions of the same major version too.
-        tf32: let 32-bit products be computed with 10 bits of fraction; parity of fp32 is lost.
-        plugins: put TensorRT's plugins in the place of the layers between lengths in a graph of text to
-            speech, compiled ahead of time (``aot``) or called just in time (``jit``); by default there are
-            none.
+        timing_cache: file with what the builder has timed on this card; read, and written.
         bar: show the builder's progress on stderr.
         progress: called with a line for each step.
+        described: what kind of engine, as ``describe``: flavour, precision, profiles, targets and so on.
 
     Raises:
         ArtifactError: the graph cannot be read, reduced or compiled; no file is left.
@@ -147,44 +127,17 @@ def build_engine(
         ValueError: arguments that contradict each other or the graph.
     """
     source, out, say = Path(onnx), Path(engine), progress or (lambda line: None)
-    record = describe(
-        source,
-        flavour=flavour,
-        precision=precision,
-        profiles=profiles,
-        targets=targets,
-        workspace=workspace,
-        refit=refit,
-        version_compatible=version_compatible,
-        tf32=tf32,
-        plugins=plugins,
-    )
-    if plugins == "aot":  # what is missing is told before anything is done
-        for half in (False, True):
-            compile_kernels(half=half)
-    if plugins == "jit":
-        load_torch(out)
+    record, plugins = describe(source, **described), described.get("plugins")
+    _check_plugins(plugins, out)
     if out.suffix not in (".engine", ".plan", ".trt"):
         raise ValueError(f"{out}: the name of an engine ends in .engine, .plan or .trt")
-    job = Job(
-        flavour=flavour,
-        onnx=str(source),
-        name=str(source),
-        plan=str(out),
-        profiles=record.profiles,
-        flags=record.flags,
-        workspace=workspace,
-        targets=record.targets,
-        timing_cache="" if timing_cache is None else str(timing_cache),
-        bar=bar,
-    )
+    reduction = _Reduction(keep, feeds, tolerance, plugins)
     with (
         tempfile.TemporaryDirectory() as folder,
         atomic(out) as temporary,
         atomic(record_path(out)) as beside,
     ):
-        job = replace(job, plan=str(temporary))
-        reduction = _Reduction(keep, feeds, tolerance, plugins)
+        job = _job(source, temporary, record, timing_cache, bar)
         built, kept, parity = _build(source, record, job, reduction, Path(folder), say)
         record = replace(record, kept=kept, engine_sha256=sha256_of(temporary))
         on_gpu = _check_on_gpu(source, temporary, record)
@@ -192,8 +145,37 @@ def build_engine(
             parity = str(on_gpu)
             say(f"{source.name}: on the GPU, {parity}")
         beside.write_text(record.to_json())
-    return EngineReport(
-        out, record, built.layers, built.seconds, built.warnings, command_line(record, source, out), parity
+    command = command_line(record, source, out)
+    return EngineReport(out, record, built.layers, built.seconds, built.warnings, command, parity)
+
+
+def _check_plugins(plugins: Plugins | None, engine: Path) -> None:
+    """What plugins need is told before anything is done.
+
+    Raises:
+        MissingExtraError: it is not there.
+    """
+    if plugins == "aot":
+        for half in (False, True):
+            compile_kernels(half=half)
+    if plugins == "jit":
+        load_torch(engine)
+
+
+def _job(
+    source: Path, plan: Path, record: EngineRecord, timing_cache: str | os.PathLike[str] | None, bar: bool
+) -> Job:
+    return Job(
+        flavour=record.flavour,
+        onnx=str(source),
+        name=str(source),
+        plan=str(plan),
+        profiles=record.profiles,
+        flags=record.flags,
+        workspace=record.workspace,
+        targets=record.targets,
+        timing_cache="" if timing_cache is None else str(timing_cache),
+        bar=bar,
     )
 
 
@@ -266,7 +248,7 @@ def export_engine(
     """
     from converters.targets.onnx import export_onnx
 
-    own = inspect.signature(build_engine).parameters
+    own = {*inspect.signature(build_engine).parameters, *inspect.signature(describe).parameters}
     building = {name: value for name, value in options.items() if name in own}
     graph_options = {name: value for name, value in options.items() if name not in own}
     with tempfile.TemporaryDirectory() as folder:
@@ -325,29 +307,40 @@ def describe(
     tf32: bool = False,
     plugins: Plugins | None = None,
 ) -> EngineRecord:
-    """All that decides what an engine of a graph would be on this machine, before it is built."""
-    graph = OnnxGraph(onnx)
+    """All that decides what an engine of a graph would be on this machine, before it is built.
+
+    Args:
+        onnx: the graph.
+        flavour: ``tensorrt`` or ``tensorrt_rtx``.
+        precision: ``fp32``, ``fp16`` or ``int8``; see ``converters.tensorrt.precision``.
+        profiles: least, best and most shape of inputs with free dimensions, as words or parsed; what is not
+            given comes from what the model declares.
+        targets: compute capabilities such as "8.9", for ``tensorrt_rtx``; by default those of Ampere, Ada and
+            Blackwell.
+        workspace: bytes that a layer may take; 0: the library's own limit.
+        refit: weights can be replaced later.
+        version_compatible: runs with later versions of the same major version too.
+        tf32: let 32-bit products be computed with 10 bits of fraction; parity of fp32 is lost.
+        plugins: put TensorRT's plugins in the place of the layers between lengths in a graph of text to
+            speech, compiled ahead of time (``aot``) or called just in time (``jit``); by default there are
+            none.
+
+    Raises:
+        ArtifactError, MissingExtraError, ValueError: as ``build_engine``.
+    """
+    graph, ahead = OnnxGraph(onnx), flavour == "tensorrt_rtx"
     given = parse_profiles(profiles) if isinstance(profiles, str) else profiles or {}
-    ranges = graph.manifest.ranges if graph.manifest else {}
     flags = {"refit": refit, "version_compatible": version_compatible, "no_tf32": not tf32}
-    if flavour == "tensorrt" and targets:
-        raise ValueError("targets are for TensorRT for RTX (--rtx); TensorRT builds for the GPU at hand")
-    ahead = flavour == "tensorrt_rtx"
+    _check_flavour(ahead, targets, plugins, version_compatible)
     if plugins:
-        if ahead:
-            raise ValueError("plugins are for TensorRT (without --rtx); TensorRT for RTX does not read them")
         flags[PLUGIN_FLAGS[plugins]] = True
-    if ahead and version_compatible:
-        raise ValueError(
-            "version_compatible is for TensorRT (without --rtx); TensorRT for RTX brings no library for it"
-        )
     library, gpu = load_library(flavour), find_gpu()
     return EngineRecord(
         flavour=flavour,
         library=library.__version__,
         onnx_sha256=sha256_of(onnx),
         precision=precision,
-        profiles=complete_profiles(graph.inputs, given, ranges),
+        profiles=complete_profiles(graph.inputs, given, graph.manifest.ranges if graph.manifest else {}),
         flags=tuple(name for name, is_set in flags.items() if is_set),
         workspace=workspace,
         targets=tuple(targets or RTX_TARGETS) if ahead else (),
@@ -356,6 +349,24 @@ def describe(
         manifest=json.loads(graph.manifest.to_json()) if graph.manifest else None,
         speechzoo=__version__,
     )
+
+
+def _check_flavour(
+    ahead: bool, targets: Sequence[str] | None, plugins: Plugins | None, version_compatible: bool
+) -> None:
+    """Refuse what one of the libraries does not have; ``ahead`` for TensorRT for RTX.
+
+    Raises:
+        ValueError: that.
+    """
+    if not ahead and targets:
+        raise ValueError("targets are for TensorRT for RTX (--rtx); TensorRT builds for the card at hand")
+    if ahead and plugins:
+        raise ValueError("plugins are for TensorRT (without --rtx); TensorRT for RTX does not read them")
+    if ahead and version_compatible:
+        raise ValueError(
+            "version_compatible is for TensorRT (without --rtx); TensorRT for RTX brings no library for it"
+        )
 
 
 def run_job(job: Job, folder: Path) -> Built:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from converters.subjects.synthesis import export_or_keep, is_export_of
+from converters.subjects.synthesis import is_export_of
+from converters.targets.onnx import export_or_keep
 from converters.tensorrt.engine import EngineReport, Progress, build_engine, describe
 from zoo.artifact.engine import EngineRecord, read_engine_record
 from zoo.errors import ArtifactError

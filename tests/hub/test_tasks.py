@@ -156,7 +156,7 @@ def test_other_formats(name: str, parameters: Callable[[str], Path], tmp_path: P
         paths = [str(Path(path.replace("onnx/", f"{format}/")).with_suffix(ending)) for path in GRAPHS[name]]
         found = {file.path: file.form for file in index.files if file.format == format}
         assert found == dict(zip(paths, FORMS[name], strict=True))
-    assert check_repository(tmp_path / "r") == index
+    assert set(check_repository(tmp_path / "r").files) == set(index.files)
 
 
 def test_the_voice_of_the_package(

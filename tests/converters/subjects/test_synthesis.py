@@ -14,7 +14,8 @@ import torch
 from onnx import numpy_helper
 
 import zoo
-from converters.subjects.synthesis import default_buckets, export_synthesis
+from converters import export_synthesis
+from converters.subjects.synthesis import default_buckets
 from converters.targets import tracing
 from converters.targets.tracing import FORBIDDEN
 from tests.synthesis import SIZES, changed, manifest_of
