@@ -17,7 +17,7 @@ import torch
 from converters.publish.card import card
 from converters.subjects import get_subject
 from converters.subjects.subject import Planned, Progress
-from converters.targets import get_target
+from converters.targets import PUBLISHED, get_target
 from zoo.artifact.engine import read_engine_record, record_path
 from zoo.artifact.manifest import Manifest
 from zoo.builtin import TAG, packaged_artifact
@@ -54,7 +54,7 @@ def build_repository(
         folder: that does not exist yet, or is empty.
         weights: tag or checkpoint; by default those that come with the package.
         licence, training_data: of weights of which that is not known.
-        also: formats besides ONNX, of those that its task's ``Subject`` has.
+        also: formats besides ONNX, of ``PUBLISHED``.
         engines: that were built before, beside each its record, ``<engine>.json``.
         repo: where it will be, for the card.
         progress: called with a line for each step.
@@ -69,7 +69,7 @@ def build_repository(
     """
     spec = get_spec(name)
     say = progress or (lambda line: None)
-    if missing := [format for format in also if format not in get_subject(spec.task).also]:
+    if missing := [format for format in also if format not in PUBLISHED]:
         raise ArtifactError(
             f"{name} is a model for {spec.task}, and there is no {' or '.join(missing)} export of those; "
             f"leave --also out"

@@ -138,7 +138,6 @@ class Subject(ABC, Generic[Model, Options]):
         keeps: whether the command keeps files that are there and the same, and replaces others only by force.
         pipeline: the Hub's tag for what its models do.
         tags: more words by which they are found.
-        also: targets besides ONNX that repositories can have.
     """
 
     task: ClassVar[str]
@@ -149,7 +148,6 @@ class Subject(ABC, Generic[Model, Options]):
     keeps: ClassVar[bool] = False
     pipeline: ClassVar[str]
     tags: ClassVar[tuple[str, ...]]
-    also: ClassVar[tuple[str, ...]] = ("torchscript", "exported")
 
     @property
     def names(self) -> tuple[str, ...]:

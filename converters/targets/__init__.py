@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.extras import extra
+from zoo.hub.index import GRAPHS
 from zoo.runtime.artifact import ENGINES
 
 
@@ -86,6 +87,10 @@ TARGETS: dict[str, TargetRecord] = {
         ),
     )
 }  # fmt: skip
+
+
+# Besides ONNX, which all have: what a repository can hold, made with its graphs.
+PUBLISHED = tuple(name for name in TARGETS if name in GRAPHS and name != "onnx")
 
 
 def get_target(name: str) -> TargetRecord:

@@ -18,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from converters.targets import PUBLISHED
 from zoo.download import VARIABLE, repository_of
 from zoo.errors import ArtifactError, HubError
 from zoo.extras import extra
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--also",
         nargs="*",
         default=[],
-        choices=("torchscript", "exported"),
+        choices=PUBLISHED,
         help="formats besides ONNX",
     )
     add(

@@ -29,6 +29,7 @@ from converters.subjects.subject import Traceable
 from scripts import export_program as program_script
 from scripts import export_torchscript as torchscript_script
 from tests.converters.networks import FORMS, Masked, changed
+from tests.data import ROOT
 from zoo import Enhancer
 from zoo.arrays import Array
 from zoo.artifact.parity import compare
@@ -328,7 +329,7 @@ def test_the_command_line(made: Export, tmp_path: Path, capsys: pytest.CaptureFi
     """Verified by name, and enhanced with."""
     assert main(["verify", *(str(made(kind)) for kind in KINDS)]) == 0
     assert capsys.readouterr().out.count("verified; wav_out: SNR") == 2
-    noisy = Path(__file__).parents[2] / "examples/noisy.wav"
+    noisy = ROOT / "examples/noisy.wav"
     for kind in KINDS:
         out = tmp_path / f"out{kind}.wav"
         assert main(["enhance", str(noisy), "--artifact", str(made(kind)), "-o", str(out)]) == 0
