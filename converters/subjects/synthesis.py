@@ -234,7 +234,10 @@ class Synthesis(Subject[SynthesisNetwork, SynthesisOptions]):
     def wanted(
         self, model: SynthesisNetwork, out: Path | None, words: Mapping[str, Any], ending: str
     ) -> dict[Path, dict[str, Any]]:
-        """See ``Subject``; one file a size, in a folder or where a configuration has its engines."""
+        """See ``Subject``; one file a size, in a folder or where a configuration has its engines.
+
+        Where ``out`` is the name of a file it is that, of one size.
+        """
         batch = words.get("batch", 1)
         if out is None:
             config = read_engine_config(words["config"])
@@ -243,6 +246,12 @@ class Synthesis(Subject[SynthesisNetwork, SynthesisOptions]):
         else:
             buckets = words.get("buckets") or default_buckets(model)
             sizes = {(out / file_name(model, *size)).with_suffix(ending): size for size in buckets}
+            if out.suffix and not out.is_dir():  # the name of one file
+                if len(buckets) > 1:
+                    raise ValueError(
+                        f"{out}: a folder is expected for {len(buckets)} sizes; or name one with --buckets"
+                    )
+                sizes = {out: buckets[0]}
         batch = "batch" if batch == 0 else batch
         return {path: {"tokens": t, "frames": f, "batch": batch} for path, (t, f) in sizes.items()}
 

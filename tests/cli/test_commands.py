@@ -83,5 +83,3 @@ def test_options_of_another_task_or_target(capsys: Capture) -> None:
         (["--model", "gtcrn", "--target", "exported", "--rtx"], "--rtx goes with --target engine, not with"),
     ):
         assert message in refusal("export", *words, *out, capsys=capsys)
-    assert main(["export", "--model", "resnet18", "--target", "torchscript", "-o", "x.ts"]) == 1
-    assert "models for speaker are exported to onnx or engine, not to torchscript" in capsys.readouterr().err
