@@ -22,15 +22,13 @@ class TargetRecord:
         endings: of its files' names, where they tell it.
         exporter: ``module:function`` that exports a network of any task to one such file: it takes the
             network, the path, ``progress``, its own options and those of the task's graphs.
-        options: names of its own options.
-        words: names of the options of ``speechzoo export`` that stand for some of those.
+        words: names of the options of ``speechzoo export`` that are its own.
         brought_by: the extra that it needs.
     """
 
     name: str
     endings: tuple[str, ...]
     exporter: str
-    options: tuple[str, ...]
     brought_by: str
     words: tuple[str, ...] = ()
 
@@ -49,30 +47,15 @@ class TargetRecord:
 TARGETS: dict[str, TargetRecord] = {
     record.name: record
     for record in (
+        TargetRecord("onnx", (".onnx",), "converters.targets.onnx:export_onnx", "onnx", ("opset",)),
+        TargetRecord("torchscript", (".ts",), "converters.targets.torchscript:export_torchscript", "torch"),
         TargetRecord(
-            "onnx",
-            (".onnx",),
-            "converters.targets.onnx:export_onnx",
-            ("opset", "half_weights"),
-            "onnx",
-            ("opset",),
-        ),
-        TargetRecord(
-            "torchscript", (".ts",), "converters.targets.torchscript:export_torchscript", (), "torch"
-        ),
-        TargetRecord(
-            "exported",
-            (".pt2",),
-            "converters.targets.program:export_program",
-            ("compiled",),
-            "torch",
-            ("compiled",),
+            "exported", (".pt2",), "converters.targets.program:export_program", "torch", ("compiled",)
         ),
         TargetRecord(
             "torch-tensorrt",
             (),
             "converters.targets.torch_tensorrt:compile_torch_tensorrt",
-            ("precision", "workspace"),
             "torch",
             ("fp16",),
         ),
@@ -80,14 +63,11 @@ TARGETS: dict[str, TargetRecord] = {
             "engine",
             ENGINES,
             "converters.tensorrt.engine:export_engine",
-            ("opset", "flavour", "precision", "profiles", "targets", "keep", "tolerance", "workspace",
-             "timing_cache", "refit", "version_compatible", "tf32", "plugins", "bar"),
             "onnx",
             ("opset", "fp16", "int8", "rtx", "profile"),
         ),
     )
-}  # fmt: skip
-
+}
 
 # Besides ONNX, which all have: what a repository can hold, made with its graphs.
 PUBLISHED = tuple(name for name in TARGETS if name in GRAPHS and name != "onnx")
