@@ -1,4 +1,4 @@
-"""Makes deployable artifacts from models: one file a target, one parity gate for all."""
+"""Makes deployable artifacts from models: one flow, a subject a task, a target a format."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from zoo.extras import extra
 
 if TYPE_CHECKING:
-    from converters.subjects.speaker import export_speaker
-    from converters.subjects.synthesis import export_buckets, export_synthesis
-    from converters.targets.onnx import export_onnx
+    from converters.exporters import export
+    from converters.layers import compare_layers
+    from converters.targets.onnx import export_buckets, export_onnx, export_speaker, export_synthesis
     from converters.targets.program import export_program
     from converters.targets.torch_tensorrt import compile_torch_tensorrt
     from converters.targets.torchscript import export_torchscript
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 __all__ = [
     "build_engine",
     "cached_engine",
+    "compare_layers",
     "compile_torch_tensorrt",
+    "export",
     "export_buckets",
     "export_onnx",
     "export_program",
@@ -33,12 +35,14 @@ __all__ = [
 _HOME = {  # module, and the extra that it needs
     "build_engine": ("converters.tensorrt.engine", "onnx"),
     "cached_engine": ("converters.tensorrt.engine", "onnx"),
+    "compare_layers": ("converters.layers", "torch"),
     "compile_torch_tensorrt": ("converters.targets.torch_tensorrt", "torch"),
-    "export_buckets": ("converters.subjects.synthesis", "onnx"),
+    "export": ("converters.exporters", "torch"),
+    "export_buckets": ("converters.targets.onnx", "onnx"),
     "export_onnx": ("converters.targets.onnx", "onnx"),
     "export_program": ("converters.targets.program", "torch"),
-    "export_speaker": ("converters.subjects.speaker", "onnx"),
-    "export_synthesis": ("converters.subjects.synthesis", "onnx"),
+    "export_speaker": ("converters.targets.onnx", "onnx"),
+    "export_synthesis": ("converters.targets.onnx", "onnx"),
     "export_torchscript": ("converters.targets.torchscript", "torch"),
     "write_repository": ("converters.triton.repository", "triton"),
 }

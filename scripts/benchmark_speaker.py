@@ -13,8 +13,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from scripts.benchmarking.machine import processor
 from zoo.artifact.golden import parity_speech
+from zoo.benchmark.machine import processor
 from zoo.errors import ArtifactError, SpeechZooError
 from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import Filterbank

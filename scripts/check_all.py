@@ -20,13 +20,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
 import zoo
-from converters.export import Reference
+from converters.subjects.enhancement import Reference
 from converters.targets.onnx import export_onnx
-from scripts.benchmarking.machine import processor
-from scripts.benchmarking.measure import time_round, warm_up
-from scripts.benchmarking.runners import OnnxRunner
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.manifest import Form
+from zoo.benchmark.machine import processor
+from zoo.benchmark.measure import time_round, warm_up
+from zoo.benchmark.runners import OnnxRunner
 from zoo.errors import SpeechZooError
 from zoo.networks.streaming import StreamingModule
 from zoo.speeds import FILE, Speeds

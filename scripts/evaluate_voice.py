@@ -14,6 +14,7 @@ import numpy as np
 
 from zoo.arrays import Array
 from zoo.errors import SpeechZooError
+from zoo.files import atomic
 from zoo.tasks.synthesis.synthesizer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     print(json.dumps(figures, indent=2))
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+        with atomic(arguments.json) as temporary:
+            temporary.write_text(json.dumps(figures, indent=2) + "\n")
     return 0
 
 

@@ -206,14 +206,12 @@ def _worst_layer(model: SynthesisNetwork, flavour: str, precision: Any, texts: l
     Raises:
         ParityError: a layer differs by more than its tolerance.
     """
-    from converters.compare_synthesis_layers import verify_synthesis_layers
-
     if flavour:
         _need_gpu()
-    layers = verify_synthesis_layers(
+    layers = converters.compare_layers(
         model,
-        texts,
         "engine" if flavour else "onnx",
+        texts=texts,
         bucket=BUCKET,
         precision=precision,
         build=partial(converters.build_engine, flavour=flavour) if flavour else None,

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from converters.subjects.synthesis import export_synthesis
-from scripts.package_weights import describe
-from scripts.voice.card import card, metrics, read_figures
+from converters import export_synthesis
+from scripts.package_weights import describe, keep_record
+from scripts.voice.card import Made, card, metrics, read_figures
 from scripts.voice.training import MODEL, fill_in
 from zoo.builtin import TAG, folder
 from zoo.checkpoint import digest, write_parameters
@@ -28,9 +28,12 @@ a record with hashes, and a card. Figures come from scripts.evaluate_voice:
   python -m scripts.package_voice --run voice/run
   python -m scripts.evaluate_voice --recognise --json voice.json
   python -m scripts.package_voice --run voice/run --figures voice.json
+
+What the card was written from stays in docs/weights; package_weights --card fastspeech_small writes it again.
 """
 LICENCE = "MIT"
 BUCKET = (128, 1024)  # tokens and frames of the graph
+SENTENCES = 9940  # that it is trained on; the others judge it
 TRAINING_DATA = "10,000 sentences of random English words, 7 hours, spoken by Flite with its voice cmu_us_slt"
 
 
@@ -68,23 +71,27 @@ def package(run: Path, figures: dict[str, Any]) -> list[Path]:
     if not isinstance(model, SynthesisNetwork):
         raise CheckpointError(f"{run}: expected checkpoints of {MODEL}")
     spec = model.spec
-    steps = newest_checkpoint(run).stem.rpartition("_")[2].lstrip("0")
+    steps = int(newest_checkpoint(run).stem.rpartition("_")[2])
     fill_in(model)
     model.half().float()  # all that is stored has 16 bits, so all forms are equal
     model.provenance = {"source": TAG, "licence": LICENCE, "training_data": TRAINING_DATA}
     target = folder(spec)
     target.mkdir(exist_ok=True)
     tokens, frames = BUCKET
-    with tempfile.TemporaryDirectory(dir=target) as made:
+    with tempfile.TemporaryDirectory(dir=target) as beside:
         graph, parameters, record, text = (
-            Path(made, f"{spec.name}{ending}") for ending in (".onnx", ".safetensors", ".json", ".md")
+            Path(beside, f"{spec.name}{ending}") for ending in (".onnx", ".safetensors", ".json", ".md")
         )
         report = export_synthesis(model, graph, tokens=tokens, frames=frames, half_weights=True)
         write_parameters(model, spec, model.provenance, parameters, half=True)
         weights = describe(model.provenance, parameters, graph, target, metrics=metrics(figures))
         record.write_text(json.dumps(asdict(weights), indent=2) + "\n")
-        text.write_text(card(spec, BUCKET, weights, figures, digest(model.state_dict()), report, steps))
-        return [path.replace(target / path.name) for path in (graph, parameters, record, text)]
+        parity = report.snr_db, report.max_error
+        made = Made(BUCKET, figures, digest(model.state_dict()), *parity, SENTENCES, steps)
+        text.write_text(card(spec, weights, made))
+        files = [path.replace(target / path.name) for path in (graph, parameters, record, text)]
+    keep_record(spec.name, made.to_json())
+    return files
 
 
 if __name__ == "__main__":

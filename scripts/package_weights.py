@@ -15,14 +15,15 @@ import torch
 
 import zoo
 from converters.targets.onnx import export_onnx
-from scripts.training.card import Evaluation, card, read_evaluation
+from scripts.training.card import Evaluation, Made, card, read_evaluation, read_made
 from scripts.training.trainer import BEST, LAST
-from zoo.builtin import TAG, address_of, folder
+from scripts.voice import card as voice
+from zoo.builtin import TAG, address_of, folder, with_packaged_weights
 from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
-from zoo.files import sha256_of
-from zoo.registry import get_spec
-from zoo.spec import EnhancementSpec, Weights
+from zoo.files import atomic, sha256_of
+from zoo.registry import find_weights, get_spec
+from zoo.spec import EnhancementSpec, SynthesisSpec, Weights
 
 DESCRIPTION = """Takes the best weights of a run of scripts.train and writes beside the model, under
 zoo/models/<family>/packaged: the parameters, streaming wav2wav graphs for one hop and for many a call that
@@ -32,8 +33,13 @@ whose rows name the packaged weights by the model's name alone:
   python -m scripts.package_weights --run out/fastenhancer_t
   python -m scripts.evaluate --speech ... --noise ... fastenhancer_t gtcrn=dns3 --alone --json figures.json
   python -m scripts.package_weights --run out/fastenhancer_t --figures figures.json
+
+What the card was written from stays in docs/weights, and it can be written again from that:
+
+  python -m scripts.package_weights --card fastenhancer_t
 """
 ROOT = Path(__file__).resolve().parent.parent
+RECORDS = ROOT / "docs/weights"  # what each card was written from
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,7 +52,6 @@ def main(argv: list[str] | None = None) -> int:
         "--run",
         type=Path,
         nargs="+",
-        required=True,
         metavar="FOLDER",
         help="that scripts.train wrote; several if each began with the weights of the one before",
     )
@@ -68,15 +73,22 @@ def main(argv: list[str] | None = None) -> int:
         help="the public sets among the recordings, for the card on the Hub",
     )
     parser.add_argument("--licence", default="MIT", metavar="SPDX", help="of the weights (default MIT)")
+    parser.add_argument("--card", nargs="+", metavar="MODEL", help="only write the cards of packaged weights")
     arguments = parser.parse_args(argv)
+    if bool(arguments.run) == bool(arguments.card):
+        parser.error("either --run, to package weights, or --card, to write their cards again")
     try:
-        for path in package(
-            arguments.run,
-            [read_evaluation(path) for path in arguments.figures],
-            arguments.training_data.read_text(),
-            arguments.licence,
-            arguments.datasets,
-        ):
+        if arguments.card:
+            paths = [write_card(name) for name in arguments.card]
+        else:
+            paths = package(
+                arguments.run,
+                [read_evaluation(path) for path in arguments.figures],
+                arguments.training_data.read_text(),
+                arguments.licence,
+                arguments.datasets,
+            )
+        for path in paths:
             print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
     except (SpeechZooError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -111,9 +123,9 @@ def package(
     model.provenance = {"source": TAG, "licence": licence, "training_data": sentence}
     target = folder(spec)
     target.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target) as made:
+    with tempfile.TemporaryDirectory(dir=target) as beside:
         graph, many, parameters, record, text = (
-            Path(made, f"{spec.name}{ending}")
+            Path(beside, f"{spec.name}{ending}")
             for ending in (".onnx", ".many.onnx", ".safetensors", ".json", ".md")
         )
 
@@ -134,11 +146,37 @@ def package(
             many_sha256=sha256_of(many),
         )
         record.write_text(json.dumps(asdict(weights), indent=2) + "\n")
-        text.write_text(
-            card(spec, weights, history, evaluations, training_data, digest(model.state_dict()), report)
-        )
+        parity = report.snr_db, report.max_error
+        made = Made(history, evaluations, training_data, digest(model.state_dict()), *parity)
+        text.write_text(card(spec, weights, made))
         files = [path.replace(target / path.name) for path in (graph, many, parameters, record, text)]
+    keep_record(spec.name, made.to_json())
     return files
+
+
+def keep_record(name: str, text: str) -> None:
+    """Write what a card was written from."""
+    with atomic(RECORDS / f"{name}.json") as temporary:
+        temporary.write_text(text)
+
+
+def write_card(name: str) -> Path:
+    """Write the card of packaged weights again, from their descriptor and the record of their making.
+
+    Raises:
+        ArtifactError: there is no record.
+        UnknownModelError: no such model, or none of its weights are packaged.
+    """
+    spec, record = get_spec(name), RECORDS / f"{name}.json"
+    weights, path = find_weights(with_packaged_weights(spec), TAG), folder(spec) / f"{name}.md"
+    if isinstance(spec, SynthesisSpec):
+        text = voice.card(spec, weights, voice.read_made(record))
+    else:
+        assert isinstance(spec, EnhancementSpec)
+        text = card(spec, weights, read_made(record))
+    with atomic(path) as temporary:
+        temporary.write_text(text)
+    return path
 
 
 def describe(

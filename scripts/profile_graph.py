@@ -17,7 +17,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from scripts.benchmarking.machine import processor
+from zoo.benchmark.machine import processor
 from zoo.errors import ArtifactError, SpeechZooError
 from zoo.files import atomic
 from zoo.registry import get_spec, list_models

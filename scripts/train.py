@@ -10,10 +10,10 @@ import torch
 
 import zoo
 from scripts.training.mixtures import Mixtures, Recipe
-from scripts.training.pairs import mixed_pairs
 from scripts.training.recordings import load
 from scripts.training.trainer import BEST, LAST, LOG, Settings, Trainer, TrainingError
 from zoo.errors import SpeechZooError
+from zoo.evaluation.pairs import mixed_pairs
 from zoo.spec import EnhancementSpec
 
 EXAMPLE = """The folder --out gets last.pt (to go on from, with --resume and the same arguments), log.jsonl

@@ -52,7 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     words = read_words(arguments.words)
     if arguments.dictionary:
         entries = list(pronunciations(Flite(arguments.flite), read_words(arguments.words, contractions=True)))
-        arguments.dictionary.write_bytes(lzma.compress("\n".join([*entries, ""]).encode(), preset=9))
+        with atomic(arguments.dictionary) as temporary:
+            temporary.write_bytes(lzma.compress("\n".join([*entries, ""]).encode(), preset=9))
         print(f"{arguments.dictionary}: {len(entries)} words, {arguments.dictionary.stat().st_size} bytes")
         return 0
     files = -(-(arguments.sentences + HELD_OUT) // PER_FILE)

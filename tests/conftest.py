@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import soundfile
 
 from tests.data import CHECKPOINTS, ORACLES, ROOT, SHARED, Speech
 from zoo.arrays import Array
@@ -42,7 +43,6 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def speech_16k() -> Array:
     """Noisy speech, (N,) at 16 kHz: a real recording where there is one, else the project's own."""
-    import soundfile
 
     real = SHARED / "data/real/gtcrn_mix_16k.wav"
     speech, rate = soundfile.read(real if real.is_file() else ROOT / "examples/noisy.wav", dtype="float32")
@@ -53,7 +53,6 @@ def speech_16k() -> Array:
 @pytest.fixture(scope="session")
 def speech_48k() -> Array:
     """The same at 48 kHz, with something in all of its band."""
-    import soundfile
 
     from zoo.artifact.golden import parity_speech
 
@@ -244,3 +243,22 @@ def synthesizer(synthesis_files: list[Path]) -> Synthesizer:
     from zoo.vocoder.griffin_lim import GriffinLim
 
     return Synthesizer(synthesis_files, vocoder=GriffinLim(MelSpectrum(), iterations=3))
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder with two recordings of speech, one with two of noise."""
+    base = tmp_path_factory.mktemp("recordings")
+    clean, rate = soundfile.read(ROOT / "examples/clean.wav", dtype="float32")
+    noisy, _ = soundfile.read(ROOT / "examples/noisy.wav", dtype="float32")
+    other = np.random.default_rng(0).standard_normal(2 * rate).astype(np.float32)
+    half = len(clean) // 2
+    contents = {
+        "speech": {"first.wav": clean[:half], "second.flac": clean[half:]},
+        "noise": {"background.wav": noisy - clean, "white.wav": 0.1 * other / np.abs(other).max()},
+    }
+    for folder, files in contents.items():
+        (base / folder).mkdir()
+        for name, wave in files.items():
+            soundfile.write(base / folder / name, wave, rate)
+    return base / "speech", base / "noise"

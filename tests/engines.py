@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo.artifact.engine import EngineRecord, Gpu, read_engine_record, record_path, system
+from zoo.artifact.engine import EngineRecord, Gpu, read_engine_record, record_path
+from zoo.artifact.target import system
 from zoo.files import sha256_of
 from zoo.runtime.onnx import OnnxGraph
 

@@ -42,7 +42,7 @@ def test_no_file_too_many_and_all_small() -> None:
 def test_graph_and_parameters_are_one_model(name: str, speech: Speech) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("safetensors")
-    from converters.export import whole_waveform
+    from converters.subjects.enhancement import whole_waveform
 
     artifact = packaged_artifact(get_spec(name), TAG)
     assert artifact is not None and zoo.verify(artifact).passed
@@ -114,8 +114,8 @@ def test_the_default_on_the_example() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_clean_speech_is_kept_and_noise_removed(name: str, shared: Path) -> None:
-    from scripts.evaluate import alone
-    from scripts.training.pairs import mixed_pairs
+    from zoo.evaluation.comparison import alone
+    from zoo.evaluation.pairs import mixed_pairs
 
     data = shared / "data"
     pairs = mixed_pairs(data / "speech/valid", data / "noise/valid", 16000, count=12)

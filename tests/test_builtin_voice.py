@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 import zoo
-from converters.subjects.synthesis import SynthesisGraph
+from converters.subjects.synthesis import SizedNetwork
 from scripts.voice.corpus import load
 from tests.data import ROOT
 from zoo.artifact.manifest import SynthesisManifest
@@ -47,7 +47,7 @@ def test_graph_and_parameters_are_one_model(voice: zoo.Synthesizer) -> None:
     tokens, frames = voice.session.buckets[-1]
     values = inputs([Utterance(encode("{HH AH0 L OW1}, {W ER1 L D}!", PHONEMES).ids)], tokens)
     with torch.inference_mode():
-        expected = SynthesisGraph(model, frames)(*map(torch.from_numpy, values))
+        expected = SizedNetwork(model, frames)(*map(torch.from_numpy, values))
     mel, lengths, durations = graph(*values)
     assert lengths.tolist() == expected[1].tolist()
     compare(as_array(expected[0]), mel, tensor="mel", tolerance=spec.tolerance, axis=1)

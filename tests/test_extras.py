@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import pkgutil
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 
 from tests.data import ROOT
 from tests.interpreter import EXTRAS, python
+from zoo.errors import MissingExtraError
+from zoo.extras import extra
 
 
 def modules_without_torch() -> list[str]:
@@ -105,6 +109,7 @@ NEEDS = [  # code, packages hidden, what the message must say
     ("from converters import export_onnx", EXTRAS, "converters.export_onnx needs"),
     ("import converters; converters.export_onnx", ("onnx",), "converters.export_onnx needs onnx"),
     ("import converters; converters.export_onnx", ("onnxslim",), "converters.export_onnx needs onnxslim"),
+    ("import converters; converters.export", ("torch",), "converters.export needs torch"),
     ("from converters import export_speaker", EXTRAS, "converters.export_speaker needs"),
     ("zoo.Embedder('resnet18', weights={weights!r})", EXTRAS, "an embedder from resnet18 needs torch"),
     (
@@ -144,14 +149,14 @@ def test_what_is_missing_names_its_extra(
     done = python(program, hidden=hidden)
     assert (done.returncode, done.stderr) == (0, "")
     made = ("export_onnx", "export_speaker", "build_engine")
-    extra = "onnx" if any(word in code for word in made) else "torch"
-    extra = "triton" if "tritonclient" in message else "espeak" if "eSpeak" in message else extra
-    assert message in done.stdout and f'pip install "speechzoo[{extra}]"' in done.stdout
+    brought_by = "onnx" if any(word in code for word in made) else "torch"
+    brought_by = "triton" if "tritonclient" in message else "espeak" if "eSpeak" in message else brought_by
+    assert message in done.stdout and f'pip install "speechzoo[{brought_by}]"' in done.stdout
 
 
 def test_an_own_fault_is_not_taken_for_a_missing_extra() -> None:
-    done = python("import converters\nconverters.export", hidden=())
-    assert "AttributeError: module 'converters' has no attribute 'export'" in done.stderr
+    done = python("import converters\nconverters.exports", hidden=())
+    assert "AttributeError: module 'converters' has no attribute 'exports'" in done.stderr
     done = python("sys.modules['zoo.networks.base'] = None\nimport zoo\nzoo.create_model", hidden=())
     assert "ModuleNotFoundError" in done.stderr and "MissingExtraError" not in done.stderr
 
@@ -207,3 +212,19 @@ def test_embedding_without_extras(speaker_graph: Callable[[str], Path], tmp_path
     lacking = python(COMMAND, "enhance", noisy, "-o", tmp_path / "out.wav", "--ray")
     assert lacking.returncode == 1 and 'needs Ray Data: pip install "speechzoo[ray]"' in lacking.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.npz"]
+
+
+def test_a_broken_package_is_told_as_one_that_is_missing() -> None:
+    """Ours are none of these: what is wrong with them is no matter of the installation."""
+    told = r'x needs json \(cannot import .*: pip install "speechzoo\[y\]"'
+    with pytest.raises(MissingExtraError, match=told), extra("y", "x"):
+        from json import nothing
+    told = 'things need My Package: pip install "speechzoo[y]", or do without'
+    lacking = extra("y", "things", "do without", package="My Package", verb="need")
+    with pytest.raises(MissingExtraError, match=re.escape(told)), lacking:
+        importlib.import_module("not_installed")
+    with pytest.raises(MissingExtraError, match=r"^what was said inside$"), extra("y", "x"):
+        raise MissingExtraError("what was said inside")
+    with pytest.raises(ImportError) as caught, extra("y", "x"):
+        from zoo.spec import nothing  # noqa: F401
+    assert not isinstance(caught.value, MissingExtraError)

@@ -3,7 +3,6 @@
 They lie beside their model, in ``zoo/models/<family>/packaged``: for each model a record
 ``<name>.json``, the parameters ``<name>.safetensors``, a streaming wav2wav graph ``<name>.onnx`` for one
 hop a call, another ``<name>.many.onnx`` for many hops and streams, and a model card ``<name>.md``.
-``scripts/package_weights.py`` writes them.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def extra(
     try:
         yield
     except ImportError as error:
-        if (error.name or "").partition(".")[0] in _OWN:
+        if isinstance(error, MissingExtraError) or (error.name or "").partition(".")[0] in _OWN:
             raise
         broken = "" if isinstance(error, ModuleNotFoundError) else f" ({str(error).splitlines()[0]})"
         raise missing(name, f"{what} {verb} {package or error.name}{broken}", otherwise) from error

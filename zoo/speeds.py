@@ -1,4 +1,4 @@
-"""Speed as it was measured: of every model, in one run on one machine, by ``scripts/check_all.py``."""
+"""Speed as it was measured: of every model, in one run on one machine."""
 
 from __future__ import annotations
 

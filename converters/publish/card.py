@@ -6,7 +6,7 @@ import re
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from converters.publish.releases import RELEASES
+from converters.subjects import get_subject
 from zoo.hub.index import Index
 from zoo.spec import ModelSpec, Weights
 
@@ -29,17 +29,17 @@ def card(spec: ModelSpec, index: Index, weights: Weights | None, repo: str) -> s
         weights: descriptor of the weights, if they have one.
         repo: its name on the Hub.
     """
-    release = RELEASES[spec.task]
+    subject = get_subject(spec.task)
     licence = index.weights["licence"]
     trained_on = index.weights.get("training_data", "")
     parts = [
         header(spec, licence, weights),
         f"# {spec.title}",
-        f"{release.purpose(spec)} {spec.parameters:,} parameters. {spec.paper} ({spec.url}).",
+        f"{subject.purpose(spec)} {spec.parameters:,} parameters. {spec.paper} ({spec.url}).",
         "Every file here was checked against the network in PyTorch before it was published. "
         "`speechzoo pull` checks it again where it will run, by a recording that comes with it.",
         "## Use",
-        release.use(spec.name, repo, index.find("onnx", repo).name),
+        subject.use(spec.name, repo, index.find("onnx", repo).name),
         "## Files",
         _files(index),
         "## Weights",
@@ -58,11 +58,11 @@ def card(spec: ModelSpec, index: Index, weights: Weights | None, repo: str) -> s
 
 def header(spec: ModelSpec, licence: str, weights: Weights | None) -> str:
     """The YAML header, between its lines of dashes."""
-    release = RELEASES[spec.task]
+    subject = get_subject(spec.task)
     metrics = {name: _parts(name) for name in (weights.metrics if weights else ())}
     results = [
         EvalResult(
-            task_type=release.pipeline,
+            task_type=subject.pipeline,
             dataset_type=_slug(data) or "unknown",
             dataset_name=data or "unknown",
             metric_type=_slug(metric),
@@ -77,10 +77,10 @@ def header(spec: ModelSpec, licence: str, weights: Weights | None) -> str:
         license=licence.lower() if known else "other",
         license_name=None if known else licence.lower(),
         library_name="speechzoo",
-        pipeline_tag=release.pipeline,
+        pipeline_tag=subject.pipeline,
         tags=[
             "speech",
-            *release.tags,
+            *subject.tags,
             "onnx",
             *(["streaming"] if getattr(spec, "streaming", False) else []),
             spec.family,

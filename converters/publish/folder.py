@@ -14,11 +14,12 @@ import onnx
 import onnxruntime
 import torch
 
-from converters.export import Progress
 from converters.publish.card import card
-from converters.publish.releases import RELEASES, Planned
+from converters.subjects import get_subject
+from converters.subjects.subject import Planned, Progress
+from converters.targets import PUBLISHED, get_target
+from zoo.artifact.engine import read_engine_record, record_path
 from zoo.artifact.manifest import Manifest
-from zoo.artifact.target import EngineTarget
 from zoo.builtin import TAG, packaged_artifact
 from zoo.checkpoint import digest, write_parameters
 from zoo.create import create_model
@@ -53,7 +54,7 @@ def build_repository(
         folder: that does not exist yet, or is empty.
         weights: tag or checkpoint; by default those that come with the package.
         licence, training_data: of weights of which that is not known.
-        also: formats besides ONNX, of those that its task's ``Release`` has.
+        also: formats besides ONNX, of ``PUBLISHED``.
         engines: that were built before, beside each its record, ``<engine>.json``.
         repo: where it will be, for the card.
         progress: called with a line for each step.
@@ -68,7 +69,7 @@ def build_repository(
     """
     spec = get_spec(name)
     say = progress or (lambda line: None)
-    if missing := [format for format in also if format not in RELEASES[spec.task].also]:
+    if missing := [format for format in also if format not in PUBLISHED]:
         raise ArtifactError(
             f"{name} is a model for {spec.task}, and there is no {' or '.join(missing)} export of those; "
             f"leave --also out"
@@ -170,18 +171,18 @@ def _terms(known: Weights) -> set[tuple[str, str]]:
 def _graphs(
     folder: Path, model: Network, known: Weights | None, also: Sequence[str], say: Progress
 ) -> list[File]:
-    """What the task's release plans, each exported, or taken from the package if it is there."""
+    """What the task's subject plans, each exported, or taken from the package if it is there."""
     spec = model.spec
     ready = packaged_artifact(spec, TAG) if known is not None and known.tag == TAG else None
     files = []
-    for planned in RELEASES[spec.task].graphs(model, also):
+    for planned in get_subject(spec.task).planned(model, also):
         path = folder / planned.path
         path.parent.mkdir(exist_ok=True)
         if ready is not None and _same(ready, planned, model):
             shutil.copyfile(ready, path)
             say(f"{planned.path}: as it is in the package")
         else:
-            planned.export(path, progress=say)
+            get_target(planned.format).export(model, path, progress=say, **planned.options)
         about = {"form": planned.form, "streaming": planned.streaming}
         files.append(_file(folder, planned.path, planned.format, **about))
     return files
@@ -218,26 +219,24 @@ def _golden(folder: Path, files: Sequence[File]) -> File:
 
 def _engine(folder: Path, path: Path) -> list[File]:
     """An engine that was built before, in the folder of its target, and the record beside it."""
-    record = path.with_name(f"{path.name}.json")
+    beside = record_path(path)
     try:
-        data = json.loads(record.read_text())
-        gpu = data["gpu"] or {}
-        capabilities = tuple(data["targets"]) or (gpu["capability"],)
-        target = EngineTarget(
-            gpu.get("name", ""), capabilities, data["library"], data["precision"], data["profiles"]
-        )
-        about = _kind(Manifest.from_json(json.dumps(data["manifest"]), str(record)))
-        flavour = data["flavour"]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        record = read_engine_record(path)
+        target = record.target
+        about = _kind(Manifest.from_json(json.dumps(record.manifest), str(beside)))
+    except ValueError as error:
         raise ArtifactError(
-            f"{record}: it should say what {path.name} is and was built for ({error!r}); build the engine "
-            f"with speechzoo"
+            f"{beside}: it should say what {path.name} is and was built for ({error}); build the engine with "
+            f"speechzoo"
         ) from error
-    place = f"{flavour}/{target.folder}/{path.name}"
+    place = f"{record.flavour}/{target.folder}/{path.name}"
     (folder / place).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, folder / place)
-    shutil.copyfile(record, folder / f"{place}.json")
-    return [_file(folder, place, flavour, engine=target, **about), _file(folder, f"{place}.json", RECORD)]
+    shutil.copyfile(beside, folder / f"{place}.json")
+    return [
+        _file(folder, place, record.flavour, engine=target, **about),
+        _file(folder, f"{place}.json", RECORD),
+    ]
 
 
 def _file(folder: Path, path: str, format: str, **about: Any) -> File:

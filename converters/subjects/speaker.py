@@ -1,105 +1,142 @@
-"""Exports speaker networks to ONNX: from features to embeddings, and from waveforms.
+"""Exports speaker networks: from features to embeddings, and from waveforms, batch and time free.
 
-The graph is the deployment form's, with the names and the free dimensions of the public exports, in one
-file with its manifest and a golden recording. It only appears under its name once ONNX Runtime has computed
-with it what the training form computes, for several batches and lengths.
+A file is held against the training form for several batches and lengths, each row of which is computed alone.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from converters.export import Progress
-from converters.targets.tracing import OPSETS, save, tensor_specs, toolchain, trace
+from converters.subjects.subject import Calls, Exportable, Planned, Progress, Subject, Traceable
 from zoo.arrays import Array
 from zoo.artifact import golden
 from zoo.artifact.manifest import GoldenEmbedding, SpeakerForm, SpeakerManifest
 from zoo.artifact.parity import ParityReport, compare
-from zoo.checkpoint import digest
-from zoo.errors import ArtifactError
-from zoo.files import atomic
+from zoo.hub.index import ENDINGS
 from zoo.layers.filterbank import SpeakerFeatures
-from zoo.networks.base import Network
 from zoo.networks.speaker import SpeakerNetwork
-from zoo.runtime.graph import as_array
-from zoo.runtime.onnx import OnnxGraph
-from zoo.spec import SpeakerSpec
+from zoo.runtime.graph import Graph, as_array
+from zoo.spec import SpeakerSpec, TensorSpec, Tolerance
 from zoo.streaming.conversion import fold
+from zoo.tasks.speaker.embedder import read_mean
 from zoo.tasks.speaker.session import padded
 
 CHECKED = ((1, 33), (7, 33), (2, 99), (2, 137), (1, 200), (1, 598))  # batch, frames
-LARGEST_FILE = 2**31  # bytes of a protocol buffer
+_LEAST = 11  # frames of the shortest row of several lengths
 _TRACED = (3, 137)  # batch, frames: neither is a special case
 
 
-def export_speaker(
-    model: Network,
-    out: str | os.PathLike[str],
-    form: SpeakerForm = "feats",
-    *,
-    mean: Array | None = None,
-    language: str = "unknown",
-    opset: int = OPSETS[0],
-    progress: Progress | None = None,
-) -> ParityReport:
-    """Export a speaker network to one ONNX file, batch and time free.
+@dataclass(frozen=True)
+class SpeakerOptions:
+    """Which graph of a speaker network.
+
+    Attributes:
+        form: ``feats`` or ``wav``.
+        mean: (E,) of a cohort's embeddings, to be subtracted in the graph.
+        language: of the training data, for sherpa-onnx.
+    """
+
+    form: SpeakerForm = "feats"
+    mean: Array | None = None
+    language: str = "unknown"
+
+    def check(self, spec: SpeakerSpec) -> None:
+        """Refuse what does not fit the model.
+
+        Raises:
+            ValueError: that.
+        """
+        if self.form not in ("feats", "wav"):
+            raise ValueError(f"form {self.form!r} is neither feats nor wav")
+        if self.mean is None:
+            return
+        if np.shape(self.mean) != (spec.embedding,):
+            raise ValueError(
+                f"the mean has shape {np.shape(self.mean)}; {spec.name} has embeddings of {spec.embedding} "
+                f"elements"
+            )
+        if not np.isfinite(self.mean).all():
+            raise ValueError("the mean holds values that are not finite")
+
+
+class SpeakerGraph(Exportable):
+    """A graph of a speaker network.
 
     Args:
         model: training form.
-        out: the file to write; its folder is made.
-        form: ``feats``: ``feats`` (B, T, F), less their mean over the recording, to ``embs`` (B, E), as the
-            public exports have it; ``wav``: ``wav`` (B, N) in [-1, 1] and ``lengths`` (B,) int64, the samples
-            of each row, to ``embs``, features inside, and every row what it is alone.
-        mean: (E,) of a cohort's embeddings, to be subtracted in the graph; scoring must not do it again.
-        language: of the training data, for sherpa-onnx.
-        opset: of ONNX, 18 to 23.
-        progress: called with a line for each step.
-
-    Returns:
-        how close the file comes to the training form, in the worst case.
-
-    Raises:
-        ParityError: it does not compute what the training form computes; no file is left.
-        ValueError: no speaker network in training form, or arguments that do not fit it.
+        options: which graph.
     """
-    if not isinstance(model, SpeakerNetwork):
-        raise ValueError(f"{model.spec.name} is a model for {model.spec.task}; this exports speaker networks")
-    spec, say = model.spec, progress or (lambda line: None)
-    _check_arguments(model, form, mean, opset)
-    offset = None if mean is None else torch.from_numpy(np.asarray(mean, np.float32))
-    with atomic(Path(out)) as temporary:
-        say(f"{spec.name}: exporting {form}")
-        core = fold(model)
-        proto = _trace(core, form, offset, opset)
-        manifest = SpeakerManifest(
-            model=spec.name,
-            form=form,
+
+    def __init__(self, model: SpeakerNetwork, options: SpeakerOptions) -> None:
+        options.check(model.spec)
+        self.training: SpeakerNetwork = model
+        self.name, self.kind = model.spec.name, options.form
+        if options.form == "feats":
+            self.metadata = _for_sherpa(model.spec, options.language)
+        self._form = options.form
+        self._mean = None if options.mean is None else torch.from_numpy(np.asarray(options.mean, np.float32))
+
+    def prepare(self, say: Progress) -> Traceable:
+        return traceable(self.training, self._form, self._mean)
+
+    def manifest(
+        self, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], **common: Any
+    ) -> SpeakerManifest:
+        spec = self.training.spec
+        return SpeakerManifest(
+            form=self._form,
             front_end=spec.front_end,
             embedding=spec.embedding,
             least_frames=spec.least_frames,
-            mean_subtracted=mean is not None,
-            inputs=tensor_specs(proto.graph.input),
-            outputs=tensor_specs(proto.graph.output),
-            weights={**model.provenance, "sha256": digest(model.state_dict())},
-            tolerance=spec.tolerance,
-            toolchain=toolchain(proto),
+            mean_subtracted=self._mean is not None,
+            inputs=inputs,
+            outputs=outputs,
+            **common,
         )
-        metadata = _for_sherpa(spec, language) if form == "feats" else {}
-        save(proto, manifest, temporary, **metadata)
-        _check_size(temporary)
-        say(f"{spec.name}: checking it in ONNX Runtime {onnxruntime.__version__}")
-        report = _check(OnnxGraph(temporary), model, form, offset)
-        save(proto, replace(manifest, golden=_recording(model, form, offset)), temporary, **metadata)
-    return report
+
+    @torch.inference_mode()
+    def check(self, graph: Graph, tolerance: Tolerance) -> ParityReport:
+        """See ``Exportable``; each row is computed alone, and the worst case is reported."""
+        spec, reports = self.training.spec, []
+        for name, rows in _cases(spec, self._form):
+            expected = np.concatenate([self._embedded(_features(spec, row)) for row in rows])
+            values: tuple[Any, ...] = padded(rows)
+            if self._form == "feats":
+                values = (np.concatenate([as_array(_features(spec, row)) for row in rows]),)
+            reports.append(
+                compare(
+                    expected,
+                    as_array(graph(*values)[0]),
+                    tensor=f"embs of {name}",
+                    tolerance=tolerance,
+                    axis=0,
+                    unit="row",
+                )
+            )
+        return max(reports, key=lambda report: report.max_error)
+
+    def recording(self) -> GoldenEmbedding:
+        """See ``Exportable``; a second of speech, or its features on float16's grid."""
+        rate = self.training.spec.front_end.sample_rate
+        speech = golden.parity_speech(rate)[:rate]
+        feats = _features(self.training.spec, speech)
+        if self._form == "feats":
+            feats = feats.half().float()
+        signal = speech if self._form == "wav" else as_array(feats)[0]
+        return golden.pack_embedding(signal, self._embedded(feats)[0], self._form, rate)
+
+    @torch.inference_mode()
+    def _embedded(self, feats: Tensor) -> Array:
+        """(1, T, F) -> (1, E) by the training form"""
+        embeddings: Array = as_array(_less(self.training(feats), self._mean))
+        return embeddings
 
 
 class _FeatureGraph(nn.Module):
@@ -139,36 +176,31 @@ def _less(embeddings: Tensor, mean: Tensor | None) -> Tensor:
     return embeddings if mean is None else embeddings - mean
 
 
-def _check_arguments(model: SpeakerNetwork, form: str, mean: Array | None, opset: int) -> None:
-    name = model.spec.name
-    if model.training:
-        raise ValueError(f"this {name} is in training mode; call model.eval() before exporting")
-    if model.converted_from:
-        raise ValueError(f"this {name} is a deployment form; pass the training form, which judges the export")
-    if form not in ("feats", "wav"):
-        raise ValueError(f"form {form!r} is neither feats nor wav")
-    if opset not in OPSETS:
-        raise ValueError(f"opset {opset} is not one from {OPSETS[0]} to {OPSETS[-1]}")
-    if mean is not None and np.shape(mean) != (model.spec.embedding,):
-        raise ValueError(
-            f"the mean has shape {np.shape(mean)}; {name} has embeddings of {model.spec.embedding} elements"
-        )
-    if mean is not None and not np.isfinite(mean).all():
-        raise ValueError("the mean holds values that are not finite")
-
-
-def _trace(core: SpeakerNetwork, form: SpeakerForm, mean: Tensor | None, opset: int) -> onnx.ModelProto:
+def traceable(model: SpeakerNetwork, form: SpeakerForm, mean: Tensor | None = None) -> Traceable:
+    """A folded form with an example, batch and time free."""
+    core, spec = fold(model), model.spec
     batch, frames = _TRACED
-    rows = torch.export.Dim("B", min=2)  # the graph takes a single one all the same
+    rows, least = torch.export.Dim("B"), spec.least_frames
+    embs = (TensorSpec("embs", ("B", spec.embedding)),)
     if form == "feats":
-        time = torch.export.Dim("T", min=16)  # and as few as the network can
-        example = (torch.randn(batch, frames, core.spec.front_end.bins),)
-        return trace(_FeatureGraph(core, mean), example, ["feats"], ["embs"], ({0: rows, 1: time},), opset)
-    samples = core.spec.front_end.samples(frames)
-    time = torch.export.Dim("N", min=core.spec.front_end.samples(16))
-    wave = (torch.randn(batch, samples), torch.tensor([samples, samples // 2, samples]))
-    return trace(
-        _WaveformGraph(core, mean), wave, ["wav", "lengths"], ["embs"], ({0: rows, 1: time}, {0: rows}), opset
+        time = torch.export.Dim("T", min=least)
+        return Traceable(
+            spec.name,
+            _FeatureGraph(core, mean).eval(),
+            (torch.randn(batch, frames, spec.front_end.bins),),
+            ({0: rows, 1: time},),
+            (TensorSpec("feats", ("B", "T", spec.front_end.bins)),),
+            embs,
+        )
+    samples = spec.front_end.samples(frames)
+    time = torch.export.Dim("N", min=spec.front_end.samples(max(least, _LEAST)))
+    return Traceable(
+        spec.name,
+        _WaveformGraph(core, mean).eval(),
+        (torch.randn(batch, samples), torch.tensor([samples, samples // 2, samples])),
+        ({0: rows, 1: time}, {0: rows}),
+        (TensorSpec("wav", ("B", "N")), TensorSpec("lengths", ("B",), "int64")),
+        embs,
     )
 
 
@@ -187,35 +219,6 @@ def _for_sherpa(spec: SpeakerSpec, language: str) -> dict[str, str]:
     }
 
 
-def _check_size(path: Path) -> None:
-    size = path.stat().st_size
-    if size >= LARGEST_FILE:
-        raise ArtifactError(f"{path}: {size:,} bytes do not fit into one file; at most {LARGEST_FILE:,} do")
-
-
-@torch.inference_mode()
-def _check(graph: OnnxGraph, model: SpeakerNetwork, form: SpeakerForm, mean: Tensor | None) -> ParityReport:
-    """Compare graph and training form, each row of which is computed alone; the worst case is reported."""
-    reports = []
-    for name, rows in _cases(model.spec, form):
-        expected = np.concatenate([as_array(_less(model(_features(model.spec, row)), mean)) for row in rows])
-        if form == "wav":
-            computed = graph(*padded(rows))[0]
-        else:
-            computed = graph(np.concatenate([as_array(_features(model.spec, row)) for row in rows]))[0]
-        reports.append(
-            compare(
-                expected,
-                computed,
-                tensor=f"embs of {name}",
-                tolerance=model.spec.tolerance,
-                axis=0,
-                unit="row",
-            )
-        )
-    return max(reports, key=lambda report: report.max_error)
-
-
 def _cases(spec: SpeakerSpec, form: SpeakerForm) -> Iterator[tuple[str, list[Array]]]:
     """Names and waveforms of the batches that judge a graph: stretches of the package's own speech."""
     front_end = spec.front_end
@@ -226,7 +229,7 @@ def _cases(spec: SpeakerSpec, form: SpeakerForm) -> Iterator[tuple[str, list[Arr
         length = front_end.samples(frames)
         yield f"{batch} x {frames} frames", [speech[i * step :][:length] for i in range(batch)]
     if form == "wav":
-        frames_of = [max(spec.least_frames, 11), 33, 99, 100, 201, 340]
+        frames_of = [max(spec.least_frames, _LEAST), 33, 99, 100, 201, 340]
         lengths = [front_end.samples(frames) + 7 * i for i, frames in enumerate(frames_of)]
         yield "rows of 6 lengths", [speech[i * step :][:length] for i, length in enumerate(lengths)]
 
@@ -240,14 +243,97 @@ def _features(spec: SpeakerSpec, waveform: Array) -> Tensor:
     return feats.transpose(1, 2).contiguous()
 
 
-@torch.inference_mode()
-def _recording(model: SpeakerNetwork, form: SpeakerForm, mean: Tensor | None) -> GoldenEmbedding:
-    """A second of speech, or its features on float16's grid, with the training form's embedding."""
-    rate = model.spec.front_end.sample_rate
-    speech = golden.parity_speech(rate)[:rate]
-    feats = _features(model.spec, speech)
-    if form == "feats":
-        feats = feats.half().float()
-    embedding = as_array(_less(model(feats), mean))[0]
-    signal = speech if form == "wav" else as_array(feats)[0]
-    return golden.pack_embedding(signal, embedding, form, rate)
+class Speaker(Subject[SpeakerNetwork, SpeakerOptions]):
+    """A recording in, an embedding of its speaker out."""
+
+    task = "speaker"
+    networks = "speaker networks"
+    options = SpeakerOptions
+    words = ("form", "mean_vec", "language")
+    forms = ("feats", "wav")
+    pipeline = "feature-extraction"  # a vector; audio-classification promises labels and their scores
+    tags = ("speaker-embedding", "speaker-verification")
+
+    def graph(self, model: SpeakerNetwork, options: SpeakerOptions) -> SpeakerGraph:
+        if model.converted_from:
+            raise ValueError(
+                f"this {model.spec.name} is a deployment form; pass the training form, which judges the "
+                f"export"
+            )
+        return SpeakerGraph(model, options)
+
+    def wanted(
+        self, model: SpeakerNetwork, out: Path | None, words: Mapping[str, Any], ending: str
+    ) -> dict[Path, dict[str, Any]]:
+        """See ``Subject``; the mean is read from its file."""
+        assert out is not None, "a configuration is for text to speech"
+        options = {"form": self.forms[0], **words}
+        if "mean_vec" in options:
+            options["mean"] = read_mean(options.pop("mean_vec"))
+        return {out: options}
+
+    def planned(self, model: SpeakerNetwork, also: Sequence[str]) -> Iterator[Planned]:
+        """Both forms in every format."""
+        for form in SpeakerManifest.forms:
+            for format in ("onnx", *also):
+                path = f"{format}/{model.spec.name}.{form}{ENDINGS[format]}"
+                yield Planned(path, format, form, None, {"form": form})
+
+    def purpose(self, spec: SpeakerSpec) -> str:
+        return (
+            f"Maps a recording at {spec.front_end.sample_rate} Hz to a vector of {spec.embedding} numbers; "
+            f"those of one speaker lie close together."
+        )
+
+    def use(self, name: str, repo: str, graph: str) -> str:
+        return f"""```sh
+speechzoo pull {name} --repo {repo} -o .
+speechzoo embed recordings/ --artifact {graph} -o embeddings.npz
+speechzoo compare a.wav b.wav --artifact {graph}
+```
+
+```python
+import zoo
+
+embedder = zoo.Embedder(zoo.pull("{name}", repo="{repo}"))
+```
+
+That is the form `wav`, from waveforms of any lengths. `--form feats` gives the one from log mel energies, \
+as the public exports have it. Neither subtracts the mean of a cohort: pass it as `--mean`."""
+
+    def calls(  # type: ignore[override]  # by its own options
+        self,
+        model: SpeakerNetwork,
+        say: Progress,
+        *,
+        form: SpeakerForm = "feats",
+        frames: int = 200,
+        calls: int = 10,
+    ) -> Calls:
+        """Give calls on pieces of the package's speech, one a call.
+
+        Args:
+            model, say: see ``Subject``.
+            form: of the graph.
+            frames: of a piece.
+            calls: at most so many.
+        """
+        SpeakerOptions(form).check(model.spec)
+        given, front_end = traceable(model, form), model.spec.front_end
+        length, speech = front_end.samples(frames), golden.parity_speech(front_end.sample_rate)
+        pieces = [speech[at : at + length] for at in range(0, len(speech) - length + 1, length)][:calls]
+        if frames < model.spec.least_frames or not pieces:
+            most = front_end.frames(len(speech))
+            raise ValueError(
+                f"{frames} frames and {calls} calls: expected at least one call of "
+                f"{model.spec.least_frames} to {most} frames"
+            )
+        values: list[tuple[Any, ...]] = [padded([piece]) for piece in pieces]
+        if form == "feats":
+            values = [(as_array(_features(model.spec, piece)),) for piece in pieces]
+        names = [spec.name for spec in given.inputs]
+        described = {"inputs": names, "outputs": ["embs"], "within": "core", "opset": 18}  # as files have it
+        return Calls(given.module, values, described, worst_first=True)
+
+
+SUBJECT = Speaker()

@@ -1,4 +1,4 @@
-"""Exports networks from text to frames as ONNX graphs of fixed sizes, one file for each.
+"""Exports networks from text to frames at fixed sizes, one file for each.
 
 Shapes are fixed, since engines are fastest so; a text goes into the smallest size that holds it. Padding
 reaches into the last frames through the convolutions, so what a file must reproduce is the training form
@@ -7,159 +7,58 @@ padded to the same size.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from converters.export import Progress
-from converters.targets.onnx_passes import store_in_half
-from converters.targets.tracing import OPSETS, save, tensor_specs, toolchain, trace
+from converters.subjects.subject import Calls, Exportable, Planned, Progress, Subject, Traceable
 from zoo.arrays import Array
 from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
-from zoo.errors import ArtifactError, ParityError
-from zoo.files import atomic
+from zoo.errors import ParityError
+from zoo.hub.index import ENDINGS
 from zoo.networks.synthesis import Prediction, SynthesisNetwork
-from zoo.runtime.graph import as_array
-from zoo.runtime.onnx import OnnxGraph
+from zoo.runtime.graph import Graph, as_array
+from zoo.spec import SynthesisSpec, TensorSpec, Tolerance
+from zoo.tasks import load
+from zoo.tasks.synthesis.engine_config import read_engine_config
 from zoo.tasks.synthesis.golden import check_durations, pack, parity_ids, parity_texts
 from zoo.tasks.synthesis.graph import synthesis_manifest
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
 from zoo.version import __version__
 
 
-def export_synthesis(
-    model: SynthesisNetwork,
-    out: str | os.PathLike[str],
-    *,
-    tokens: int = 128,
-    frames: int = 1024,
-    batch: int | Literal["batch"] = 1,
-    opset: int = OPSETS[0],
-    half_weights: bool = False,
-    progress: Progress | None = None,
-) -> ParityReport:
-    """Export a network at one size to one ONNX file.
+@dataclass(frozen=True)
+class SynthesisOptions:
+    """Which graph of a network from text to frames.
 
-    Its inputs and outputs are those that ``SynthesisManifest`` tells.
-
-    Args:
-        model: training form, in eval mode.
-        out: the file to write; its folder is made.
+    Attributes:
         tokens, frames: the longest text and the longest speech.
         batch: texts of a call; "batch" leaves it free.
-        opset: of ONNX, 18 to 23.
-        half_weights: store those parameters in 16 bits that lose nothing so; the arithmetic stays in 32.
-        progress: called with a line for each step.
-
-    Returns:
-        how close the file comes to the training form padded to the same size.
-
-    Raises:
-        ParityError: it does not compute what the training form computes; no file is left.
-        ValueError: a size that the network has no positions for, a batch below 1, another opset, or a model
-            in training mode.
     """
-    _check(model, tokens, frames, batch, opset)
-    say = progress or (lambda line: None)
-    name = f"{model.spec.name} {tokens}/{frames}"
-    with atomic(Path(out)) as temporary:
-        say(f"{name}: exporting")
-        graph, rows = SynthesisGraph(model, frames), 2 if isinstance(batch, str) else batch
-        symbols = model.spec.symbols
-        free = {0: torch.export.Dim("batch")} if isinstance(batch, str) else None
-        proto = trace(
-            graph,
-            tuple(map(torch.from_numpy, inputs(parity_texts(symbols, rows, tokens, frames), tokens))),
-            ["ids", "lengths", "alpha", "forced"],
-            ["mel", "mel_lengths", "durations"],
-            (free,) * 4,
-            opset,
-        )
-        if half_weights:
-            store_in_half(proto.graph)
-        manifest = SynthesisManifest(
-            model=model.spec.name,
-            inputs=tensor_specs(proto.graph.input),
-            outputs=tensor_specs(proto.graph.output),
-            weights={**model.provenance, "sha256": digest(model.state_dict())},
-            tolerance=model.spec.tolerance,
-            toolchain=toolchain(proto),
-            front_end=model.spec.front_end,
-            symbols=symbols,
-            tokens=tokens,
-            frames=frames,
-            batch=batch,
-        )
-        save(proto, manifest, temporary)
-        say(f"{name}: checking it in ONNX Runtime {onnxruntime.__version__}")
-        report = _compare(graph, OnnxGraph(temporary), manifest)
-        save(proto, replace(manifest, golden=_golden(graph, tokens, frames)), temporary)
-    return report
 
+    tokens: int = 128
+    frames: int = 1024
+    batch: int | Literal["batch"] = 1
 
-def export_buckets(
-    model: SynthesisNetwork,
-    folder: str | os.PathLike[str],
-    *,
-    buckets: Sequence[tuple[int, int]] | None = None,
-    batch: int | Literal["batch"] = 1,
-    opset: int = OPSETS[0],
-    progress: Progress | None = None,
-) -> dict[Path, ParityReport]:
-    """Export a network at several sizes: ``fastspeech.i32.o256.onnx`` and so on.
+    def check(self, longest: int) -> None:
+        """Refuse what does not fit a network that has positions for ``longest`` tokens or frames.
 
-    Args:
-        folder: for the files.
-        buckets: tokens and frames of each; by default ``default_buckets``.
-        model, batch, opset, progress, Raises: as ``export_synthesis``.
-    """
-    return {
-        (path := Path(folder) / file_name(model, tokens, frames)): export_synthesis(
-            model, path, tokens=tokens, frames=frames, batch=batch, opset=opset, progress=progress
-        )
-        for tokens, frames in buckets or default_buckets(model)
-    }
-
-
-def export_or_keep(
-    model: SynthesisNetwork,
-    out: str | os.PathLike[str],
-    *,
-    tokens: int,
-    frames: int,
-    batch: int | Literal["batch"] = 1,
-    force: bool = False,
-    progress: Progress | None = None,
-) -> ParityReport | None:
-    """Export a network at one size unless the file is there already.
-
-    Args:
-        force: replace a file that is there, whatever it is.
-        model, out, tokens, frames, batch, progress: as ``export_synthesis``.
-
-    Returns:
-        how close the file comes, or None if it was there and is the same.
-
-    Raises:
-        ArtifactError: a file is there that is something else.
-        ParityError, ValueError: as ``export_synthesis``.
-    """
-    path = Path(out)
-    if not path.exists() or force:
-        return export_synthesis(model, path, tokens=tokens, frames=frames, batch=batch, progress=progress)
-    if not is_export_of(path, model, tokens=tokens, frames=frames, batch=batch):
-        raise ArtifactError(f"{path}: it is there, of other weights or another size; --force replaces it")
-    return None
+        Raises:
+            ValueError: that.
+        """
+        tokens, frames, batch = self.tokens, self.frames, self.batch
+        if min(tokens, frames) < 1 or max(tokens, frames) > longest:
+            raise ValueError(f"{tokens} tokens and {frames} frames: each must be from 1 to {longest}")
+        if batch != "batch" and not (type(batch) is int and batch > 0):
+            raise ValueError(f'batch is a number from 1, or "batch" to leave it free, not {batch!r}')
 
 
 def default_buckets(model: SynthesisNetwork) -> list[tuple[int, int]]:
@@ -190,13 +89,13 @@ def is_export_of(
     Raises:
         ArtifactError: it is no artifact of ours for synthesis.
     """
-    manifest = synthesis_manifest(OnnxGraph(path))
+    manifest = synthesis_manifest(load(path))
     asked = (tokens, frames, batch, digest(model.state_dict()), __version__)
     found = (manifest.tokens, manifest.frames, manifest.batch)
     return asked == (*found, manifest.weights.get("sha256"), manifest.toolchain.get("speechzoo"))
 
 
-class SynthesisGraph(nn.Module):
+class SizedNetwork(nn.Module):
     """A network at a fixed number of frames, its options as inputs."""
 
     def __init__(self, model: SynthesisNetwork, frames: int) -> None:
@@ -210,44 +109,104 @@ class SynthesisGraph(nn.Module):
         return result.mel, result.mel_lengths, result.durations
 
 
-def _check(model: SynthesisNetwork, tokens: int, frames: int, batch: int | str, opset: int) -> None:
-    if model.training:
-        raise ValueError(f"this {model.spec.name} is in training mode; call model.eval() before exporting")
-    if min(tokens, frames) < 1 or max(tokens, frames) > model.longest:
-        raise ValueError(f"{tokens} tokens and {frames} frames: each must be from 1 to {model.longest}")
-    if batch != "batch" and (isinstance(batch, str) or batch < 1):
-        raise ValueError(f'batch is a number from 1, or "batch" to leave it free, not {batch!r}')
-    if opset not in OPSETS:
-        raise ValueError(f"opset {opset} is not one from {OPSETS[0]} to {OPSETS[-1]}")
+class SynthesisGraph(Exportable):
+    """A network at one size.
 
-
-@torch.inference_mode()
-def _compare(graph: SynthesisGraph, file: OnnxGraph, manifest: SynthesisManifest) -> ParityReport:
-    """Hold a file against the training form padded to the same size; every frame counts, those of padding
-    too.
-
-    A predicted duration in the middle between two numbers of frames may fall to either side of it by another
-    order of additions, so frames are compared where both gave each token as many, which with forced durations
-    they must.
+    Args:
+        model: in eval mode.
+        options: the size.
     """
-    batch = manifest.batch
+
+    def __init__(self, model: SynthesisNetwork, options: SynthesisOptions) -> None:
+        options.check(model.longest)
+        self.training: SynthesisNetwork = model
+        self.kind = f"{options.tokens}/{options.frames}"
+        self.name = f"{model.spec.name} {self.kind}"
+        self._options, self._sized = options, SizedNetwork(model, options.frames)
+
+    def prepare(self, say: Progress) -> Traceable:
+        return traceable(self.training, self._options)
+
+    def manifest(
+        self, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], **common: Any
+    ) -> SynthesisManifest:
+        spec, options = self.training.spec, self._options
+        return SynthesisManifest(
+            front_end=spec.front_end,
+            symbols=spec.symbols,
+            tokens=options.tokens,
+            frames=options.frames,
+            batch=options.batch,
+            inputs=inputs,
+            outputs=outputs,
+            **common,
+        )
+
+    @torch.inference_mode()
+    def check(self, graph: Graph, tolerance: Tolerance) -> ParityReport:
+        """See ``Exportable``; every frame counts, those of padding too.
+
+        A predicted duration in the middle between two numbers of frames may fall to either side of it by
+        another order of additions, so frames are compared where both gave each token as many, which with
+        forced durations they must.
+        """
+        reports = []
+        for call in _checked(self.training.spec, self._options):
+            values = inputs(call, self._options.tokens)
+            mel, lengths, durations = map(as_array, graph(*values))
+            expected = [as_array(value) for value in self._sized(*map(torch.from_numpy, values))]
+            check_durations(expected[2], durations, tolerance)
+            counts, others = (_counts(values, predicted) for predicted in (durations, expected[2]))
+            if lengths.tolist() != counts.sum(1).tolist():
+                raise ParityError(
+                    f"mel_lengths: {lengths.tolist()}, and the durations make {counts.sum(1).tolist()}"
+                )
+            if np.array_equal(counts, others):
+                reports.append(compare(expected[0], mel, tensor="mel", tolerance=tolerance, axis=1))
+        return max(reports, key=lambda report: report.max_error)
+
+    @torch.inference_mode()
+    def recording(self) -> GoldenSpeech:
+        """See ``Exportable``; less than a second of speech."""
+        tokens, frames = self._options.tokens, self._options.frames
+        ids = parity_ids(self.training.spec.symbols)[: min(tokens, frames, 20)]
+        text = Utterance(ids, forced=(float(min(4, frames // len(ids))),) * len(ids))
+        mel, lengths, durations = self._sized(*map(torch.from_numpy, inputs([text], tokens)))
+        wanted = int(lengths[0])
+        return pack(text, Frames(as_array(mel[0, :wanted]), as_array(durations[0, : len(ids)]), wanted))
+
+
+def traceable(model: SynthesisNetwork, options: SynthesisOptions) -> Traceable:
+    """A network at one size, with an example."""
+    tokens, frames, batch = options.tokens, options.frames, options.batch
+    texts = parity_texts(model.spec.symbols, 2 if isinstance(batch, str) else batch, tokens, frames)
+    free = {0: torch.export.Dim("batch")} if isinstance(batch, str) else None
+    return Traceable(
+        model.spec.name,
+        SizedNetwork(model, frames).eval(),
+        tuple(map(torch.from_numpy, inputs(texts, tokens))),
+        (free,) * 4,
+        (
+            TensorSpec("ids", (batch, tokens), "int64"),
+            TensorSpec("lengths", (batch,), "int64"),
+            TensorSpec("alpha", (batch,)),
+            TensorSpec("forced", (batch, tokens)),
+        ),
+        (
+            TensorSpec("mel", (batch, frames, model.spec.front_end.mels)),
+            TensorSpec("mel_lengths", (batch,), "int64"),
+            TensorSpec("durations", (batch, tokens)),
+        ),
+    )
+
+
+def _checked(spec: SynthesisSpec, options: SynthesisOptions) -> list[list[Utterance]]:
+    """Texts of the calls that judge a file: with forced durations, and with predicted ones."""
+    batch = options.batch
     rows = 3 if isinstance(batch, str) else max(3, batch)
-    texts = parity_texts(manifest.symbols, rows, manifest.tokens, manifest.frames)
+    texts = parity_texts(spec.symbols, rows, options.tokens, options.frames)
     calls = [texts] if isinstance(batch, str) else [(texts * batch)[i:][:batch] for i in range(3)]
-    reports = []
-    for call in (*calls, *([replace(text, forced=()) for text in call] for call in calls)):
-        values = inputs(call, manifest.tokens)
-        mel, lengths, durations = file(*values)
-        expected = [as_array(value) for value in graph(*map(torch.from_numpy, values))]
-        check_durations(expected[2], durations, manifest.tolerance)
-        counts, others = (_counts(values, predicted) for predicted in (durations, expected[2]))
-        if lengths.tolist() != counts.sum(1).tolist():
-            raise ParityError(
-                f"mel_lengths: {lengths.tolist()}, and the durations make {counts.sum(1).tolist()}"
-            )
-        if np.array_equal(counts, others):
-            reports.append(compare(expected[0], mel, tensor="mel", tolerance=manifest.tolerance, axis=1))
-    return max(reports, key=lambda report: report.max_error)
+    return [*calls, *([replace(text, forced=()) for text in call] for call in calls)]
 
 
 def _counts(values: tuple[NDArray[Any], ...], predicted: Array) -> NDArray[np.int64]:
@@ -258,11 +217,109 @@ def _counts(values: tuple[NDArray[Any], ...], predicted: Array) -> NDArray[np.in
     return np.rint(durations * alpha[:, None]).astype(np.int64)
 
 
-@torch.inference_mode()
-def _golden(graph: SynthesisGraph, tokens: int, frames: int) -> GoldenSpeech:
-    """The text that an artifact carries, less than a second of speech."""
-    ids = parity_ids(graph.model.spec.symbols)[: min(tokens, frames, 20)]
-    text = Utterance(ids, forced=(float(min(4, frames // len(ids))),) * len(ids))
-    mel, lengths, durations = graph(*map(torch.from_numpy, inputs([text], tokens)))
-    wanted = int(lengths[0])
-    return pack(text, Frames(as_array(mel[0, :wanted]), as_array(durations[0, : len(ids)]), wanted))
+class Synthesis(Subject[SynthesisNetwork, SynthesisOptions]):
+    """Text in, frames of speech out."""
+
+    task = "synthesis"
+    networks = "text to speech"
+    options = SynthesisOptions
+    words = ("buckets", "batch", "config")
+    keeps = True
+    pipeline = "text-to-speech"
+    tags = ("speech-synthesis",)
+
+    def graph(self, model: SynthesisNetwork, options: SynthesisOptions) -> SynthesisGraph:
+        return SynthesisGraph(model, options)
+
+    def wanted(
+        self, model: SynthesisNetwork, out: Path | None, words: Mapping[str, Any], ending: str
+    ) -> dict[Path, dict[str, Any]]:
+        """See ``Subject``; one file a size, in a folder or where a configuration has its engines.
+
+        Where ``out`` is the name of a file it is that, of one size.
+        """
+        batch = words.get("batch", 1)
+        if out is None:
+            config = read_engine_config(words["config"])
+            paths = [path.with_suffix(ending) for path in config.graphs]
+            sizes, batch = dict(zip(paths, config.buckets, strict=True)), config.batch
+        else:
+            buckets = words.get("buckets") or default_buckets(model)
+            sizes = {(out / file_name(model, *size)).with_suffix(ending): size for size in buckets}
+            if out.suffix and not out.is_dir():  # the name of one file
+                if len(buckets) > 1:
+                    raise ValueError(
+                        f"{out}: a folder is expected for {len(buckets)} sizes; or name one with --buckets"
+                    )
+                sizes = {out: buckets[0]}
+        batch = "batch" if batch == 0 else batch
+        return {path: {"tokens": t, "frames": f, "batch": batch} for path, (t, f) in sizes.items()}
+
+    def is_same(self, path: Path, model: SynthesisNetwork, **options: Any) -> bool:
+        return is_export_of(path, model, **options)
+
+    def planned(self, model: SynthesisNetwork, also: Sequence[str]) -> Iterator[Planned]:
+        """One of each size; parameters in ONNX files are in 16 bits where they lose nothing so."""
+        for tokens, frames in default_buckets(model):
+            for format in ("onnx", *also):
+                name = Path(file_name(model, tokens, frames)).with_suffix(ENDINGS[format])
+                options: dict[str, Any] = {"tokens": tokens, "frames": frames}
+                if format == "onnx":
+                    options["half_weights"] = True
+                yield Planned(f"{format}/{name}", format, f"{tokens}/{frames}", None, options)
+
+    def purpose(self, spec: SynthesisSpec) -> str:
+        return (
+            f"Turns English text into log-mel frames of speech at {spec.front_end.sample_rate} Hz, which a "
+            f"vocoder makes audible; Griffin-Lim's comes with speechzoo."
+        )
+
+    def use(self, name: str, repo: str, graph: str) -> str:
+        return f"""```sh
+speechzoo pull {name} --repo {repo} -o .
+speechzoo speak "Hello." --artifact {graph} -o hello.wav
+```
+
+```python
+import zoo
+
+speak = zoo.Synthesizer(zoo.pull("{name}", repo="{repo}"))
+```
+
+That is the largest size, tokens and frames, which takes the longest sentences whole; what is longer is cut. \
+The others, as `--form 32/256`, are faster for short sentences: pull several into a folder, and `--artifact \
+FOLDER` takes the smallest that fits."""
+
+    def calls(  # type: ignore[override]  # by its own options
+        self,
+        model: SynthesisNetwork,
+        say: Progress,
+        *,
+        texts: Sequence[Utterance] | None = None,
+        text: str = "Hello, world.",
+        alpha: float = 1.0,
+        bucket: tuple[int, int] | None = None,
+        own_durations: bool = False,
+    ) -> Calls:
+        """Give calls padded to one size, of sentences.
+
+        Args:
+            model, say: see ``Subject``.
+            texts: one a call, in place of ``text``.
+            text: what is spoken; characters without a symbol are told and left out.
+            alpha: how slowly.
+            bucket: tokens and frames; by default the smallest of the model's sizes that holds the texts.
+            own_durations: each takes the durations that it predicts itself, not PyTorch's.
+
+        Raises:
+            TextError: a text that does not fit.
+        """
+        from converters.subjects.synthesis_layers import padded_calls, sentences
+
+        if texts is None:
+            most, _ = bucket or default_buckets(model)[-1]
+            texts = sentences(model.spec.symbols, text, alpha, most, say)
+        return padded_calls(model, texts, [bucket] if bucket else default_buckets(model), own_durations)
+
+
+SUBJECT = Synthesis()

@@ -1,4 +1,4 @@
-"""Silence where libraries tell of their own insides."""
+"""Silence where libraries tell of their own insides, and a line of what they say when they fail."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def quiet(*names: str) -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def reason_of(error: Exception) -> str:
+    """The line in which a library says why it fails."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -9,49 +9,48 @@ from __future__ import annotations
 import dataclasses
 import os
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from converters.export import Layout, Progress, Traceable, export_graph, traceable
-from converters.targets.program import LOGGERS
-from converters.targets.quiet import quiet
+from converters.flow import export_graph, exportable
+from converters.subjects.subject import Progress, Traceable
+from converters.targets.program import LOGGERS, trace_program
+from converters.targets.quiet import quiet, reason_of
+from converters.targets.torch_target import TorchTarget, Traced
 from zoo.artifact.engine import TOLERANCES
-from zoo.artifact.manifest import Form, Manifest
+from zoo.artifact.manifest import Form, Manifest, SpeakerForm
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.networks.base import Network
-from zoo.networks.streaming import StreamingModule
-from zoo.runtime.torch_files import RECORD_NAME, TORCH_TENSORRT, TorchGraph, check_suffix
-from zoo.spec import TensorSpec
+from zoo.runtime.torch_files import RECORD_NAME, TORCH_TENSORRT, check_suffix
 
 Precision = Literal["fp32", "fp16"]
+Compiled = tuple[Any, tuple[torch.Tensor, ...]]  # a module, and the example that it was compiled with
 FORMATS = {".pt2": "exported_program", ".ts": "torchscript"}
 
 
 def compile_torch_tensorrt(
     model: Network,
     out: str | os.PathLike[str],
-    form: Form = "spec2spec",
+    form: Form | SpeakerForm | None = None,
     *,
-    streaming: bool = True,
-    streams: int | Literal["streams"] = 1,
-    hops: int = 1,
-    frames: int | None = None,
     precision: Precision = "fp32",
     workspace: int = 0,
     progress: Progress | None = None,
+    **options: Any,
 ) -> ParityReport:
-    """Compile a model for the GPU at hand and save it, as a program (``.pt2``) or TorchScript (``.ts``).
+    """Compile a model of any task for the GPU at hand and save it, as a program (``.pt2``) or as TorchScript.
 
     States are inputs and outputs, as in every other file. TF32 is off.
 
     Args:
         precision: ``fp16`` lets torch-tensorrt's own rules choose what is computed in 16 bits.
         workspace: bytes that a layer may take; 0: TensorRT's own limit.
-        model, out, form, streaming, streams, hops, frames, progress: as ``converters.export_program``.
+        model, out, form, progress, options: as ``converters.export_program``.
 
     Returns:
         how close the file comes to the training form, run on the GPU.
@@ -65,10 +64,8 @@ def compile_torch_tensorrt(
     suffix = Path(out).suffix
     if suffix not in FORMATS:
         check_suffix(out, ".pt2")
-    target = _TorchTensorRT(load_torch_tensorrt(), FORMATS[suffix], precision, workspace)
-    tolerance = TOLERANCES[precision]
-    layout = Layout(form, streaming, streams, hops, frames)
-    return export_graph(model, out, layout, target, progress, tolerance=tolerance)
+    target = TorchTensorRT(load_torch_tensorrt(), FORMATS[suffix], precision, workspace)
+    return export_graph(exportable(model, form=form, **options), out, target, progress)
 
 
 def load_torch_tensorrt() -> Any:
@@ -85,58 +82,56 @@ def load_torch_tensorrt() -> Any:
     try:
         import torch_tensorrt
     except Exception as error:  # it raises what it likes when something is missing
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise MissingExtraError(
-            f"torch-tensorrt is not installed ({reason}); docs/nvidia.md says how, and which goes with "
-            f"PyTorch {torch.__version__}"
+            f"torch-tensorrt is not installed ({reason_of(error)}); docs/nvidia.md says how, and which goes "
+            f"with PyTorch {torch.__version__}"
         ) from error
     return torch_tensorrt
 
 
-@dataclass(frozen=True)
-class _Compiled:
-    module: Any
-    traced: Traceable
-    arguments: tuple[torch.Tensor, ...]
+class TorchTensorRT(TorchTarget[Compiled]):
+    """Files with TensorRT's engines inside.
 
+    Args:
+        library: torch-tensorrt.
+        kind: of file, of ``FORMATS``.
+        precision, workspace: see ``compile_torch_tensorrt``.
+    """
 
-class _TorchTensorRT:
     def __init__(self, library: Any, kind: str, precision: Precision, workspace: int) -> None:
         self.name = f"torch-tensorrt {library.__version__}"
+        self.tolerance = TOLERANCES[precision]
         self._library, self._kind = library, kind
         self._precision, self._workspace = precision, workspace
 
-    def trace(self, core: StreamingModule, layout: Layout) -> _Compiled:
-        given = traceable(core, layout)
-        module = given.module.cuda()
+    def trace(self, given: Traceable) -> Traced[Compiled]:
         arguments = tuple(argument.cuda() for argument in given.arguments)
-        with quiet(*LOGGERS), torch.no_grad():
-            program = torch.export.export(module, arguments, dynamic_shapes=given.shapes)
-            try:
-                compiled = self._library.dynamo.compile(program, arg_inputs=arguments, **self._settings())
-            except Exception as error:  # compilers fail in their own ways
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-                raise ArtifactError(f"{self.name} cannot compile {core.spec.name} ({reason})") from error
-        core.cpu()
-        return _Compiled(compiled, given, arguments)
+        try:
+            program = trace_program(replace(given, module=given.module.cuda(), arguments=arguments))
+            compiled = self._compile(program, arguments, given.name)
+        finally:
+            given.module.cpu()
+        return Traced((compiled, arguments), given)
 
-    def tensors(self, program: _Compiled) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-        return program.traced.inputs, program.traced.outputs
-
-    def toolchain(self, program: _Compiled) -> dict[str, str]:
+    def toolchain(self, program: Traced[Compiled]) -> dict[str, str]:
         return {TORCH_TENSORRT: self._library.__version__, "precision": self._precision}
 
-    def save(self, program: _Compiled, manifest: Manifest, path: Path) -> None:
+    def save(
+        self, program: Traced[Compiled], manifest: Manifest, path: Path, metadata: Mapping[str, str]
+    ) -> None:
+        compiled, arguments = program.module
         with quiet(*LOGGERS), torch.no_grad():
-            self._library.save(
-                program.module, str(path), output_format=self._kind, arg_inputs=list(program.arguments)
-            )
+            self._library.save(compiled, str(path), output_format=self._kind, arg_inputs=list(arguments))
         with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
             root = archive.namelist()[0].partition("/")[0]
             archive.writestr(f"{root}/extra/{RECORD_NAME}", manifest.to_json())
 
-    def load(self, path: Path) -> TorchGraph:
-        return TorchGraph(path)
+    def _compile(self, program: Any, arguments: tuple[torch.Tensor, ...], name: str) -> Any:
+        try:
+            with quiet(*LOGGERS), torch.no_grad():
+                return self._library.dynamo.compile(program, arg_inputs=arguments, **self._settings())
+        except Exception as error:  # compilers fail in their own ways
+            raise ArtifactError(f"{self.name} cannot compile {name} ({reason_of(error)})") from error
 
     def _settings(self) -> dict[str, Any]:
         """What this version knows of what is wanted; the names have changed over time."""

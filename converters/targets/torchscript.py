@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import torch
 
-from converters.export import Layout, Progress, Traceable, export_graph, traceable
-from zoo.artifact.manifest import Form, Manifest
+from converters.flow import export_graph, exportable
+from converters.subjects.subject import Progress, Traceable
+from converters.targets.quiet import reason_of
+from converters.targets.torch_target import TorchTarget, Traced
+from zoo.artifact.manifest import Form, Manifest, SpeakerForm
 from zoo.artifact.parity import ParityReport
+from zoo.errors import ArtifactError
 from zoo.networks.base import Network
-from zoo.networks.streaming import StreamingModule
-from zoo.runtime.torch_files import RECORD_NAME, TorchGraph, check_suffix
-from zoo.spec import TensorSpec
+from zoo.runtime.torch_files import RECORD_NAME, check_suffix
 
 DEPRECATED = (
     "PyTorch has deprecated TorchScript; for new programs take export_program (.pt2) or export_onnx (.onnx)"
@@ -30,60 +32,56 @@ DEPRECATED = (
 def export_torchscript(
     model: Network,
     out: str | os.PathLike[str],
-    form: Form = "spec2spec",
+    form: Form | SpeakerForm | None = None,
     *,
-    streaming: bool = True,
-    streams: int | Literal["streams"] = 1,
-    hops: int = 1,
-    frames: int | None = None,
     progress: Progress | None = None,
+    **options: Any,
 ) -> ParityReport:
-    """Export a model to one TorchScript file (``.ts``), on the CPU.
+    """Export a model of any task to one TorchScript file (``.ts``), on the CPU.
 
-    Its ``forward`` takes the signal and every state and gives the signal and every next state, float32, in
-    the manifest's order: shapes as in ``export_onnx``. ``torch.jit.load`` in Python or C++ is all it takes.
+    Its ``forward`` takes and gives tensors in the manifest's order, of an enhancer the signal and every
+    state: shapes as in ``export_onnx``. ``torch.jit.load`` in Python or C++ is all it takes.
 
-    Args: as ``converters.export_onnx``; the number of hops is fixed, since a trace is of one number.
+    Args: as ``converters.export_onnx``.
 
     Returns:
         how close the file comes to the training form.
 
     Raises:
+        ArtifactError: it cannot be traced.
         ParityError: it does not compute what the training form computes; no file is left.
         ValueError: arguments that contradict each other or the model, or a model in training mode.
     """
     check_suffix(out, ".ts")
     if progress:
         progress(DEPRECATED)
-    return export_graph(model, out, Layout(form, streaming, streams, hops, frames), _TorchScript(), progress)
+    return export_graph(exportable(model, form=form, **options), out, TorchScript(), progress)
 
 
-@dataclass(frozen=True)
-class _Script:
-    module: torch.jit.ScriptModule
-    traced: Traceable
+class TorchScript(TorchTarget[torch.jit.ScriptModule]):
+    """TorchScript files."""
 
-
-class _TorchScript:
     name = f"TorchScript of PyTorch {torch.__version__}"
 
-    def trace(self, core: StreamingModule, layout: Layout) -> _Script:
-        given = traceable(core, layout)
+    def trace(self, given: Traceable) -> Traced[torch.jit.ScriptModule]:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # deprecation, which the docstring says, and traced constants
-            module = torch.jit.trace(given.module, given.arguments, check_trace=False, strict=True)
-            return _Script(torch.jit.freeze(module), given)
+            try:
+                module = torch.jit.trace(given.module, given.arguments, check_trace=False, strict=True)
+                return Traced(torch.jit.freeze(module), given)
+            except RuntimeError as error:
+                raise ArtifactError(f"{self.name} cannot trace {given.name} ({reason_of(error)})") from error
 
-    def tensors(self, program: _Script) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-        return program.traced.inputs, program.traced.outputs
-
-    def toolchain(self, program: _Script) -> dict[str, str]:
+    def toolchain(self, program: Traced[torch.jit.ScriptModule]) -> dict[str, str]:
         return {}
 
-    def save(self, program: _Script, manifest: Manifest, path: Path) -> None:
+    def save(
+        self,
+        program: Traced[torch.jit.ScriptModule],
+        manifest: Manifest,
+        path: Path,
+        metadata: Mapping[str, str],
+    ) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.jit.save(program.module, str(path), _extra_files={RECORD_NAME: manifest.to_json()})
-
-    def load(self, path: Path) -> TorchGraph:
-        return TorchGraph(path)

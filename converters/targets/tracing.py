@@ -1,4 +1,4 @@
-"""What every ONNX exporter shares: from a module to a graph in standard operators, and to a file."""
+"""ONNX files: from a module to a graph in standard operators, and to a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from converters.targets.onnx_passes import simplify
 from converters.targets.quiet import quiet
 from zoo.artifact.manifest import METADATA_KEY, Manifest
 from zoo.spec import TensorSpec
-from zoo.version import __version__
 
 OPSETS = range(18, 24)
 FORBIDDEN = frozenset(
@@ -83,10 +82,8 @@ def tensor_specs(values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...
 
 
 def toolchain(proto: onnx.ModelProto) -> Mapping[str, str]:
-    """Versions of what made a graph."""
+    """Versions of what made a graph, besides PyTorch and this package."""
     return {
-        "speechzoo": __version__,
-        "torch": torch.__version__,
         "onnx": onnx.__version__,
         "onnxruntime": onnxruntime.__version__,
         "opset": str(max(entry.version for entry in proto.opset_import if not entry.domain)),

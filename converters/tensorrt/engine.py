@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onnx import load as load_graph
 from onnx import save as save_graph
@@ -28,7 +28,7 @@ from converters.targets.onnx_passes import elus_in_parts
 from converters.tensorrt.builder import Built, Job
 from converters.tensorrt.plugin_nodes import insert_plugins
 from converters.tensorrt.plugins import compile_kernels
-from converters.tensorrt.precision import RECURRENT_LAYERS, Feeds, check_reduced, own_feeds, reduce_precision
+from converters.tensorrt.precision import RECURRENT_LAYERS, reduce_precision
 from converters.tensorrt.profiles import complete_profiles, parse_profiles
 from zoo.artifact.engine import (
     PLUGIN_FLAGS,
@@ -39,11 +39,9 @@ from zoo.artifact.engine import (
     Precision,
     Shapes,
     record_path,
-    system,
 )
-from zoo.artifact.golden import parity_speech
-from zoo.artifact.manifest import EnhancementManifest, SynthesisManifest
-from zoo.artifact.parity import ParityReport, compare
+from zoo.artifact.parity import ParityReport
+from zoo.artifact.target import system
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.files import atomic, sha256_of
 from zoo.hub.client import cache_folder
@@ -51,13 +49,17 @@ from zoo.runtime.nvidia import find_gpu, load_library
 from zoo.runtime.onnx import OnnxGraph
 from zoo.runtime.tensorrt import Engine, load_torch
 from zoo.spec import Tolerance
-from zoo.tasks.enhancement.graph import session_over
-from zoo.tasks.enhancement.open import open_engine
+from zoo.tasks import task_of
+from zoo.tasks.task import Feeds
 from zoo.version import __version__
+
+if TYPE_CHECKING:
+    from zoo.networks.base import Network
 
 Progress = Callable[[str], None]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+CHECKED_CALLS = 16
 RTX_TARGETS = ("8.0", "8.6", "8.9", "12.0")  # Ampere, Ada and Blackwell; NVIDIA's own choice too
 
 
@@ -84,55 +86,39 @@ class EngineReport:
     command: str
     parity: str = ""
 
+    def __str__(self) -> str:
+        parity = f"; {self.parity}" if self.parity else ""
+        return f"{self.layers} layers, {self.seconds:.1f} s, {self.record.title}{parity}"
+
 
 def build_engine(
     onnx: str | os.PathLike[str],
     engine: str | os.PathLike[str],
     *,
-    flavour: Flavour = "tensorrt",
-    precision: Precision = "fp32",
-    profiles: Mapping[str, Shapes] | str | None = None,
-    targets: Sequence[str] | None = None,
     keep: Sequence[str] = (),
     feeds: Feeds | None = None,
     tolerance: Tolerance | None = None,
-    workspace: int = 0,
     timing_cache: str | os.PathLike[str] | None = None,
-    refit: bool = False,
-    version_compatible: bool = False,
-    tf32: bool = False,
-    plugins: Plugins | None = None,
     bar: bool = False,
     progress: Progress | None = None,
+    **described: Any,
 ) -> EngineReport:
     """Build an engine, with its record beside it.
 
-    TensorRT builds for the GPU at hand and needs it; TensorRT for RTX builds ahead of time for the GPUs of
-    ``targets`` and needs none. Where one is at hand, the engine of an enhancer, or of text to speech, is
-    then run on it and held against the graph.
+    TensorRT builds for the card at hand and needs it; TensorRT for RTX builds ahead of time for the cards of
+    ``targets`` and needs none. Where a card is at hand, the engine of one of our graphs is then run on it and
+    held against the graph.
 
     Args:
         onnx: the graph.
         engine: the file to write; its record is ``<engine>.json``.
-        flavour: ``tensorrt`` or ``tensorrt_rtx``.
-        precision: ``fp32``, ``fp16`` or ``int8``; see ``converters.tensorrt.precision``.
-        profiles: least, best and most shape of inputs with free dimensions, as words or parsed; what is not
-            given comes from what the model declares.
-        targets: compute capabilities such as "8.9", for ``tensorrt_rtx``; by default those of Ampere, Ada and
-            Blackwell.
         keep: parts of parameters' names; what reads those stays in 32 bits.
         feeds: inputs of some calls, to calibrate and compare on; by default the package's speech.
         tolerance: what a reduced graph may differ from the full one; by default that of the precision.
-        workspace: bytes that a layer may take; 0: the library's own limit.
-        timing_cache: file with what the builder has timed on this GPU; read, and written.
-        refit: weights can be replaced later.
-        version_compatible: runs with later versions of the same major version too.
-        tf32: let 32-bit products be computed with 10 bits of fraction; parity of fp32 is lost.
-        plugins: put TensorRT's plugins in the place of the layers between lengths in a graph of text to
-            speech, compiled ahead of time (``aot``) or called just in time (``jit``); by default there are
-            none.
+        timing_cache: file with what the builder has timed on this card; read, and written.
         bar: show the builder's progress on stderr.
         progress: called with a line for each step.
+        described: what kind of engine, as ``describe``: flavour, precision, profiles, targets and so on.
 
     Raises:
         ArtifactError: the graph cannot be read, reduced or compiled; no file is left.
@@ -141,82 +127,134 @@ def build_engine(
         ValueError: arguments that contradict each other or the graph.
     """
     source, out, say = Path(onnx), Path(engine), progress or (lambda line: None)
-    record = describe(
-        source,
-        flavour=flavour,
-        precision=precision,
-        profiles=profiles,
-        targets=targets,
-        workspace=workspace,
-        refit=refit,
-        version_compatible=version_compatible,
-        tf32=tf32,
-        plugins=plugins,
-    )
-    if plugins == "aot":  # what is missing is told before anything is done
-        for half in (False, True):
-            compile_kernels(half=half)
-    if plugins == "jit":
-        load_torch(out)
+    record, plugins = describe(source, **described), described.get("plugins")
+    _check_plugins(plugins, out)
     if out.suffix not in (".engine", ".plan", ".trt"):
         raise ValueError(f"{out}: the name of an engine ends in .engine, .plan or .trt")
-    job = Job(
-        flavour=flavour,
-        onnx=str(source),
-        name=str(source),
-        plan=str(out),
-        profiles=record.profiles,
-        flags=record.flags,
-        workspace=workspace,
-        targets=record.targets,
-        timing_cache="" if timing_cache is None else str(timing_cache),
-        bar=bar,
-    )
+    reduction = _Reduction(keep, feeds, tolerance, plugins)
     with (
         tempfile.TemporaryDirectory() as folder,
         atomic(out) as temporary,
         atomic(record_path(out)) as beside,
     ):
-        full = _readable(source, Path(folder), flavour)
-        for recurrent in (True, False):
-            graph, parity = full, ""
-            kept: tuple[str, ...] = ()
-            if precision != "fp32":
-                say(f"{source.name}: making it {precision}")
-                graph = Path(folder) / f"{precision}.onnx"
-                kept, report = reduce_precision(
-                    full,
-                    graph,
-                    precision,
-                    keep=keep,
-                    recurrent=recurrent,
-                    feeds=feeds,
-                    tolerance=tolerance,
-                )
-                parity = str(report)
-                say(f"{source.name}: {parity}; in 32 bits stay {', '.join(kept)}")
-            if plugins:
-                plain, graph = graph, Path(folder) / "plugins.onnx"
-                seen = insert_plugins(plain, graph, plugins, tolerance=record.tolerance, feeds=feeds)
-                say(f"{source.name}: with plugins, {seen}")
-            say(f"{source.name}: building with {record.title}")
-            job = replace(job, onnx=str(graph), plan=str(temporary))
-            try:
-                built = run_job(job, Path(folder))
-                break
-            except ArtifactError as error:
-                if not recurrent or not any(RECURRENT_LAYERS in what for what in kept):
-                    raise ArtifactError(f"{error}{_advice(source, record)}") from error
-                say(f"{error}; once more with recurrent layers in 16 bits")
+        job = _job(source, temporary, record, timing_cache, bar)
+        built, kept, parity = _build(source, record, job, reduction, Path(folder), say)
         record = replace(record, kept=kept, engine_sha256=sha256_of(temporary))
         on_gpu = _check_on_gpu(source, temporary, record)
         if on_gpu:
             parity = str(on_gpu)
             say(f"{source.name}: on the GPU, {parity}")
         beside.write_text(record.to_json())
-    return EngineReport(
-        out, record, built.layers, built.seconds, built.warnings, command_line(record, source, out), parity
+    command = command_line(record, source, out)
+    return EngineReport(out, record, built.layers, built.seconds, built.warnings, command, parity)
+
+
+def _check_plugins(plugins: Plugins | None, engine: Path) -> None:
+    """What plugins need is told before anything is done.
+
+    Raises:
+        MissingExtraError: it is not there.
+    """
+    if plugins == "aot":
+        for half in (False, True):
+            compile_kernels(half=half)
+    if plugins == "jit":
+        load_torch(engine)
+
+
+def _job(
+    source: Path, plan: Path, record: EngineRecord, timing_cache: str | os.PathLike[str] | None, bar: bool
+) -> Job:
+    return Job(
+        flavour=record.flavour,
+        onnx=str(source),
+        name=str(source),
+        plan=str(plan),
+        profiles=record.profiles,
+        flags=record.flags,
+        workspace=record.workspace,
+        targets=record.targets,
+        timing_cache="" if timing_cache is None else str(timing_cache),
+        bar=bar,
     )
+
+
+@dataclass(frozen=True)
+class _Reduction:
+    """How a graph is changed before it is built; see ``build_engine``."""
+
+    keep: Sequence[str]
+    feeds: Feeds | None
+    tolerance: Tolerance | None
+    plugins: Plugins | None
+
+
+def _build(
+    source: Path, record: EngineRecord, job: Job, how: _Reduction, folder: Path, say: Progress
+) -> tuple[Built, tuple[str, ...], str]:
+    """Reduce and compile a graph; what stays in 32 bits, and how close the reduced graph comes, go with it.
+
+    Recurrent layers that a compiler does not take in 32 bits amid 16 are then reduced too.
+    """
+    full = _readable(source, folder, record.flavour)
+    for recurrent in (True, False):
+        graph, parity = full, ""
+        kept: tuple[str, ...] = ()
+        if record.precision != "fp32":
+            say(f"{source.name}: making it {record.precision}")
+            graph = folder / f"{record.precision}.onnx"
+            kept, report = reduce_precision(
+                full,
+                graph,
+                record.precision,
+                keep=how.keep,
+                recurrent=recurrent,
+                feeds=how.feeds,
+                tolerance=how.tolerance,
+            )
+            parity = str(report)
+            say(f"{source.name}: {parity}; in 32 bits stay {', '.join(kept)}")
+        if how.plugins:
+            plain, graph = graph, folder / "plugins.onnx"
+            seen = insert_plugins(plain, graph, how.plugins, tolerance=record.tolerance, feeds=how.feeds)
+            say(f"{source.name}: with plugins, {seen}")
+        say(f"{source.name}: building with {record.title}")
+        try:
+            return run_job(replace(job, onnx=str(graph)), folder), kept, parity
+        except ArtifactError as error:
+            if not recurrent or not any(RECURRENT_LAYERS in what for what in kept):
+                raise ArtifactError(f"{error}{_advice(source, record)}") from error
+            say(f"{error}; once more with recurrent layers in 16 bits")
+    raise AssertionError("the second time returns or raises")
+
+
+def export_engine(
+    model: Network,
+    out: str | os.PathLike[str],
+    form: str | None = None,
+    *,
+    opset: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> EngineReport:
+    """Build an engine of a network of any task; its graph is exported for that and not kept.
+
+    Args:
+        model, out, form, opset, progress: as ``export_onnx``.
+        options: of ``build_engine``, and of the task's graphs.
+
+    Raises:
+        ArtifactError, MissingExtraError, ParityError, ValueError: as those two; no file is left.
+    """
+    from converters.targets.onnx import export_onnx
+
+    own = {*inspect.signature(build_engine).parameters, *inspect.signature(describe).parameters}
+    building = {name: value for name, value in options.items() if name in own}
+    graph_options = {name: value for name, value in options.items() if name not in own}
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder, f"{Path(out).stem}.onnx")
+        export_onnx(model, graph, form, opset=opset, progress=progress, **graph_options)  # type: ignore[arg-type]
+        return build_engine(graph, out, progress=progress, **building)
 
 
 def cached_engine(onnx: str | os.PathLike[str], *, progress: Progress | None = None, **options: Any) -> Path:
@@ -269,29 +307,40 @@ def describe(
     tf32: bool = False,
     plugins: Plugins | None = None,
 ) -> EngineRecord:
-    """All that decides what an engine of a graph would be on this machine, before it is built."""
-    graph = OnnxGraph(onnx)
+    """All that decides what an engine of a graph would be on this machine, before it is built.
+
+    Args:
+        onnx: the graph.
+        flavour: ``tensorrt`` or ``tensorrt_rtx``.
+        precision: ``fp32``, ``fp16`` or ``int8``; see ``converters.tensorrt.precision``.
+        profiles: least, best and most shape of inputs with free dimensions, as words or parsed; what is not
+            given comes from what the model declares.
+        targets: compute capabilities such as "8.9", for ``tensorrt_rtx``; by default those of Ampere, Ada and
+            Blackwell.
+        workspace: bytes that a layer may take; 0: the library's own limit.
+        refit: weights can be replaced later.
+        version_compatible: runs with later versions of the same major version too.
+        tf32: let 32-bit products be computed with 10 bits of fraction; parity of fp32 is lost.
+        plugins: put TensorRT's plugins in the place of the layers between lengths in a graph of text to
+            speech, compiled ahead of time (``aot``) or called just in time (``jit``); by default there are
+            none.
+
+    Raises:
+        ArtifactError, MissingExtraError, ValueError: as ``build_engine``.
+    """
+    graph, ahead = OnnxGraph(onnx), flavour == "tensorrt_rtx"
     given = parse_profiles(profiles) if isinstance(profiles, str) else profiles or {}
-    ranges = graph.manifest.ranges if graph.manifest else {}
     flags = {"refit": refit, "version_compatible": version_compatible, "no_tf32": not tf32}
-    if flavour == "tensorrt" and targets:
-        raise ValueError("targets are for TensorRT for RTX (--rtx); TensorRT builds for the GPU at hand")
-    ahead = flavour == "tensorrt_rtx"
+    _check_flavour(ahead, targets, plugins, version_compatible)
     if plugins:
-        if ahead:
-            raise ValueError("plugins are for TensorRT (without --rtx); TensorRT for RTX does not read them")
         flags[PLUGIN_FLAGS[plugins]] = True
-    if ahead and version_compatible:
-        raise ValueError(
-            "version_compatible is for TensorRT (without --rtx); TensorRT for RTX brings no library for it"
-        )
     library, gpu = load_library(flavour), find_gpu()
     return EngineRecord(
         flavour=flavour,
         library=library.__version__,
         onnx_sha256=sha256_of(onnx),
         precision=precision,
-        profiles=complete_profiles(graph.inputs, given, ranges),
+        profiles=complete_profiles(graph.inputs, given, graph.manifest.ranges if graph.manifest else {}),
         flags=tuple(name for name, is_set in flags.items() if is_set),
         workspace=workspace,
         targets=tuple(targets or RTX_TARGETS) if ahead else (),
@@ -300,6 +349,24 @@ def describe(
         manifest=json.loads(graph.manifest.to_json()) if graph.manifest else None,
         speechzoo=__version__,
     )
+
+
+def _check_flavour(
+    ahead: bool, targets: Sequence[str] | None, plugins: Plugins | None, version_compatible: bool
+) -> None:
+    """Refuse what one of the libraries does not have; ``ahead`` for TensorRT for RTX.
+
+    Raises:
+        ValueError: that.
+    """
+    if not ahead and targets:
+        raise ValueError("targets are for TensorRT for RTX (--rtx); TensorRT builds for the card at hand")
+    if ahead and plugins:
+        raise ValueError("plugins are for TensorRT (without --rtx); TensorRT for RTX does not read them")
+    if ahead and version_compatible:
+        raise ValueError(
+            "version_compatible is for TensorRT (without --rtx); TensorRT for RTX brings no library for it"
+        )
 
 
 def run_job(job: Job, folder: Path) -> Built:
@@ -356,33 +423,23 @@ def _readable(source: Path, folder: Path, flavour: Flavour) -> Path:
 
 
 def _check_on_gpu(onnx: Path, engine: Path, record: EngineRecord) -> ParityReport | None:
-    """Hold an engine against its graph in ONNX Runtime, if it can run here.
-
-    An enhancer's on speech, one for text to speech on texts with forced durations, others not.
+    """Hold an engine against its graph in ONNX Runtime, as its task does, if it can run here.
 
     Raises:
         ParityError: it differs by more than its precision may.
     """
     graph, gpu = OnnxGraph(onnx), find_gpu()
-    if gpu is None or record.refusal(record.library, gpu) or record.manifest is None:
+    if gpu is None or record.refusal(record.library, gpu) or graph.manifest is None:
         return None
-    manifest = graph.manifest
-    if not isinstance(manifest, EnhancementManifest | SynthesisManifest) or "no_tf32" not in record.flags:
+    if "no_tf32" not in record.flags:
         return None
-    beside = record_path(engine)
+    beside, task = record_path(engine), task_of(graph)
     beside.write_text(record.to_json())
     try:
-        if isinstance(manifest, SynthesisManifest):
-            forced = [feed for feed in own_feeds(graph) if (feed["forced"] >= 0).any()]
-            return check_reduced(graph, Engine(engine), forced, record.tolerance)
-        computed = open_engine(engine)
-        speech = parity_speech(manifest.front_end.sample_rate)[None]
-        return compare(
-            session_over(graph).whole(speech),
-            computed.whole(speech),
-            tensor="waveform of the engine",
-            tolerance=record.tolerance,
-            frame_length=manifest.front_end.hop_length,
+        best = {name: shape for name, (_, shape, _) in record.profiles.items()}
+        feeds = task.feeds(graph, CHECKED_CALLS, exact=True, shapes=best)
+        return task.compare(
+            graph, Engine(engine, register_plugins=task.register_plugins), feeds, record.tolerance
         )
     except MissingExtraError:  # no PyTorch with CUDA to run it with
         return None

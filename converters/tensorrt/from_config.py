@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from converters.subjects.synthesis import export_or_keep, is_export_of
+from converters.subjects.synthesis import is_export_of
+from converters.targets.onnx import export_or_keep
 from converters.tensorrt.engine import EngineReport, Progress, build_engine, describe
 from zoo.artifact.engine import EngineRecord, read_engine_record
 from zoo.errors import ArtifactError
@@ -88,14 +89,14 @@ def _prepare(
     if not graph.is_file():
         raise ArtifactError(
             f"{graph}: there is no such graph; name the weights (--weights) and it is exported, or write it "
-            f"with scripts.export_synthesis --config"
+            f"with speechzoo export --config"
         )
     manifest = synthesis_manifest(OnnxGraph(graph))
     found = {name: getattr(manifest, name) for name in size}
     if found != size:
         raise ArtifactError(
             f"{graph}: it is a graph of {_written(found)}, and {_written(size)} are asked for; export it "
-            f"again with scripts.export_synthesis --config, and --force"
+            f"again with speechzoo export --config, and --force"
         )
 
 

@@ -8,13 +8,14 @@ import onnx
 from onnx import helper, parser
 
 from converters.targets.onnx_passes import remove_unused
-from converters.tensorrt.precision import Feeds, as_written, check_reduced, own_feeds
+from converters.tensorrt.precision import as_written, check_reduced, own_feeds
 from zoo.artifact.engine import Plugins
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError
 from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import Tolerance
 from zoo.tasks.synthesis.plugins import ADD_POSITIONS, NAMESPACE, REPEAT
+from zoo.tasks.task import Feeds
 
 # What the plugins compute, for runtimes that have only standard operators.
 FUNCTIONS = (

@@ -8,32 +8,27 @@ everything that leads to a number that is rounded (durations, say), and what a m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 from onnxruntime import quantization
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
-from converters.targets.quiet import quiet
+from converters.targets.quiet import quiet, reason_of
 from zoo.arrays import Array
-from zoo.artifact import golden
 from zoo.artifact.engine import TOLERANCES, Precision
-from zoo.artifact.manifest import EnhancementManifest, SpeakerManifest, SynthesisManifest
-from zoo.artifact.parity import ParityReport, compare
+from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError, ParityError
-from zoo.runtime.graph import Graph, as_array
+from zoo.runtime.comparison import compare_calls
+from zoo.runtime.graph import Graph
 from zoo.runtime.onnx import OnnxGraph, session_options
 from zoo.spec import Tolerance
-from zoo.tasks.enhancement.graph import StreamingSession, session_over
-from zoo.tasks.speaker.graph import GraphSpeakerSession
-from zoo.tasks.synthesis.golden import parity_texts
-from zoo.tasks.synthesis.session import inputs
-
-Feeds = Sequence[Mapping[str, Array]]  # inputs of some calls
+from zoo.tasks import task_of
+from zoo.tasks.task import Feeds
 
 CALIBRATION_CALLS = 64
 NEXT = ".next"
@@ -119,80 +114,35 @@ def write_reduced(
         raise
     except Exception as error:  # the tools' own errors share no other base
         out.unlink(missing_ok=True)
-        reason = (str(error) or type(error).__name__).splitlines()[0][:300]
-        raise ArtifactError(f"{source}: it cannot be made {precision} ({reason}); take fp32") from error
+        raise ArtifactError(
+            f"{source}: it cannot be made {precision} ({reason_of(error)}); take fp32"
+        ) from error
 
 
-def check_reduced(graph: OnnxGraph, reduced: Graph, feeds: Feeds, tolerance: Tolerance) -> ParityReport:
-    """Hold a reduced graph, or an engine, against its source: enhancers on speech, a stream at a time, others
-    on ``feeds``.
+def check_reduced(graph: Graph, reduced: Graph, feeds: Feeds, tolerance: Tolerance) -> ParityReport:
+    """Hold a reduced graph, or an engine, against its source: as its task does, or on ``feeds``.
 
     Raises:
         ParityError: it differs by more than the tolerance.
     """
-    if isinstance(graph.manifest, EnhancementManifest):
-        front_end = graph.manifest.front_end
-        speech = golden.parity_speech(front_end.sample_rate)[None]
-        return compare(
-            session_over(graph).whole(speech),
-            session_over(reduced).whole(speech),
-            tensor="waveform of the reduced graph",
-            tolerance=tolerance,
-            frame_length=front_end.hop_length,
-        )
-    reports = []
-    for feed in feeds:
-        values = [feed[spec.name] for spec in graph.inputs]
-        found = map(as_array, reduced(*values))
-        for spec, a, b in zip(graph.outputs, graph(*values), found, strict=True):
-            if np.issubdtype(np.asarray(a).dtype, np.integer) and not np.array_equal(a, b):
-                raise ParityError(f"{spec.name}: expected {np.ravel(a)[:8]}, got {np.ravel(b)[:8]}")
-            if np.issubdtype(np.asarray(a).dtype, np.floating) and np.any(a):
-                reports.append(compare(a, b, tensor=spec.name, tolerance=tolerance))
-    if not reports:
-        raise ParityError(f"{graph.path}: there is nothing to compare a reduced graph on; pass feeds")
-    return min(reports, key=lambda report: report.snr_db)
+    if graph.manifest is None:
+        return compare_calls(graph, reduced, feeds, tolerance)
+    return task_of(graph).compare(graph, reduced, feeds, tolerance)
 
 
 def own_feeds(
-    graph: OnnxGraph, count: int = CALIBRATION_CALLS, recordings: Sequence[Array] = ()
-) -> list[dict[str, Array]]:
-    """Inputs of calls of one of our graphs.
-
-    Args:
-        graph: an enhancer's, whose calls are taken evenly from a stream; one for speakers, or for text to
-            speech, which gets the package's own text.
-        count: most calls.
-        recordings: speech, each (N,) float32 at the model's rate; by default the package's own.
+    graph: Graph, count: int = CALIBRATION_CALLS, recordings: Sequence[Array] = ()
+) -> list[dict[str, NDArray[Any]]]:
+    """Inputs of calls of one of our graphs; see ``Task.feeds``.
 
     Raises:
         ArtifactError: none of ours.
     """
-    manifest = graph.manifest
-    if isinstance(manifest, SynthesisManifest):
-        return _texts(graph, manifest)
-    if not isinstance(manifest, EnhancementManifest | SpeakerManifest):
+    if graph.manifest is None:
         raise ArtifactError(
             f"{graph.path}: what it is fed with is not known here; pass feeds, inputs of some calls"
         )
-    calls: list[dict[str, Array]] = []
-    recorder = _Recorder(graph, calls)
-    rate = manifest.front_end.sample_rate
-    speech = np.concatenate(recordings or [golden.parity_speech(rate)])[None]
-    if isinstance(manifest, SpeakerManifest):
-        pieces = GraphSpeakerSession(recorder, manifest)
-        for start in range(0, speech.shape[1] - 2 * rate + 1, 2 * rate):
-            pieces.run([speech[0, start : start + 2 * rate]])
-        return calls[:count]
-    session = session_over(recorder)
-    if isinstance(session, StreamingSession):
-        state = session.initial_state()
-        for start in range(0, speech.shape[1] - session.block_length, session.block_length):
-            _, state = session.run(speech[:, start : start + session.block_length], state)
-    else:
-        session.whole(speech)
-    chosen = np.linspace(0, len(calls) - 1, min(count, len(calls))).astype(int)
-    return [calls[index] for index in dict.fromkeys(chosen.tolist())]
+    return task_of(graph).feeds(graph, count, recordings)
 
 
 def as_written() -> onnxruntime.SessionOptions:
@@ -204,39 +154,13 @@ def as_written() -> onnxruntime.SessionOptions:
     return options
 
 
-def _texts(graph: OnnxGraph, manifest: SynthesisManifest) -> list[dict[str, Array]]:
-    """Calls on the package's own text: with forced durations, and with predicted ones."""
-    rows = 3 if isinstance(manifest.batch, str) else manifest.batch
-    texts = parity_texts(manifest.symbols, max(3, rows), manifest.tokens, manifest.frames)
-    feeds = []
-    for start in range(0, len(texts), rows):
-        call = [texts[(start + row) % len(texts)] for row in range(rows)]
-        for forced in (call, [replace(text, forced=()) for text in call]):
-            names = [spec.name for spec in graph.inputs]
-            feeds.append(dict(zip(names, inputs(forced, manifest.tokens), strict=True)))
-    return feeds
-
-
-class _Recorder:
-    """A graph that keeps what it is fed with."""
-
-    def __init__(self, graph: OnnxGraph, calls: list[dict[str, Array]]) -> None:
-        self.path, self.backend, self.manifest = graph.path, graph.backend, graph.manifest
-        self.inputs, self.outputs = graph.inputs, graph.outputs
-        self._graph, self._calls = graph, calls
-
-    def __call__(self, *values: Array) -> list[Array]:
-        self._calls.append({spec.name: value for spec, value in zip(self.inputs, values, strict=True)})
-        return self._graph(*values)
-
-
 class _Reader(quantization.CalibrationDataReader):
     """Recorded inputs, one call after the other, as the calibration asks for them."""
 
     def __init__(self, feeds: Feeds) -> None:
-        self._left: Iterator[Mapping[str, Array]] = iter(feeds)
+        self._left: Iterator[Mapping[str, NDArray[Any]]] = iter(feeds)
 
-    def get_next(self) -> dict[str, Array] | None:
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
         feed = next(self._left, None)
         return None if feed is None else dict(feed)
 

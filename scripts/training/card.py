@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.training.metrics import HEADINGS
-from zoo.artifact.parity import ParityReport
 from zoo.builtin import TAG
-from zoo.errors import AudioError
+from zoo.errors import ArtifactError, AudioError
+from zoo.evaluation.metrics import HEADINGS
 from zoo.spec import EnhancementSpec, Weights
-from zoo.tasks.describe import count, latency_ms
+from zoo.tasks.describe import count, row
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures that ``scripts.evaluate --json`` wrote.
+    """Figures that ``speechzoo evaluate --json`` wrote.
 
     Attributes:
         title: what was measured on.
         rows: means by metric, by row.
         files: how many recordings.
+        worse: by row, in how many of them the SI-SDR is below that of the noisy recording; empty if that is
+            not known.
     """
 
     title: str
     rows: dict[str, dict[str, float]]
     files: int
+    worse: dict[str, int] = field(default_factory=dict)
 
     def figures(self, row: str) -> dict[str, float]:
         """The means of a row, by heading.
@@ -41,7 +43,7 @@ class Evaluation:
 
 
 def read_evaluation(path: Path) -> Evaluation:
-    """Read what ``scripts.evaluate --json`` wrote.
+    """Read what ``speechzoo evaluate --json`` wrote.
 
     Raises:
         AudioError: it is something else.
@@ -49,72 +51,135 @@ def read_evaluation(path: Path) -> Evaluation:
     try:
         record = json.loads(path.read_text())
         low, high = record["set"]["snr_db"]
-        rows = {row["name"]: row["means"] for row in record["rows"]}
-        files = len(record["rows"][0]["files"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        rows = {
+            row["name"]: {name: value for name, value in row["means"].items() if value is not None}
+            for row in record["rows"]
+        }
+        files = {row["name"]: row["files"] for row in record["rows"]}
+        count = len(record["rows"][0]["files"])
+        noisy = files.pop("noisy", {})
+        worse = {name: _worse(noisy, found) for name, found in files.items() if noisy}
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise AudioError(
-            f"{path}: expected mixtures' figures from scripts.evaluate --json ({error!r})"
+            f"{path}: expected mixtures' figures from speechzoo evaluate --json ({error!r})"
         ) from error
-    return Evaluation(f"mixtures at {low:g} to {high:g} dB", rows, files)
+    return Evaluation(f"mixtures at {low:g} to {high:g} dB", rows, count, worse)
 
 
-def card(
-    spec: EnhancementSpec,
-    weights: Weights,
-    history: list[dict[str, Any]],
-    evaluations: list[Evaluation],
-    training_data: str,
-    digest: str,
-    report: ParityReport,
-) -> str:
+def _worse(noisy: dict[str, Any], enhanced: dict[str, Any]) -> int:
+    pairs = [(noisy[name].get("si_sdr"), figures.get("si_sdr")) for name, figures in enhanced.items()]
+    return sum(b < a for a, b in pairs if a is not None and b is not None)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a card is written from, besides the weights' descriptor: the record of how they were made.
+
+    Attributes:
+        history: the settings of each training run, its last step and the one of its best weights.
+        evaluations: of these weights.
+        training_data: a heading, a sentence and a table.
+        parameters: sha256 of the parameters.
+        snr_db, max_error: of the graph against the training form.
+    """
+
+    history: list[dict[str, Any]]
+    evaluations: list[Evaluation]
+    training_data: str
+    parameters: str
+    snr_db: float
+    max_error: float
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def read_made(path: Path) -> Made:
+    """Read what ``Made.to_json`` wrote.
+
+    Raises:
+        ArtifactError: it is something else.
+    """
+    try:
+        data = json.loads(path.read_text())
+        return Made(**{**data, "evaluations": [Evaluation(**one) for one in data["evaluations"]]})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{path}: expected the record of packaged weights ({error}); package them again"
+        ) from error
+
+
+def card(spec: EnhancementSpec, weights: Weights, made: Made) -> str:
     """Markdown: what the weights are, how good, from what, and how to make them again."""
-    title, sentence, table = training_data.strip().split("\n\n", 2)
-    hop = 1e3 * spec.front_end.hop_length / spec.front_end.sample_rate
+    title, sentence, table = made.training_data.strip().split("\n\n", 2)
+    hop, latency = 1e3 * spec.front_end.hop_length / spec.front_end.sample_rate, row(spec)["latency"]
     parts = [
         f"# {spec.title}, trained by speechzoo",
         f"Speech enhancement for a stream at {spec.front_end.sample_rate} Hz: removes noise, keeps the "
-        f"voice. This card was written by `scripts/package_weights.py`.",
+        f"voice. This card was written from the record of its own training and figures.",
         "\n".join(
             (
                 f"- **Architecture**: {spec.paper} ({spec.url}). {count(spec.parameters)} parameters, "
                 f"{count(spec.macs_per_second)} multiply-adds a second, frames of {hop:g} ms, at most "
-                f"{latency_ms(spec):.1f} ms behind its input. [The model](../README.md).",
+                f"{latency} behind its input. [The model](../README.md).",
                 f"- **Use**: `speechzoo enhance noisy.wav --model {spec.name}`, or "
                 f'`zoo.Enhancer("{spec.name}")`, without PyTorch; `zoo.create_model("{spec.name}", '
                 f'"{TAG}")` for the network.',
                 f"- **Licence**: {weights.licence}; attribution to the recordings below.",
                 f"- **Graph**: streaming wav2wav; against the training form on speech, SNR "
-                f"{report.snr_db:.1f} dB, largest difference {report.max_error:.1e} of the peak.",
+                f"{made.snr_db:.1f} dB, largest difference {made.max_error:.1e} of the peak.",
                 f"- **SHA-256**: `{weights.sha256}` ({spec.name}.safetensors), `{weights.artifact_sha256}` "
-                f"({spec.name}.onnx), `{digest}` (parameters).",
+                f"({spec.name}.onnx), `{made.parameters}` (parameters).",
             )
         ),
     ]
-    if evaluations:
-        parts += ["## Figures", _FIGURES, *(_table(evaluation) for evaluation in evaluations)]
+    if made.evaluations:
+        parts += ["## Figures", _FIGURES, *(_table(evaluation) for evaluation in made.evaluations)]
     parts += [
         "## Training data",
         f"{sentence}.",
         table.replace("](training.md)", "](../../../../docs/training.md)"),
         "## Limits",
-        _LIMITS,
+        _limits(spec.name, made.evaluations),
         "## Made by",
-        *(_run(settings, number, len(history)) for number, settings in enumerate(history, 1)),
+        "In a clone of the project, with the recordings above in the folders `speech` and `noise`:",
+        *(_run(settings, number, len(made.history)) for number, settings in enumerate(made.history, 1)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 _FIGURES = (
-    "Whole recordings of speech and noise that training never saw, mixed by `scripts/evaluate.py`; means, "
-    "all rows on the same files in one run. `MODEL=TAG` is that model's released weights; `clean` is the "
-    "SI-SDR of clean speech after enhancement, `noise` and `steady` by how many dB the set's noise and pink "
-    "noise get weaker without speech."
+    "Recordings of speech and noise, mixed by `speechzoo evaluate`; means, all rows on the same "
+    "files in one run. `MODEL=TAG` is that model's released weights; `clean` is the SI-SDR of clean speech "
+    "after enhancement, `noise` and `steady` by how many dB the set's noise and pink noise get weaker "
+    "without speech."
 )
-_LIMITS = (
-    "Trained on an hour of recordings: English read from prompts, close to the microphone, and few kinds of "
-    "noise. Other languages, far microphones, music, and noise that is itself speech were not measured. "
-    "Voices in the background are kept or removed as it happens."
-)
+
+
+def _limits(own: str, evaluations: list[Evaluation]) -> str:
+    """What the figures themselves say against the weights, and where they end."""
+    if not evaluations:
+        return "These weights were not measured."
+    sets = " and ".join(f"{evaluation.files} {evaluation.title}" for evaluation in evaluations)
+    lines = [f"Measured on {sets}, and on nothing else."]
+    clean = [means["clean"] for e in evaluations if "clean" in (means := e.rows[own])]
+    if clean:
+        lines.append(f"Clean speech does not come back unchanged: its SI-SDR is {min(clean):.1f} dB.")
+    for evaluation in evaluations:
+        where = f"Of {evaluation.files} {evaluation.title}"
+        if own in evaluation.worse:
+            lines.append(f"{where}, the SI-SDR of {evaluation.worse[own]} is below that of the noisy one.")
+        means = evaluation.rows[own]
+        for other, others in evaluation.rows.items():
+            better = [n for n in ("si_sdr", "pesq", "stoi") if others.get(n, 0) > means.get(n, float("inf"))]
+            if better:
+                told = ", ".join(
+                    f"{HEADINGS[n]} {_shown(n, others)} against {_shown(n, means)}" for n in better
+                )
+                lines.append(
+                    f"At {evaluation.title.removeprefix('mixtures at ')}, {other} is better: {told}."
+                )
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _table(evaluation: Evaluation) -> str:
@@ -125,23 +190,25 @@ def _table(evaluation: Evaluation) -> str:
         "| | " + " | ".join(HEADINGS[name] for name in names) + " |",
         "|---|" + "---|" * len(names),
     ]
-    for row, means in evaluation.rows.items():
-        cells = (f"{means[name]:.{_DIGITS.get(name, 2)}f}" if name in means else "" for name in names)
-        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    for enhancer, means in evaluation.rows.items():
+        cells = (_shown(name, means) for name in names)
+        lines.append(f"| {enhancer} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 _DIGITS = {"stoi": 3, "clean": 1, "noise": 1, "steady": 1}
 
 
+def _shown(name: str, means: dict[str, float]) -> str:
+    return f"{means[name]:.{_DIGITS.get(name, 2)}f}" if name in means else ""
+
+
 def _run(settings: dict[str, Any], number: int, count: int) -> str:
     """The command line that repeats one run of several, and where its weights are from."""
     name = settings["model"] + (f"_{number}" if count > 1 else "")
-    data = "../shared/data"
     lines = [f"python -m scripts.train {settings['model']} --out out/{name}"]
-    lines += [
-        f"    --{kind} {data}/{kind}/train --valid-{kind} {data}/{kind}/valid" for kind in ("speech", "noise")
-    ]
+    folders = [f"--{kind} {kind}/train --valid-{kind} {kind}/valid" for kind in ("speech", "noise")]
+    lines.append(f"    {' '.join(folders)}")
     names = ("steps", "batch", "seconds", "lr", "warm_up", "perceptual", "intelligibility", "seed")
     options = {name: f"--{name.replace('_', '-')}" for name in names}
     known = [f"{option} {settings[name]:g}" for name, option in options.items() if name in settings]

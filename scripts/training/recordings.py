@@ -1,8 +1,7 @@
-"""Folders of recordings in memory, at one rate, as one long tensor."""
+"""Folders of recordings at one rate, as one long tensor to mix from."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from zoo.arrays import Array
 from zoo.errors import AudioError
-from zoo.signal.audio import AudioReader, find_audio
-from zoo.signal.resample import resample
+from zoo.signal.recordings import converted, read_folder
 
 FRAME = 0.02  # seconds over which a level is measured
 SILENCE_DB = 40  # below the loudest frame
@@ -79,38 +76,6 @@ def load(
     lengths = np.array([len(part) for part in parts], np.int64)
     samples = torch.from_numpy(np.concatenate([*parts, np.zeros(1, np.float32)]))
     return Recordings(samples.to(device), np.cumsum(lengths) - lengths, lengths)
-
-
-def read_folder(folder: Path, sample_rate: int) -> list[tuple[Path, Array]]:
-    """Every recording of a folder and those below it: path and (N,) at ``sample_rate``.
-
-    Raises:
-        AudioError: no such folder, no audio in it, or a file that cannot be read.
-    """
-    paths = find_audio(folder, recursive=True)
-    if not paths:
-        raise AudioError(f"{folder}: there are no audio files in it")
-    bar = tqdm(
-        paths, desc=f"reading {folder.name}", unit="file", disable=not sys.stderr.isatty(), leave=False
-    )
-    return [(path, read(path, sample_rate)) for path in bar]
-
-
-def read(path: Path, sample_rate: int) -> Array:
-    """A recording with its channels averaged, (N,) at ``sample_rate``.
-
-    Raises:
-        AudioError: it cannot be read.
-    """
-    with AudioReader(path) as reader:
-        rate = reader.format.sample_rate
-        wave = np.concatenate([block.mean(0) for block in reader.blocks(2**18)])
-    return converted(wave.astype(np.float32, copy=False), rate, sample_rate)
-
-
-def converted(wave: Array, rate: int, sample_rate: int) -> Array:
-    """(N,) at ``rate`` -> (N',) at ``sample_rate``."""
-    return resample(wave, rate, sample_rate)[: round(len(wave) * sample_rate / rate)]
 
 
 def trimmed(wave: Array, sample_rate: int) -> Array:

@@ -26,9 +26,9 @@ from tqdm import tqdm
 from scripts.training.loss import Balance, EnhancementLoss
 from scripts.training.mixtures import Mixtures
 from scripts.training.optimisation import learning_rate, parameter_groups
-from scripts.training.pairs import Pair
 from scripts.training.validation import validate
 from zoo.errors import CheckpointError, SpeechZooError
+from zoo.evaluation.pairs import Pair
 from zoo.files import atomic
 from zoo.networks.streaming import State, StreamingModule
 from zoo.streaming.waveform import WaveformModel

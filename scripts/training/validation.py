@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from scripts.training.metrics import level_db, pesq_wide, si_sdr, stoi
-from scripts.training.pairs import Pair
 from zoo.arrays import Array
+from zoo.evaluation.metrics import level_db, pesq_wide, si_sdr, stoi
+from zoo.evaluation.pairs import Pair
 from zoo.streaming.waveform import WaveformModel
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.artifact.parity import ParityReport
 from zoo.builtin import TAG
 from zoo.errors import ArtifactError
 from zoo.spec import SynthesisSpec, Weights
@@ -46,21 +46,51 @@ def metrics(figures: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def card(
-    spec: SynthesisSpec,
-    bucket: tuple[int, int],
-    weights: Weights,
-    figures: dict[str, Any],
-    parameters: str,
-    report: ParityReport,
-    steps: str,
-) -> str:
+@dataclass(frozen=True)
+class Made:
+    """What the card is written from, besides the weights' descriptor: the record of how they were made.
+
+    Attributes:
+        bucket: tokens and frames of the graph.
+        figures: of ``scripts.evaluate_voice``, or none.
+        parameters: sha256 of the parameters.
+        snr_db, max_error: of the graph against the training form.
+        sentences, steps: of the training.
+    """
+
+    bucket: tuple[int, int]
+    figures: dict[str, Any]
+    parameters: str
+    snr_db: float
+    max_error: float
+    sentences: int
+    steps: int
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def read_made(path: Path) -> Made:
+    """Read what ``Made.to_json`` wrote.
+
+    Raises:
+        ArtifactError: it is something else.
+    """
+    try:
+        data = json.loads(path.read_text())
+        return Made(**{**data, "bucket": tuple(data["bucket"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{path}: expected the record of a packaged voice ({error}); package it again"
+        ) from error
+
+
+def card(spec: SynthesisSpec, weights: Weights, made: Made) -> str:
     """Markdown: what the voice is, how good, from what, and how to make it again."""
     parts = [
         f"# {spec.title}: a voice learned from a synthesiser",
-        "An American woman's voice, made by a machine that learned from a machine: plain, even, and clear "
-        "enough for prompts and tests. It is no recording of a person, and no match for a trained vocoder "
-        "and hours of a speaker. This card was written by `scripts/package_voice.py`.",
+        f"A voice made by a machine that learned from a machine: {weights.training_data}. It is no recording "
+        f"of a person. This card was written from the record of its own training and figures.",
         "\n".join(
             (
                 f"- **Architecture**: {spec.paper} ({spec.url}). {count(spec.parameters)} parameters, "
@@ -71,28 +101,28 @@ def card(
                 f"rule with `--g2p espeak`.",
                 f"- **Licence**: {weights.licence}. The teacher's terms are free of conditions on what it "
                 f"says; the dictionary's are in `zoo/text/english.dict.txt`.",
-                f"- **Graph**: {bucket[0]} tokens to {bucket[1]} frames; against the "
-                f"training form, SNR {report.snr_db:.1f} dB, largest difference {report.max_error:.1e} of "
+                f"- **Graph**: {made.bucket[0]} tokens to {made.bucket[1]} frames; against the "
+                f"training form, SNR {made.snr_db:.1f} dB, largest difference {made.max_error:.1e} of "
                 f"the peak. Parameters are stored in 16 bits and computed with in 32.",
                 f"- **SHA-256**: `{weights.sha256}` ({spec.name}.safetensors), `{weights.artifact_sha256}` "
-                f"({spec.name}.onnx), `{parameters}` (parameters).",
+                f"({spec.name}.onnx), `{made.parameters}` (parameters).",
             )
         ),
     ]
-    if figures:
-        parts += ["## Figures", _figures(figures)]
+    if made.figures:
+        parts += ["## Figures", _figures(made.figures)]
     parts += [
         "## Training data",
         f"{weights.training_data}. Words from a list of 45,000, common ones more often, with commas and end "
         f"marks; phonemes and their times are Flite's own.",
         "## Limits",
-        "English. The melody is Flite's, which is flat; questions hardly rise. Words of two pronunciations "
-        "(read, record) always get the first. Griffin-Lim gives it a hollow sound; the frames are those of "
-        "Tacotron 2 and WaveGlow, whose vocoders can be put in (`--vocoder`); none was tried.",
+        _limits(spec, made),
         "## Made by",
+        "In a clone of the project:",
         "```sh\napt install libflite1 wamerican-small\npython -m scripts.train_voice --data voice/data "
-        "--words /usr/share/dict/american-english-small \\\n    --sentences 9940 --output voice/run --steps "
-        f"{steps}\npython -m scripts.package_voice --run voice/run\n```",
+        "--words /usr/share/dict/american-english-small \\\n    --sentences "
+        f"{made.sentences} --output voice/run --steps {made.steps}\n"
+        "python -m scripts.package_voice --run voice/run\n```",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -118,3 +148,25 @@ def _figures(figures: dict[str, Any]) -> str:
             + ". It is an old recogniser; what counts is how they compare."
         )
     return text
+
+
+def _limits(spec: SynthesisSpec, made: Made) -> str:
+    """What the figures themselves say against the voice, and where it ends."""
+    tokens, frames = made.bucket
+    seconds = frames * spec.front_end.hop_length / spec.front_end.sample_rate
+    lines = [
+        "One speaker and one language, those of its training data.",
+        f"The graph takes {tokens} tokens to {seconds:.1f} s of speech; the synthesizer divides longer text.",
+    ]
+    if not made.figures:
+        return "\n".join(f"- {line}" for line in [*lines, "It was not measured."])
+    unseen, errors = made.figures["unseen"], made.figures.get("word_errors")
+    if unseen["mel"] > unseen["half_frame"]:
+        ratio = unseen["mel"] / unseen["half_frame"]
+        lines.append(
+            f"Its frames are {ratio:.2f} times as far from the teacher's as the teacher's own are from each "
+            f"other half a frame apart."
+        )
+    if errors:
+        lines.append(f"Of {errors['words']} plain words {errors['voice']} are misheard.")
+    return "\n".join(f"- {line}" for line in lines)

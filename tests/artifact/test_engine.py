@@ -12,6 +12,7 @@ import pytest
 
 from tests.engines import ADA, RECORD, RTX
 from zoo.artifact.engine import EngineRecord, Gpu, read_engine_record, record_path
+from zoo.artifact.target import Machine, choose
 from zoo.errors import ArtifactError
 from zoo.files import sha256_of
 
@@ -71,6 +72,9 @@ def test_there_and_back() -> None:
 def test_where_it_refuses(record: EngineRecord, library: str, gpu: Gpu | None, reason: str) -> None:
     told = record.refusal(library, gpu)
     assert reason in told and bool(told) == bool(reason)
+    if gpu is not None and (record.gpu or record.targets):  # in a repository's index the same is decided
+        here = Machine(gpu.name, gpu.capability, library)
+        assert (choose([record.target], here, record.precision)[0] is None) == bool(reason)
 
 
 def test_an_engine_and_its_record(tmp_path: Path) -> None:
@@ -95,6 +99,7 @@ def test_an_engine_and_its_record(tmp_path: Path) -> None:
         ({"version": 9}, "its version is 9, this package reads 1"),
         ({"precision": "fp8"}, "precision 'fp8' is none of fp32, fp16, int8"),
         ({"profiles": {"x": [[1], ["y"]]}}, "it cannot be read"),
+        ({"profiles": {"x": [[2], [1], [3]]}}, "does not grow from least to best to most"),
         ({"gpu": {"name": "x"}}, "it cannot be read"),
         ({"more": 1}, "it cannot be read"),
     ],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from zoo.artifact.target import EngineTarget, Machine, choose
+from zoo.artifact.target import EngineTarget, Machine, choose, system
 
 HERE = Machine("NVIDIA L4", "8.9", "10.15.1.29")
 STREAMS = {"wav_in": ((1, 256), (8, 256), (32, 256)), "h": ((1, 2), (8, 2), (32, 2))}
@@ -67,3 +68,22 @@ def test_the_nearest_of_several() -> None:
 def test_what_cannot_be(wrong: dict) -> None:
     with pytest.raises(ValueError):
         replace(FITS, **wrong)
+
+
+def test_there_and_back() -> None:
+    """As an index has it; one of before says nothing of system and flags."""
+    for target in (FITS, replace(FITS, flags=("version_compatible",), system="Windows AMD64")):
+        read = EngineTarget.from_fields(json.loads(json.dumps(target.to_fields())))
+        assert json.dumps(read.to_fields()) == json.dumps(target.to_fields())
+        assert ("system" in target.to_fields()) == bool(target.system)
+    assert choose([replace(FITS, system=system())], HERE, "fp16")[0]
+    assert "was built for Windows AMD64, this is" in choose([target], HERE, "fp16")[1]
+
+
+def test_what_later_versions_and_newer_cards_run() -> None:
+    compatible = replace(FITS, library="10.9.0.34", flags=("version_compatible",))
+    assert choose([compatible], HERE, "fp16")[0] is compatible
+    assert choose([replace(compatible, library="9.3.0")], HERE, "fp16")[0] is None
+    ahead = replace(FITS, gpu="", compute_capabilities=("8.0", "8.6"))
+    assert choose([ahead], HERE, "fp16")[0] is ahead, "built ahead of time, for older cards"
+    assert choose([replace(ahead, compute_capabilities=("8.0", "9.0"))], HERE, "fp16")[0] is None

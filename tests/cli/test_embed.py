@@ -107,7 +107,7 @@ def test_what_cannot_be_embedded(
     for arguments, message in (
         ([one, *out], "a model is missing"),
         ([one, *out, *model, "--weights", "x"], "only one of them"),
-        ([one, *out, "--artifact", one], "an .onnx file is expected"),
+        ([one, *out, "--artifact", one], "a file in .onnx, .ts, .pt2, .engine, .plan, .trt is expected"),
         ([one, "-o", "x.txt", *model], "expected .npz, .ark, .scp, or a folder"),
         ([one, *out, *model, "--shards", "2"], "--shards goes with a folder"),
         ([str(listed), *out, *model], "line 1: it is a command, which is not run"),

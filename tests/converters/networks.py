@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-import converters.compare_layers
+import converters.layers
 from tests.contract import STREAMING
 from zoo import get_spec, to_streaming
 from zoo.arrays import Array
@@ -73,7 +73,7 @@ class Masked(StreamingModule):
 
 def slip(monkeypatch: pytest.MonkeyPatch, parameter: str) -> None:
     """Let the backend get another network than PyTorch: one parameter 0.1 % larger."""
-    real = converters.compare_layers._open
+    real = converters.layers._open
 
     def faulty(against: Any, probed: nn.Module, *rest: Any) -> Any:
         values = probed.get_parameter(parameter).data
@@ -83,4 +83,4 @@ def slip(monkeypatch: pytest.MonkeyPatch, parameter: str) -> None:
         values.copy_(kept)
         return opened
 
-    monkeypatch.setattr(converters.compare_layers, "_open", faulty)
+    monkeypatch.setattr(converters.layers, "_open", faulty)

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from converters.compare_layers import Layer, verify_layers
-from converters.export import Layout, Traceable, traceable
+from converters.layers import Layer, verify_layers
+from converters.subjects.enhancement import Layout, Traceable, traceable
 from scripts import verify_layers as script
 from tests.converters.networks import Masked, slip
 from zoo.arrays import Array

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from converters.compare_layers import Layer, worst_first
-from converters.compare_synthesis_layers import verify_synthesis_layers
-from scripts import verify_layers as script
+from converters.layers import Layer, compare_layers
 from tests.converters.networks import slip
 from tests.synthesis import own_name
 from zoo.artifact.engine import Precision
+from zoo.cli import compare_layers as command
+from zoo.cli import main
 from zoo.errors import TextError
 from zoo.models.fastspeech.model import FastSpeech
 from zoo.runtime.nvidia import find_gpu
@@ -42,7 +42,7 @@ def test_the_script(fastspeech_checkpoint: Path, tmp_path: Path, capsys: Capture
     picture = tmp_path / "layers.png"
     words = ["--model", "fastspeech", "--weights", str(fastspeech_checkpoint), "--against", "onnx", "--json"]
     words += ["--text", "Hello, world. Why?", "--plot", str(picture)]
-    assert script.main(words) == 0
+    assert main(["compare-layers", *words]) == 0
     layers = {layer["name"]: layer for layer in json.loads(capsys.readouterr().out)}
     assert all(layer["passed"] and layer["errors"] == 0 for layer in layers.values())
     public = [
@@ -71,12 +71,12 @@ def test_a_layer_that_differs_is_the_worst(
     """One weight 0.1 % larger in the backend than in PyTorch."""
     name = "mel_side.layer_stack.1.pos_ffn.w_2"
     slip(monkeypatch, f"module.model.{name}.weight")
-    layers = worst_first(verify_synthesis_layers(small_fastspeech, [text()], "onnx", bucket=BUCKET))
+    layers = compare_layers(small_fastspeech, "onnx", texts=[text()], bucket=BUCKET)
     worst, others = layers[0], [layer for layer in layers if layer.name.startswith("phoneme_side")]
     assert worst.name == name and 50 < worst.snr_db < 70 and not worst.identical
     assert 0 < worst.errors < worst.total and worst.max_error == pytest.approx(1e-3, rel=0.3)
     assert len(others) > 20 and all(layer.passed for layer in others)
-    assert script._summary(layers, [x for x in layers if not x.passed]).count(f"; {name} is the first") == 1
+    assert command._summary(layers, [x for x in layers if not x.passed]).count(f"; {name} is the first") == 1
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["forced", "own"])
@@ -95,7 +95,9 @@ def test_durations_are_forced(
     between = float((before[token] * after[token]).sqrt())
     slow = text(alpha=(round(between) + 0.5) / between)
     slip(monkeypatch, f"module.model.{PREDICTOR}.linear_layer.weight")
-    layers = verify_synthesis_layers(small_fastspeech, [slow], "onnx", bucket=BUCKET, own_durations=own)
+    layers = compare_layers(
+        small_fastspeech, "onnx", worst=False, texts=[slow], bucket=BUCKET, own_durations=own
+    )
     assert layers[0].name == f"{PREDICTOR}.linear_layer"
     wrong = {f"{PREDICTOR}.linear_layer", PREDICTOR, "durations"}
     assert set(failed(layers)) >= wrong if own else set(failed(layers)) == wrong
@@ -104,7 +106,7 @@ def test_durations_are_forced(
 
 def test_figures() -> None:
     """Values that are not finite are errors too; an empty activation has none."""
-    from converters.compare_layers import LAYER_TOLERANCE, _layer
+    from converters.layers import LAYER_TOLERANCE, _layer
 
     ours = np.array([1.0, -2.0, 4.0, 0.0], np.float32)
     theirs = np.array([1.0, -2.0 - 3e-4, 4.0 + 1e-3, np.nan], np.float32)
@@ -114,53 +116,53 @@ def test_figures() -> None:
     assert (finite.errors, finite.total, finite.first_call) == (1, 6, 1)
     assert finite.max_difference == pytest.approx(1e-3, rel=1e-3)
     assert finite.max_error == pytest.approx(1e-3 / 4, rel=1e-3)
-    assert json.dumps(script._record(found), allow_nan=False)
+    assert json.dumps(command._record(found), allow_nan=False)
     nothing = _layer("x", 0, [(ours[:0], ours[:0])], LAYER_TOLERANCE)
     assert nothing.passed and nothing.identical and nothing.total == 0
 
 
 def test_what_does_not_fit(small_fastspeech: FastSpeech) -> None:
     with pytest.raises(TextError, match=r"13 tokens, and the size is 8 tokens to 128 frames; name a larger"):
-        verify_synthesis_layers(small_fastspeech, [text()], "onnx", bucket=(8, 128))
+        compare_layers(small_fastspeech, "onnx", texts=[text()], bucket=(8, 128))
     with pytest.raises(TextError, match=r"13 tokens and takes \d+ frames, and the size is 32 tokens to 256"):
-        verify_synthesis_layers(small_fastspeech, [text(9.0)], "onnx")
+        compare_layers(small_fastspeech, "onnx", texts=[text(9.0)])
     with pytest.raises(ValueError, match="each must be from 1 to 256"):
-        verify_synthesis_layers(small_fastspeech, [text()], "onnx", bucket=(16, 300))
+        compare_layers(small_fastspeech, "onnx", texts=[text()], bucket=(16, 300))
     with pytest.raises(ValueError, match=r"call model.eval\(\)"):
-        verify_synthesis_layers(small_fastspeech, [], "onnx")
+        compare_layers(small_fastspeech, "onnx", texts=[])
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (
-            ["--against", "torchscript"],
-            "fastspeech is not exported for 'torchscript'; expected is one of onnx",
+            ["--against", "onnx", "--form", "wav2wav"],
+            "--form is for enhancement and speaker; fastspeech is a model",
         ),
-        (["--against", "onnx", "--form", "wav2wav"], "--form is for enhancement; fastspeech is a model for"),
         (["--against", "onnx", "--text", "~"], "nothing in it can be spoken"),
         (["--against", "onnx", "--alpha", "11"], "alpha 11.0: expected from 0.1 to 10"),
     ],
 )
 def test_bad_arguments(fastspeech_checkpoint: Path, capsys: Capture, words: list[str], message: str) -> None:
-    assert script.main(["--model", "fastspeech", "--weights", str(fastspeech_checkpoint), *words]) == 1
+    source = ["--model", "fastspeech", "--weights", str(fastspeech_checkpoint)]
+    assert main(["compare-layers", *source, *words]) == 1
     told = capsys.readouterr().err.splitlines()[-1]
-    assert told.startswith("error: ") and message in told
+    assert told.startswith("speechzoo: ") and message in told
 
 
 def test_options_of_another_task(capsys: Capture) -> None:
     words = ["--model", "fastenhancer_t", "--weights", "speechzoo", "--against", "onnx", "--own-durations"]
-    assert script.main(words) == 1
+    assert main(["compare-layers", *words]) == 1
     assert "--own-durations is for synthesis; fastenhancer_t is a model for" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        script.main([*words, "--bucket", "large"])
+        main(["compare-layers", *words, "--bucket", "large"])
     assert "expected TOKENS/FRAMES such as 32/256, got 'large'" in capsys.readouterr().err
 
 
 def test_sixteen_bits(fastspeech_checkpoint: Path, capsys: Capture) -> None:
     """All that leads to a duration is as in 32 bits; what follows differs by what 16 bits allow."""
     words = ["--model", "fastspeech", "--weights", str(fastspeech_checkpoint), "--against", "onnx", "--fp16"]
-    assert script.main([*words, "--bucket", "16/128", "--json"]) == 0
+    assert main(["compare-layers", *words, "--bucket", "16/128", "--json"]) == 0
     layers = {layer["name"]: layer for layer in json.loads(capsys.readouterr().out)}
     snr = {name: math.inf if x["snr_db"] is None else x["snr_db"] for name, x in layers.items()}
     assert len(layers) == 65 and list(snr.values()) == sorted(snr.values())
@@ -172,7 +174,7 @@ def test_sixteen_bits(fastspeech_checkpoint: Path, capsys: Capture) -> None:
 
 
 def test_precisions_that_are_not_compared() -> None:
-    from converters.compare_layers import verify_layers
+    from converters.layers import verify_layers
 
     names = {"inputs": ["x"], "outputs": ["y"]}
     for against, precision in (("torchscript", "fp16"), ("onnx", "int8")):
@@ -196,7 +198,7 @@ def test_an_engine_is_compiled_with_all_layers(small_fastspeech: FastSpeech, pre
             pytest.skip(f"needs tensorrt-rtx: {error}")
 
     with pytest.raises(MissingExtraError, match="needs an NVIDIA GPU and PyTorch with CUDA"):
-        verify_synthesis_layers(
-            small_fastspeech, [text()], "engine", bucket=BUCKET, precision=precision, build=build
+        compare_layers(
+            small_fastspeech, "engine", texts=[text()], bucket=BUCKET, precision=precision, build=build
         )
     assert built[0].layers > 100 and built[0].record.precision == precision

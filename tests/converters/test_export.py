@@ -15,7 +15,7 @@ import onnx
 import pytest
 
 from converters import export_onnx
-from converters.export import Reference
+from converters.subjects.enhancement import Reference
 from converters.targets import tracing
 from tests.converters.networks import SMALLEST, changed, manifest_of
 from zoo import to_streaming

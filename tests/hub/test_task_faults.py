@@ -248,25 +248,17 @@ def test_what_there_is_not_is_told_at_once(
         ([*pull, "--streaming"], "are neither streaming nor offline; leave that out"),
         ([*pull, "--offline"], "are neither streaming nor offline; leave that out"),
         ([*pull, "--format", "safetensors", "--form", "wav"], "safetensors files have no form"),
-        (
-            [
-                "publish",
-                name,
-                "--weights",
-                "none",
-                "--also",
-                "torchscript",
-                "--folder",
-                str(tmp_path / "new"),
-            ],
-            f"{name} is a model for {get_spec(name).task}, and there is no torchscript export of those",
-        ),
         (["publish", name, "--folder", str(tmp_path / "new")], f"--weights is missing: none of {name} come"),
         (["publish", "gtcrn", "--folder", str(folder)], f"a repository of {name}, not of gtcrn"),
     ):
         assert main(words) == 1
         told = capsys.readouterr()
         assert says in told.err and told.out == ""
+    task = get_spec(name).task
+    with pytest.raises(
+        ArtifactError, match=f"{name} is a model for {task}, and there is no engine export of"
+    ):
+        build_repository(name, tmp_path / "new", weights="none", also=["engine"])
     assert server.requests == [] and not (tmp_path / "new").exists()
 
 

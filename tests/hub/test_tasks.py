@@ -14,10 +14,11 @@ import yaml
 
 import zoo
 from converters.publish import folder as repository
-from converters.publish import releases
 from converters.publish.card import card
 from converters.publish.folder import build_repository, check_repository
+from converters.subjects import synthesis
 from tests.data import ROOT
+from tests.engines import RECORD
 from tests.hub.repository import PARAMETERS, REPO, publish
 from tests.hub.server import Files, Hub
 from tests.hub.tasks import FORMS, GRAPHS, SPEAKER, USUAL, VOICE
@@ -26,6 +27,7 @@ from zoo.checkpoint import digest
 from zoo.cli import main
 from zoo.create import create_model
 from zoo.errors import ArtifactError
+from zoo.files import sha256_of
 from zoo.hub.index import CARD, GOLDEN, File, Index
 from zoo.registry import find_weights, get_spec
 from zoo.runtime.onnx import OnnxGraph
@@ -144,6 +146,19 @@ def test_what_it_has_is_listed(
         assert f"has no {kind} file; {listed}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", [SPEAKER, VOICE])
+def test_other_formats(name: str, parameters: Callable[[str], Path], tmp_path: Path) -> None:
+    """Every form in each, proved like the others."""
+    terms = {"licence": "MIT", "training_data": "nothing"}
+    also = ("torchscript", "exported")
+    index = build_repository(name, tmp_path / "r", weights=parameters(name), also=also, **terms)
+    for format, ending in zip(also, (".ts", ".pt2"), strict=True):
+        paths = [str(Path(path.replace("onnx/", f"{format}/")).with_suffix(ending)) for path in GRAPHS[name]]
+        found = {file.path: file.form for file in index.files if file.format == format}
+        assert found == dict(zip(paths, FORMS[name], strict=True))
+    assert set(check_repository(tmp_path / "r").files) == set(index.files)
+
+
 def test_the_voice_of_the_package(
     server: Hub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +167,7 @@ def test_the_voice_of_the_package(
     spec, weights = get_spec(name), find_weights(get_spec(name), TAG)
     ready = packaged_artifact(spec, TAG)
     assert ready is not None
-    monkeypatch.setattr(releases, "default_buckets", lambda model: [spec.buckets[-1]])
+    monkeypatch.setattr(synthesis, "default_buckets", lambda model: [spec.buckets[-1]])
     told: list[str] = []
     folder = tmp_path / "voice"
     index = build_repository(name, folder, repo=REPO, progress=told.append)
@@ -198,11 +213,10 @@ def test_the_entry_of_an_engine(name: str, form: str, built: Callable[[str], Pat
     manifest = OnnxGraph(built(name) / USUAL[name]).manifest
     assert manifest is not None
     record = {
-        "flavour": "tensorrt",
-        "library": "10.15.1.29",
+        **json.loads(RECORD.to_json()),
+        "engine_sha256": sha256_of(engine),
         "precision": "fp32",
         "profiles": {},
-        "targets": [],
         "gpu": {"name": "NVIDIA L4", "capability": "8.9"},
         "manifest": json.loads(manifest.to_json()),
     }

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import zoo
-from converters.export import whole_waveform
+from converters.subjects.enhancement import whole_waveform
 from converters.targets.tracing import FORBIDDEN
 from tests.contract import ONE_A_NETWORK
 from tests.data import ORACLES

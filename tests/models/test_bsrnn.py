@@ -11,7 +11,7 @@ import torch
 import yaml
 
 import zoo
-from converters.export import Reference
+from converters.subjects.enhancement import Reference
 from tests.contract import difference
 from zoo.checkpoint import read_parameters
 from zoo.create import model_of_config

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 import zoo
 from converters import export_onnx
-from converters.export import whole_waveform
+from converters.subjects.enhancement import whole_waveform
 from tests.contract import assert_same, random_model
 from zoo.arrays import Array
 from zoo.create import build, load_attribute, model_of_config

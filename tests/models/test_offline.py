@@ -15,7 +15,7 @@ import torch
 
 import zoo
 from converters.cache import cached_export
-from converters.export import whole_waveform
+from converters.subjects.enhancement import whole_waveform
 from converters.targets.onnx import export_onnx
 from converters.targets.tracing import FORBIDDEN
 from tests.contract import (

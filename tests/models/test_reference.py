@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import zoo
-from converters.export import whole_waveform
+from converters.subjects.enhancement import whole_waveform
 from tests.contract import difference
 from tests.data import ORACLES
 from zoo.arrays import Array

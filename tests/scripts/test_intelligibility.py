@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from scripts.training.intelligibility import BANDS, IntelligibilityDistance
-from scripts.training.metrics import stoi
 from tests.data import ROOT
+from zoo.evaluation.metrics import stoi
 
 RATE, N_FFT, HOP = 16000, 512, 256
 

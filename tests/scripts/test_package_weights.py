@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 import zoo
 from scripts import evaluate, package_weights
+from scripts.training import card as training
+from scripts.voice import card as voice
 from zoo import builtin as packaged
-from zoo.registry import get_spec
+from zoo.errors import ArtifactError
+from zoo.registry import find_weights, get_spec
 from zoo.spec import Weights
 
 NAME = "fastenhancer_t"
@@ -21,6 +25,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder in place of the package's."""
     (tmp_path / "models/fastenhancer").mkdir(parents=True)
     monkeypatch.setattr(packaged, "_ROOT", tmp_path)
+    monkeypatch.setattr(package_weights, "RECORDS", tmp_path / "records")
     return tmp_path / "models/fastenhancer/packaged"
 
 
@@ -46,6 +51,9 @@ def test_a_run_is_packaged(
     card = (root / f"{NAME}.md").read_text()
     assert "| noisy |" in card and f"| {NAME} |" in card and "--steps 6 --batch 2 --seconds 0.4" in card
     assert "Best in validation: after step" in card and "stopped" not in card
+    assert re.search(r"Measured on \d+ mixtures at -5 to 15 dB", card) and "the SI-SDR of" in card
+    (root / f"{NAME}.md").unlink()
+    assert package_weights.main(["--card", NAME]) == 0 and (root / f"{NAME}.md").read_text() == card
 
 
 def test_what_cannot_be_packaged(
@@ -66,3 +74,31 @@ def test_what_cannot_be_packaged(
     error = fails("--run", str(finished), "--figures", f"{tmp_path}/x.json")
     assert f"no row {NAME}, only noisy" in error
     assert packaged.folder(get_spec(NAME)) == root
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in package_weights.RECORDS.glob("*.json")))
+def test_the_packaged_cards_are_those_of_their_records(name: str) -> None:
+    """And so can be written again; they name no folder of those who made them."""
+    spec = get_spec(name)
+    weights, path = find_weights(spec, packaged.TAG), package_weights.RECORDS / f"{name}.json"
+    of = training if spec.task == "enhancement" else voice
+    text = of.card(spec, weights, of.read_made(path))
+    assert (packaged.folder(spec) / f"{name}.md").read_text() == text
+    assert not re.search(r"(?<!\]\()(?<!/)\.\./", text), "a path that is no link"
+
+
+def test_records_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"history": []}')
+    for of in (training, voice):
+        with pytest.raises(ArtifactError, match=r"x\.json: expected the record of .* again"):
+            of.read_made(tmp_path / "x.json")
+
+
+def test_limits_are_those_of_the_figures() -> None:
+    rows = {"noisy": {"si_sdr": 1.0}, "a": {"si_sdr": 9.0, "stoi": 0.9, "clean": 30.0}}
+    rows["b"] = {"si_sdr": 9.5, "stoi": 0.8}
+    text = training._limits("a", [training.Evaluation("mixtures at 0 to 5 dB", rows, 20, {"a": 2, "b": 0})])
+    assert "Measured on 20 mixtures at 0 to 5 dB, and on nothing else." in text and "30.0 dB" in text
+    assert "Of 20 mixtures at 0 to 5 dB, the SI-SDR of 2 is below" in text
+    assert "b is better: SI-SDR (dB) 9.50 against 9.00." in text and "STOI" not in text
+    assert training._limits("a", []) == "These weights were not measured."

@@ -8,9 +8,9 @@ import soundfile
 import torch
 from torch import Tensor
 
-from scripts.training.metrics import pesq_wide
 from scripts.training.perceptual import PerceptualDistance, bark, hertz, threshold_in_quiet
 from tests.data import ROOT
+from zoo.evaluation.metrics import pesq_wide
 
 RATE, N_FFT, HOP = 16000, 512, 256
 

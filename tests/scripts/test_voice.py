@@ -18,6 +18,7 @@ from scripts.voice.judging import distance, word_errors
 from scripts.voice.teacher import Flite, Segment
 from zoo import builtin as packaged
 from zoo.create import build
+from zoo.files import sha256_of
 from zoo.models.fastspeech.model import FastSpeech
 from zoo.registry import get_spec
 from zoo.spec import Weights
@@ -112,6 +113,7 @@ def test_packaged_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Monkey
     run.mkdir()
     target.parent.mkdir(parents=True)
     monkeypatch.setattr(packaged, "_ROOT", tmp_path)
+    monkeypatch.setattr(package_weights, "RECORDS", tmp_path / "records")
     torch.save({"model": small().state_dict(), "step": 7}, run / "checkpoint_000007.pt")
     figures = {
         "unseen": {"utterances": 9, "mel": 0.4, "half_frame": 0.3, "mean_frame": 1.5, "durations": 1.1},
@@ -122,8 +124,8 @@ def test_packaged_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Monkey
     made = package_voice.package(run, figures)
     assert sorted(path.name for path in target.iterdir()) == sorted(path.name for path in made)
     weights = Weights(**json.loads((target / f"{training.MODEL}.json").read_text()))
-    assert weights.sha256 == package_weights.sha256(target / f"{training.MODEL}.safetensors")
-    assert weights.artifact_sha256 == package_weights.sha256(target / f"{training.MODEL}.onnx")
+    assert weights.sha256 == sha256_of(target / f"{training.MODEL}.safetensors")
+    assert weights.artifact_sha256 == sha256_of(target / f"{training.MODEL}.onnx")
     assert weights.metrics["word errors (%), 40 plain sentences"] == 24.0
     text = (target / f"{training.MODEL}.md").read_text()
     assert "teacher 20.0 %" in text and "--steps 7" in text

@@ -19,7 +19,7 @@ from zoo.arrays import Array
 from zoo.errors import ServerError
 from zoo.triton.connection import Connection
 from zoo.triton.enhancement import RemoteEnhancer
-from zoo.triton.load import enhancer_answers, measure
+from zoo.triton.load import measure
 
 Capture = pytest.CaptureFixture[str]
 
@@ -75,7 +75,7 @@ def test_what_is_not_there(
     monkeypatch.chdir(tmp_path)
     assert triton_client.main([*words, "--url", served.url]) == 1
     error = capsys.readouterr().err
-    assert "error: " in error and message in error
+    assert "speechzoo: " in error and message in error
     assert os.listdir(tmp_path) == []
 
 
@@ -102,7 +102,7 @@ def test_load_notices_wrong_and_missing_answers(served: Served, speech_16k: Arra
     async def work() -> None:
         async with Connection(served.url) as connection:
             enhancer = await RemoteEnhancer.find(connection, "fixed_hop")
-            answers = await enhancer_answers(enhancer, speech_16k[16000:20000])
+            answers = await enhancer.answers(speech_16k[16000:20000])
 
             async def disturbed():
                 async with enhancer.stream() as stream:

@@ -160,7 +160,7 @@ def test_what_is_written_beside_the_models(tmp_path: Path) -> None:
     ):
         assert words in text, words
     assert "FROM registry/image:1" in (tmp_path / "r/Dockerfile.server").read_text()
-    for line in re.findall(r"^python -m scripts.triton_client (.*)$", text, re.M):
+    for line in re.findall(r"^speechzoo client (.*)$", text, re.M):
         with pytest.raises(SystemExit) as stopped:
             triton_client.main([*line.split(), "--help"])
         assert stopped.value.code == 0

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from converters.triton.repository import frames_of
+from converters.triton.speaker import frames_of
 from scripts import triton_client
 from tests.triton.server import TritonServer
 from tests.triton.serving import Served, batch_sizes, run

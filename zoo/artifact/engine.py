@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from zoo.artifact.manifest import Manifest
+from zoo.artifact.target import VERSION_COMPATIBLE, EngineTarget, Machine, check_profiles
 from zoo.errors import ArtifactError
 from zoo.files import sha256_of
 from zoo.spec import Tolerance
@@ -136,32 +136,47 @@ class EngineRecord:
             )
         return Manifest.from_json(json.dumps(self.manifest), where)
 
+    @property
+    def target(self) -> EngineTarget:
+        """Where it runs.
+
+        Raises:
+            ValueError: that is not known.
+        """
+        gpu = self.gpu if not self.targets else None
+        return EngineTarget(
+            gpu.name if gpu else "",
+            self.targets or ((gpu.capability,) if gpu else ()),
+            self.library,
+            self.precision,
+            self.profiles,
+            tuple(flag for flag in self.flags if flag == VERSION_COMPATIBLE),
+            self.system,
+        )
+
     def refusal(self, library: str, gpu: Gpu | None) -> str:
         """Why it may not run here; empty if it may.
 
         Args:
             library: version of the library that is installed.
-            gpu: the one at hand.
+            gpu: the card at hand.
         """
         if gpu is None:
             return "there is no NVIDIA GPU, or no driver for it"
-        if self.system and self.system != system():
-            return f"it was built for {self.system}, this is {system()}"
-        compatible = "version_compatible" in self.flags and major(library) == major(self.library)
-        if library != self.library and not compatible:
-            return f"it was built with {self.title}, installed is {library}"
-        if self.targets:
-            newest = max(map(numbers, self.targets))
-            if gpu.capability not in self.targets and numbers(gpu.capability) <= newest:
-                return (
-                    f"it was built for compute capability {', '.join(self.targets)}, this {gpu.name} has "
-                    f"{gpu.capability}"
-                )
+        if self.gpu is None and not self.targets:
+            return f"it was built on an unknown card, this is {gpu.name} ({gpu.capability})"
+        mismatch = self.target.mismatch(Machine(gpu.name, gpu.capability, library))
+        if mismatch is None:
             return ""
-        if self.gpu is None or (self.gpu.name, self.gpu.capability) != (gpu.name, gpu.capability):
-            built = f"{self.gpu.name} ({self.gpu.capability})" if self.gpu else "an unknown card"
+        if mismatch.what in ("gpu", "capability") and self.gpu and not self.targets:
+            built = f"{self.gpu.name} ({self.gpu.capability})"
             return f"it was built on {built}, this is {gpu.name} ({gpu.capability})"
-        return ""
+        return {
+            "system": f"it was built for {mismatch.built}, this is {mismatch.here}",
+            "capability": f"it was built for compute capability {mismatch.built}, this {gpu.name} has "
+            f"{mismatch.here}",
+            "library": f"it was built with {self.title}, installed is {mismatch.here}",
+        }[mismatch.what]
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True, indent=1) + "\n"
@@ -185,6 +200,7 @@ class EngineRecord:
                 for name, shapes in data["profiles"].items()
             }
             tuples = {name: tuple(data[name]) for name in ("flags", "targets", "kept")}
+            check_profiles(profiles)
             gpu = None if data["gpu"] is None else Gpu(**data["gpu"])
             return cls(**{**data, **tuples, "profiles": profiles, "gpu": gpu})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -210,7 +226,7 @@ def find_engine_record(engine: Path) -> EngineRecord:
     if not path.is_file():
         raise ArtifactError(
             f"{engine}: there is no {path.name} beside it, so what it is and where it may run is unknown; "
-            f"build it with speechzoo, or record one of trtexec's with scripts.build_engine --record"
+            f"build it with speechzoo, or record one of trtexec's with speechzoo build --record"
         )
     return EngineRecord.from_json(path.read_text(), str(path))
 
@@ -228,16 +244,3 @@ def read_engine_record(engine: Path) -> EngineRecord:
             f"download both again"
         )
     return record
-
-
-def system() -> str:
-    return f"{platform.system()} {platform.machine()}"
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """A version as numbers, to be compared."""
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
-
-
-def major(version: str) -> str:
-    return version.partition(".")[0]

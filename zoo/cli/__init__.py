@@ -1,20 +1,26 @@
 """The command line: every module of this folder is a command of its own name.
 
-A command's module defines ``add_arguments(parser)`` and ``run(args) -> int``; the first line of its
-docstring is its help.
+A command's module defines ``add_arguments(parser)``, ``run(args) -> int`` and ``GROUP``, one of ``GROUPS``.
+Its docstring is its help; the first line is also shown by ``speechzoo --help``. A module whose name begins
+with an underscore is no command. Only commands may import ``converters``, inside their functions.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
 import pkgutil
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
+from zoo.cli._arguments import Misuse
 from zoo.errors import SpeechZooError
 from zoo.version import __version__
+
+GROUPS = ("run models", "find and share models", "make artifacts", "measure")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,11 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         the exit status: 0, 1 after an error that was told on stderr, 130 when interrupted.
+
+    Raises:
+        SystemExit: status 2 after words that make no sense, 0 after help.
     """
-    args = _parser().parse_args(arguments)
+    words = [*(sys.argv[1:] if arguments is None else arguments)]
+    parser, commands = _parser()
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        args.parser.error(_unknown(unknown[0], args.parser, commands))
+    args.words = words
     try:
         status: int = args.run(args)
         sys.stdout.flush()
+    except Misuse as error:
+        args.parser.error(str(error))
     except SpeechZooError as error:
         print(f"speechzoo: {error}", file=sys.stderr)
         return 1
@@ -38,21 +54,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="speechzoo", description="Small speech models, ready to run.")
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, not all the options that there are."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"usage: {self.prog} [--help] ...\n{self.prog}: error: {message}\n")
+
+
+def _parser() -> tuple[_Parser, dict[str, _Parser]]:
+    """The whole command line, and its commands by name."""
+    parser = _Parser(
+        prog="speechzoo",
+        usage="speechzoo [-h] [--version] COMMAND ...",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"speechzoo {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        prog="speechzoo", metavar="COMMAND", required=True, help=argparse.SUPPRESS
+    )
+    by_group: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
     for found in pkgutil.iter_modules(__path__):
         if found.name.startswith("_"):
             continue
         module = importlib.import_module(f"{__name__}.{found.name}")
         summary, _, details = (module.__doc__ or "").partition("\n")
+        name = found.name.replace("_", "-")
         command = commands.add_parser(
-            found.name.replace("_", "-"),
-            help=summary.rstrip("."),
+            name,
             description=f"{summary}\n{details}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        command.set_defaults(parser=command, run=module.run)
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
-    return parser
+        by_group[module.GROUP].append((name, summary.rstrip(".")))
+    parser.description = "Small speech models, ready to run.\n" + "".join(
+        f"\n{group}:\n" + "".join(f"  {name:<16}{summary}\n" for name, summary in listed)
+        for group, listed in by_group.items()
+    )
+    return parser, commands.choices
+
+
+def _unknown(word: str, parser: _Parser, commands: dict[str, _Parser]) -> str:
+    """What to say of a word that a command does not take."""
+    option = word.partition("=")[0]
+    if not option.startswith("-"):
+        return f"{word!r} is one word too many"
+    others = [name for name, other in commands.items() if option in other._option_string_actions]
+    known = [name for name in parser._option_string_actions if name.startswith("--")]
+    near = difflib.get_close_matches(option, known, 1)
+    if near:
+        return f"there is no option {option}; did you mean {near[0]}?"
+    if others:
+        return f"{option} is an option of speechzoo {', '.join(others)}, not of this command"
+    return f"there is no option {option}"

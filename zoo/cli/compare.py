@@ -1,7 +1,10 @@
 """Compare the speakers of two recordings.
 
 Prints the cosine similarity of their embeddings, and with --threshold whether they are the same speaker. The
-right threshold depends on model, mean and recordings: `python -m scripts.score` finds it on trials.
+right threshold depends on model, mean and recordings: `speechzoo score` finds it on trials.
+
+examples:
+  speechzoo compare a.wav b.wav --artifact resnet34.onnx --threshold 0.4
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import json
 from zoo.cli.embed import add_model_arguments, embedder
 from zoo.errors import AudioError
 from zoo.tasks.speaker.embedder import similarity
+
+GROUP = "run models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,10 @@ that was given. What cannot be embedded is listed, the rest is done, and the exi
 
 With --ray results are kept in OUT.partial until all recordings are done: the same command goes on where it
 was interrupted, and tries again what failed. --force begins anew.
+
+examples:
+  speechzoo embed recordings/ --artifact resnet34.onnx -o embeddings.npz
+  speechzoo embed wav.scp --weights exp/resnet34 -o embeddings/ --shards 8 --ray
 """
 
 from __future__ import annotations
@@ -16,17 +20,22 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
+from zoo.cli._arguments import above_zero, add_threads, positive
 from zoo.cli._ray import Record, add_ray_argument, file_state, work_on_ray
 from zoo.errors import ArtifactError, AudioError, SpeechZooError
+from zoo.runtime.artifact import SUFFIXES as ARTIFACTS
+from zoo.runtime.artifact import is_artifact
 from zoo.signal.audio import find_audio
 from zoo.tasks.speaker.embedder import BATCH, WINDOW, Embedder, FileEmbedding
 from zoo.tasks.speaker.embeddings import SUFFIXES, Origin, check_kaldi_names, output_files, write_embeddings
+
+GROUP = "run models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,25 +51,23 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="OUT", type=Path, required=True, help=".npz, .ark, .scp, or a folder")
     add("--recursive", action="store_true", help="take the folders inside a folder too")
     add("--force", action="store_true", help="replace files that exist")
-    add("--shards", type=_positive, default=1, metavar="N", help="archives in an output folder (default 1)")
+    add("--shards", type=positive, default=1, metavar="N", help="archives in an output folder (default 1)")
     add("--json", action="store_true", help="print what was done and what failed as JSON")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that name a speaker model, for every command that needs one."""
     model = parser.add_argument_group("model")
-    model.add_argument("--artifact", metavar="FILE", help="an exported .onnx artifact")
+    model.add_argument("--artifact", metavar="FILE", help="exported: .onnx, .ts, .pt2, .engine")
     model.add_argument("--model", metavar="NAME", help="see `speechzoo list --task speaker`; with --weights")
     model.add_argument("--weights", metavar="PATH", help="training folder or checkpoint")
     model.add_argument("--mean", metavar="NPY", help="vector to subtract from every embedding")
     model.add_argument("--mix-down", action="store_true", help="take the mean of all channels, not the first")
     model.add_argument(
-        "--window", type=float, default=WINDOW, metavar="S", help=f"longest piece (default {WINDOW:g} s)"
+        "--window", type=above_zero, default=WINDOW, metavar="S", help=f"longest piece (default {WINDOW:g} s)"
     )
-    model.add_argument("--batch", type=_positive, default=BATCH, metavar="N", help=f"default {BATCH}")
-    model.add_argument(
-        "--threads", type=_positive, default=1, metavar="N", help="of ONNX Runtime (default 1)"
-    )
+    model.add_argument("--batch", type=positive, default=BATCH, metavar="N", help=f"default {BATCH}")
+    add_threads(model)
 
 
 def embedder(args: argparse.Namespace) -> Embedder:
@@ -71,12 +78,12 @@ def embedder(args: argparse.Namespace) -> Embedder:
     """
     if bool(args.artifact) == bool(args.model or args.weights):
         raise SpeechZooError(
-            "a model is missing: pass --artifact FILE.onnx, --weights FOLDER, or --model NAME --weights "
+            "a model is missing: pass --artifact FILE, --weights FOLDER, or --model NAME --weights "
             "PATH, and only one of them; no speaker weights come with the package"
         )
     source, weights = args.artifact or args.model or args.weights, args.weights if args.model else None
-    if args.artifact and not args.artifact.endswith(".onnx"):
-        raise SpeechZooError(f"--artifact {args.artifact}: an .onnx file is expected")
+    if args.artifact and not is_artifact(args.artifact):
+        raise SpeechZooError(f"--artifact {args.artifact}: a file in {', '.join(ARTIFACTS)} is expected")
     try:
         return Embedder(
             source, weights, mean=args.mean, window=args.window, batch=args.batch, threads=args.threads
@@ -87,17 +94,8 @@ def embedder(args: argparse.Namespace) -> Embedder:
 
 def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Embedder] = embedder) -> int:
     recordings = _recordings(args)
-    kaldi = args.output.suffix != ".npz"
-    if args.output.suffix and args.output.suffix not in SUFFIXES and not args.output.is_dir():
-        raise SpeechZooError(f"--output {args.output}: expected .npz, .ark, .scp, or a folder")
-    if args.shards > 1 and args.output.suffix in SUFFIXES:
-        raise SpeechZooError(f"--output {args.output}: --shards goes with a folder")
-    if kaldi:
-        check_kaldi_names(recordings)
-    taken = [path for path in output_files(args.output, args.shards) if path.exists()]
-    going_on = args.ray and _partial(args.output).exists()
-    if taken and not (args.force or going_on):
-        raise SpeechZooError(f"{taken[0]} exists; pass another name, or --force to replace it")
+    going_on = bool(args.ray) and _partial(args.output).exists()
+    _check_output(args, recordings, going_on)
     model = open_model(args)
     record = Record(_partial(args.output), _origin(args), force=args.force) if args.ray else None
     embeddings = record.read(recordings) if record else {}
@@ -108,14 +106,8 @@ def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Emb
         results = _on_ray(args, {n: path for n, path in recordings.items() if n not in embeddings}, record)
     else:
         results = zip(recordings, model.files(recordings.values(), mix_down=args.mix_down), strict=True)
-    bar = tqdm(
-        results,
-        total=len(recordings),
-        initial=resumed,
-        unit="file",
-        disable=not sys.stderr.isatty(),
-        leave=False,
-    )
+    quiet = not sys.stderr.isatty()
+    bar = tqdm(results, total=len(recordings), initial=resumed, unit="file", disable=quiet, leave=False)
     for name, result in bar:
         if result.embedding is None:
             message = result.error if result.source in result.error else f"{result.source}: {result.error}"
@@ -158,6 +150,23 @@ def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Emb
             f"({seconds / elapsed:.0f} times faster than real time)"
         )
     return 1 if failed else 0
+
+
+def _check_output(args: argparse.Namespace, recordings: Iterable[str], going_on: bool) -> None:
+    """Find out before the work whether its results can be written.
+
+    Raises:
+        SpeechZooError: not where --output says, or not under these names.
+    """
+    if args.output.suffix and args.output.suffix not in SUFFIXES and not args.output.is_dir():
+        raise SpeechZooError(f"--output {args.output}: expected .npz, .ark, .scp, or a folder")
+    if args.shards > 1 and args.output.suffix in SUFFIXES:
+        raise SpeechZooError(f"--output {args.output}: --shards goes with a folder")
+    if args.output.suffix != ".npz":
+        check_kaldi_names(recordings)
+    taken = [path for path in output_files(args.output, args.shards) if path.exists()]
+    if taken and not (args.force or going_on):
+        raise SpeechZooError(f"{taken[0]} exists; pass another name, or --force to replace it")
 
 
 def _on_ray(
@@ -248,10 +257,3 @@ def _listed(path: Path) -> list[tuple[str, str]]:
             )
         entries.append((name, source))
     return entries
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"a number of at least 1 is expected, got {text}")
-    return number

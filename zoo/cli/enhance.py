@@ -6,6 +6,11 @@ output. Files are read and written in blocks, so their length does not matter.
 
 With --ray a recording whose output exists counts as done, so that the same command goes on where it was
 interrupted, and tries again what failed. --force does all of them anew.
+
+examples:
+  speechzoo enhance noisy.wav
+  speechzoo enhance recordings/ --recursive -o clean/ --format flac
+  speechzoo enhance noisy.wav --artifact mine.onnx -o clean.wav --plot before_and_after.png
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from tqdm import tqdm
 
 from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
+from zoo.cli._arguments import add_threads, positive
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.errors import AudioError, SpeechZooError
 from zoo.hub.weights import weights_advice
@@ -36,6 +42,8 @@ from zoo.signal.plot import check_picture, plot_spectrograms
 from zoo.spec import EnhancementSpec
 from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.enhancement.stream import Latency
+
+GROUP = "run models"
 
 ENHANCED = ".enhanced"  # between stem and ending
 _RAW_FORMATS = {"s16le": "PCM_16", "f32le": "FLOAT"}
@@ -63,10 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--model", metavar="NAME", help=f"see `speechzoo list` (default {DEFAULT_MODEL})")
     model.add_argument("--weights", metavar="TAG|PATH", help="default: those in the package")
     model.add_argument("--artifact", metavar="FILE", help="exported: .onnx, .ts, .pt2, .engine")
-    model.add_argument(
-        "--threads", type=_positive, default=1, metavar="N", help="of ONNX Runtime (default 1)"
-    )
-
+    add_threads(model)
     model.add_argument(
         "--providers",
         nargs="+",
@@ -79,9 +84,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     audio.add_argument("--mix-down", action="store_true", help="enhance the mean of all channels")
     audio.add_argument("--format", metavar="NAME", help="container to write: wav, flac, ogg, mp3, raw, ...")
     audio.add_argument("--subtype", metavar="NAME", help="encoding to write: pcm_16, pcm_24, float, ...")
-    audio.add_argument("--raw-rate", type=_positive, metavar="HZ", help="standard input is bare samples")
+    audio.add_argument("--raw-rate", type=positive, metavar="HZ", help="standard input is bare samples")
     audio.add_argument(
-        "--raw-channels", type=_positive, default=1, metavar="N", help="interleaved (default 1)"
+        "--raw-channels", type=positive, default=1, metavar="N", help="interleaved (default 1)"
     )
     audio.add_argument("--raw-format", choices=_RAW_FORMATS, default="s16le", help="default s16le")
 
@@ -369,10 +374,3 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AudioError(f"the folder {folder} cannot be made: {error.strerror}") from error
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"a number of at least 1 is expected, got {text}")
-    return number

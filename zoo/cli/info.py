@@ -1,4 +1,8 @@
-"""Show all that is known of a model."""
+"""Show all that is known of a model.
+
+examples:
+  speechzoo info gtcrn
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import json
 
 from zoo.registry import get_spec
 from zoo.tasks.describe import lines, record
+
+GROUP = "find and share models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,9 @@
 Parameters and multiply-adds a second of audio are those of the training form; latency is that of a stream
 at the model's own rate; the real-time factor (RTF) was measured on the machine that the last line names.
 A model that is offline takes whole recordings only.
+
+examples:
+  speechzoo list --task speaker
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import json
 from zoo.registry import get_spec, list_models
 from zoo.speeds import speeds
 from zoo.tasks.describe import row, summary
+
+GROUP = "find and share models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,10 @@ It holds the parameters, ONNX graphs in every form (of enhancers streaming and o
 of each size), a golden recording, an index with the hash of every file, and a model card. With --folder alone
 it is only built; a folder that was built before is checked and used as it is. Every file is run and compared
 before anything is uploaded, in one commit.
+
+examples:
+  speechzoo publish gtcrn --folder gtcrn/
+  speechzoo publish gtcrn --weights mine.safetensors --licence MIT --repo ORG/NAME
 """
 
 from __future__ import annotations
@@ -14,12 +18,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+from converters.targets import PUBLISHED
 from zoo.download import VARIABLE, repository_of
 from zoo.errors import ArtifactError, HubError
 from zoo.extras import extra
 from zoo.hub import client
 from zoo.hub.index import INDEX, Index
 from zoo.registry import get_spec
+
+GROUP = "find and share models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--also",
         nargs="*",
         default=[],
-        choices=("torchscript", "exported"),
-        help="formats besides ONNX, of enhancers",
+        choices=PUBLISHED,
+        help="formats besides ONNX",
     )
     add(
         "--engine",

@@ -3,6 +3,10 @@
 Prints the path of the file, in the cache or in --output. Its bytes are held against the repository's index,
 its manifest against what was asked for, and what it computes against the recording that comes with it; if
 anything differs there is an error and no file.
+
+examples:
+  speechzoo pull gtcrn --repo ORG/NAME -o .
+  speechzoo pull gtcrn --repo ORG/NAME --form spec2spec --offline
 """
 
 from __future__ import annotations
@@ -12,7 +16,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from zoo.cli._arguments import positive
 from zoo.download import VARIABLE, pull
+
+GROUP = "find and share models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kind.add_argument("--streaming", action="store_true", default=None, help="a graph for streams")
     kind.add_argument("--offline", dest="streaming", action="store_false", help="one for whole recordings")
     add("--precision", default="fp32", help="of an engine: fp32 (default), fp16, ...")
-    add("--streams", type=int, default=1, metavar="N", help="that an engine must take at once (default 1)")
+    add(
+        "--streams",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="that an engine must take at once (default 1)",
+    )
     add("-o", "--output", metavar="DIR", help="copy the file to this folder")
     add("--force", action="store_true", help="replace another file there")
 

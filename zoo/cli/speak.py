@@ -2,6 +2,10 @@
 
 The text is written out in words, cut into sentences and spoken one after the other, with pauses between
 them. ARPAbet may stand in braces: "turn {L EH1 F T}". "-" reads the text from standard input.
+
+examples:
+  speechzoo speak "It cost £20." -o spoken.wav
+  speechzoo speak "Hello." --artifact graphs/ --vocoder waveglow.onnx -o hello.wav
 """
 
 from __future__ import annotations
@@ -16,11 +20,13 @@ import numpy as np
 from tqdm import tqdm
 
 from zoo.builtin import TAG
+from zoo.cli._arguments import add_threads
 from zoo.errors import SpeechZooError
 from zoo.signal.audio import PIPE, AudioWriter, new_format
 from zoo.signal.plot import check_picture, plot_mel
 from zoo.tasks.synthesis.synthesizer import DEFAULT_MODEL, LEAST_ALPHA, MOST_ALPHA, Speech, Synthesizer
 
+GROUP = "run models"
 CHECKPOINTS = "fastspeech"  # the model of weights that are given without a name
 
 
@@ -50,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--g2p", choices=("espeak",), help="phonemes of words that the dictionary lacks, by eSpeak NG's rules"
     )
-    model.add_argument("--threads", type=int, default=1, metavar="N", help="of ONNX Runtime (default 1)")
+    add_threads(model)
 
     report = parser.add_argument_group("report")
     report.add_argument("--json", action="store_true", help="print pieces, lengths and speed as JSON")

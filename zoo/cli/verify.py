@@ -1,6 +1,10 @@
 """Check finished artifacts against the recordings inside them.
 
 A model's name stands for the artifact that comes with the package.
+
+examples:
+  speechzoo verify gtcrn.onnx
+  speechzoo verify gtcrn fastenhancer_t
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ from zoo.builtin import packaged_artifact
 from zoo.errors import SpeechZooError
 from zoo.registry import get_spec, list_models
 from zoo.tasks import verify
+
+GROUP = "measure"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -105,6 +105,8 @@ class Index:
         files = {}
         for file in sorted(self.files, key=lambda file: file.path):
             fields = {k: v for k, v in asdict(file).items() if k != "path" and v not in ("", None)}
+            if file.engine is not None:
+                fields["engine"] = file.engine.to_fields()
             files[file.path] = fields
         record = {**asdict(self), "library_name": "speechzoo", "files": files}
         return json.dumps(record, indent=2, sort_keys=True) + "\n"

@@ -87,8 +87,10 @@ class SpeakerFeatures(nn.Module):
 def frames(wave: Tensor, front_end: Filterbank) -> Tensor:
     """All whole frames of a waveform: (B, N) -> (B, T, win_length)"""
     hop, whole = front_end.hop_length, -(-front_end.win_length // front_end.hop_length)
-    padded = functional.pad(wave, (0, whole * hop - front_end.win_length))  # the last frame in whole hops
-    hops = padded[:, : padded.shape[1] // hop * hop].reshape(wave.shape[0], -1, hop)
+    spare = whole * hop - front_end.win_length  # the last frame in whole hops
+    padded = functional.pad(wave, (0, spare + hop))  # and more, so that something is always cut off again:
+    kept = (wave.shape[1] + spare) // hop * hop  # an exporter would take for granted that nothing is
+    hops = padded[:, :kept].reshape(wave.shape[0], -1, hop)
     count = hops.shape[1] - whole + 1
     parts = [hops[:, offset : offset + count] for offset in range(whole)]
     return torch.cat(parts, dim=2)[..., : front_end.win_length]

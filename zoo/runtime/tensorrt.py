@@ -68,7 +68,7 @@ class Engine:
         self._torch = load_torch(self.path)
         refusal = self.record.refusal(self._trt.__version__, find_gpu(self._torch.cuda.current_device()))
         if refusal:
-            raise ArtifactError(f"{self.path}: {refusal}; build it here, with scripts.build_engine")
+            raise ArtifactError(f"{self.path}: {refusal}; build it here, with speechzoo build")
         calls_python = PLUGIN_FLAGS["jit"] in self.record.flags
         if calls_python and register_plugins is not None:
             register_plugins()
@@ -87,7 +87,7 @@ class Engine:
         if self.manifest is not None:
             check_record(self.path, self.manifest, self.inputs, self.outputs)
         self._stream = self._torch.cuda.Stream()
-        self._graphs = graphs and not calls_python
+        self._replays = graphs and not calls_python
         self._bound: dict[tuple[Shape, ...], _Bound] = {}
         self._buffers: dict[str, Tensor] = {}
 
@@ -189,22 +189,22 @@ class _Bound:
         shapes = {spec.name: tuple(context.get_tensor_shape(spec.name)) for spec in engine.outputs}
         self.outputs = [engine.buffer(name, shape) for name, shape in shapes.items()]
         self._calls = 0
-        self._graph: Any = None
+        self._recording: Any = None
 
     def run(self) -> None:
         """Compute outputs from inputs, on the current stream; returns before it is done."""
         engine, torch = self._engine, self._engine._torch
         self._calls += 1
-        if self._graph is not None:
-            self._graph.replay()
+        if self._recording is not None:
+            self._recording.replay()
             return
         self.enqueue()
-        if engine._graphs and self._calls >= CALLS_BEFORE_CAPTURE:
+        if engine._replays and self._calls >= CALLS_BEFORE_CAPTURE:
             torch.cuda.current_stream().synchronize()
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, stream=engine._stream):
+            recording = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(recording, stream=engine._stream):
                 self.enqueue()
-            self._graph = graph
+            self._recording = recording
 
     def enqueue(self) -> None:
         """Hand the call to the current stream.

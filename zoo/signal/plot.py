@@ -38,7 +38,9 @@ def check_picture(path: str | os.PathLike[str], force: bool = False) -> None:
     if target.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise AudioError(f"{path}: a picture ending in .png, .svg or .pdf is expected, got {target.suffix!r}")
     if not target.parent.is_dir():
-        raise AudioError(f"{path}: the picture cannot be written: there is no folder {target.parent}")
+        raise AudioError(
+            f"{path}: there is no folder {target.parent}, so the picture cannot be written; make it first"
+        )
     if target.exists() and not force:
         raise AudioError(f"{path} exists; pass another name, or --force to replace it")
 

@@ -100,7 +100,13 @@ class Task(ABC, Generic[Spec, Record]):
 
     @abstractmethod
     def feeds(
-        self, graph: Graph, count: int, recordings: Sequence[Array] = (), *, exact: bool = False
+        self,
+        graph: Graph,
+        count: int,
+        recordings: Sequence[Array] = (),
+        *,
+        exact: bool = False,
+        shapes: Mapping[str, tuple[int, ...]] = {},
     ) -> list[dict[str, NDArray[Any]]]:
         """Make inputs of calls of a graph.
 
@@ -109,6 +115,7 @@ class Task(ABC, Generic[Spec, Record]):
             count: calls at most.
             recordings: speech, each (N,) at the model's rate; by default the package's own.
             exact: only calls in which no rounding decides about the result's length.
+            shapes: of inputs with free dimensions, where calls must be of one size, as for an engine.
         """
 
     @abstractmethod

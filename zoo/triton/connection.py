@@ -74,7 +74,7 @@ class Connection:
         if PARAMETER not in parameters:
             raise ServerError(
                 f"{self.url}: the configuration of {model} holds no speechzoo manifest; serve a model "
-                f"repository that scripts.make_triton_repository wrote"
+                f"repository that speechzoo serve wrote"
             )
         manifest = Manifest.from_json(parameters[PARAMETER]["string_value"], f"{self.url}/{model}")
         if not isinstance(manifest, kind):

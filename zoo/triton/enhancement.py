@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from zoo.arrays import Array
 from zoo.artifact.manifest import EnhancementManifest
@@ -19,6 +19,7 @@ from zoo.signal.audio import AudioReader, AudioWriter, output_format
 from zoo.tasks.enhancement.spectrum import Transforms
 from zoo.tasks.enhancement.stream import Channel
 from zoo.triton.connection import Connection, output_of, tensors
+from zoo.triton.load import TOLERANCE, Answers
 
 HOPS_AT_ONCE = 64  # of one request, where the graph takes any number
 
@@ -36,6 +37,8 @@ class RemoteEnhancer:
         longest: samples of the longest request.
     """
 
+    sequence = True
+
     def __init__(self, connection: Connection, name: str, manifest: EnhancementManifest) -> None:
         self.connection, self.name, self.manifest = connection, name, manifest
         self.front_end, self.latency = manifest.front_end, manifest.latency
@@ -43,6 +46,11 @@ class RemoteEnhancer:
         self.block_length = (1 if isinstance(hops, str) else hops) * self.front_end.hop_length
         self.longest = self.block_length * (HOPS_AT_ONCE if isinstance(hops, str) else 1)
         self.input, self.output = manifest.inputs[0].name, manifest.outputs[0].name
+
+    @property
+    def sample_rate(self) -> int:
+        """The model's own, in Hz."""
+        return self.front_end.sample_rate
 
     @classmethod
     async def find(cls, connection: Connection, name: str) -> RemoteEnhancer:
@@ -61,24 +69,45 @@ class RemoteEnhancer:
         """
         return RemoteStream(self, sample_rate)
 
-    def requests(self, wave: Array) -> list[Array]:
-        """A recording (N,) at the model's rate as the shortest requests, each without its axis of streams.
-
-        Raises:
-            AudioError: it is shorter than one of them.
-        """
-        whole = len(wave) // self.block_length * self.block_length
-        if not whole:
+    def requests(self, wave: Array) -> list[dict[str, NDArray[Any]]]:
+        """See ``Loadable``; the shortest ones that there are."""
+        count = len(wave) // self.block_length
+        if not count:
             raise AudioError(
                 f"a recording of at least {self.block_length} samples is needed, not {len(wave)}"
             )
-        count = whole // self.block_length
-        if self.manifest.form == "wav2wav":
-            return np.split(wave[:whole], count)
-        transforms = Transforms(self.front_end)
-        past = transforms.initial_state()["stft.past"]
-        spectrum, _ = transforms.analyse(wave[None, :whole], past)  # (1, F, T, 2)
-        return np.split(np.ascontiguousarray(spectrum[0]), count, axis=1)
+        signal, axis = wave[None, : count * self.block_length], 1
+        if self.manifest.form == "spec2spec":
+            transforms = Transforms(self.front_end)
+            past = transforms.initial_state()["stft.past"]
+            signal, axis = transforms.analyse(signal, past)[0], 2  # (1, F, T, 2)
+        blocks = np.split(np.ascontiguousarray(signal), count, axis=axis)
+        return [{self.input: block[0]} for block in blocks]
+
+    async def answers(self, wave: Array) -> Answers:
+        """See ``Loadable``; each client streams the recording, a request a block."""
+        block = self.block_length
+        wave = wave[: len(wave) // block * block]
+        if len(wave) < 2 * block:
+            raise AudioError(f"the recording has no two blocks of {block} samples; pass a longer one")
+        async with self.stream() as stream:
+            expected = np.concatenate([await stream.push(wave), await stream.flush()])
+        limit = TOLERANCE * float(np.abs(expected).max())
+
+        async def answers() -> AsyncGenerator[bool, None]:
+            while True:
+                async with self.stream() as stream:
+                    done = 0
+                    for start in range(0, len(wave), block):
+                        output = await stream.push(wave[start : start + block])
+                        difference = np.abs(output - expected[done : done + len(output)])
+                        yield not bool((difference > limit).any())
+                        done += len(output)
+
+        return answers
+
+
+LOADABLE = RemoteEnhancer
 
 
 class RemoteStream:

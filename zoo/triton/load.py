@@ -4,23 +4,70 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import importlib
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.arrays import Array
-from zoo.errors import AudioError, ServerError
+from zoo.artifact.manifest import Manifest
+from zoo.errors import ServerError
 from zoo.triton.connection import Connection
-from zoo.triton.enhancement import RemoteEnhancer
 
 Answers = Callable[[], AsyncGenerator[bool, None]]  # an endless client: whether each answer is right
 
 TOLERANCE = 1e-4  # of the largest value: answers may be computed in batches of other sizes
+
+
+class Loadable(Protocol):
+    """A model on a server that can be put under load.
+
+    ``zoo/triton/<task>.py`` has a class of this kind as ``LOADABLE``, which finds a model by its name.
+
+    Attributes:
+        sample_rate: of the recordings that it takes, in Hz.
+        sequence: whether its requests belong together.
+    """
+
+    sample_rate: int
+    sequence: bool
+
+    async def answers(self, wave: Array) -> Answers:
+        """Make clients that each ask with a recording (N,), again and again.
+
+        Raises:
+            AudioError: it is too short.
+            ServerError: the server failed before there was any load.
+        """
+        ...
+
+    def requests(self, wave: Array) -> list[dict[str, NDArray[Any]]]:
+        """Give the tensors of each request with a recording (N,), by name, without the axis of the batch.
+
+        Raises:
+            AudioError: it is too short.
+        """
+        ...
+
+
+async def find_loadable(connection: Connection, model: str) -> Loadable:
+    """Find a model of any task by its name on a server.
+
+    Raises:
+        ServerError: no server, no such model, or one of a task that no client is for.
+    """
+    manifest = await connection.manifest(model, Manifest)
+    try:
+        kind = importlib.import_module(f"zoo.triton.{manifest.task}").LOADABLE
+    except ModuleNotFoundError as error:
+        raise ServerError(f"{connection.url}: {model} is for {manifest.task}, and no client is") from error
+    found: Loadable = await kind.find(connection, model)
+    return found
 
 
 @dataclass(frozen=True)
@@ -93,34 +140,6 @@ async def measure(answers: Answers, requests: int, concurrency: int) -> LoadRepo
     median, p95, p99 = np.percentile(latencies, [50, 95, 99]).tolist() if latencies else [float("nan")] * 3
     error = errors[0] if errors else ""
     return LoadReport(concurrency, requests, len(errors), wrong, seconds, (median, p95, p99), error)
-
-
-async def enhancer_answers(enhancer: RemoteEnhancer, wave: Array) -> Answers:
-    """Clients that each stream a recording (N,) at the model's rate, a request a block, again and again.
-
-    Raises:
-        AudioError: it is shorter than two blocks.
-        ServerError: the server failed before there was any load.
-    """
-    block = enhancer.block_length
-    wave = wave[: len(wave) // block * block]
-    if len(wave) < 2 * block:
-        raise AudioError(f"the recording has no two blocks of {block} samples; pass a longer one")
-    async with enhancer.stream() as stream:
-        expected = np.concatenate([await stream.push(wave), await stream.flush()])
-    limit = TOLERANCE * float(np.abs(expected).max())
-
-    async def answers() -> AsyncGenerator[bool, None]:
-        while True:
-            async with enhancer.stream() as stream:
-                done = 0
-                for start in range(0, len(wave), block):
-                    output = await stream.push(wave[start : start + block])
-                    difference = np.abs(output - expected[done : done + len(output)])
-                    yield not bool((difference > limit).any())
-                    done += len(output)
-
-    return answers
 
 
 async def single_answers(

@@ -19,6 +19,7 @@ from zoo.errors import ServerError
 from zoo.tasks.speaker.embedder import Embedder, FileEmbedding
 from zoo.tasks.speaker.session import check_lengths
 from zoo.triton.connection import TIMEOUT, URL, Connection, retrying
+from zoo.triton.load import Answers, single_answers
 
 WAVEFORM, EMBEDDINGS = "WAV", "EMBEDDINGS"  # of the model that joins features and graph
 RETRIES = 3
@@ -169,3 +170,38 @@ def request(manifest: SpeakerManifest, waveform: Array) -> tuple[Mapping[str, ND
         counts = np.array([[len(waveform)]], np.int64)
         return {wave: waveform[None], lengths: counts}, manifest.outputs[0].name
     return {WAVEFORM: waveform[None]}, EMBEDDINGS
+
+
+class RemoteSpeaker:
+    """A speaker model on a server, asked with one recording at a time; made by ``find``. See ``Loadable``.
+
+    Attributes:
+        manifest: its record.
+    """
+
+    sequence = False
+
+    def __init__(self, connection: Connection, name: str, manifest: SpeakerManifest) -> None:
+        self._connection, self._name, self.manifest = connection, name, manifest
+        self.sample_rate = manifest.front_end.sample_rate
+
+    @classmethod
+    async def find(cls, connection: Connection, name: str) -> RemoteSpeaker:
+        """Find the model of that name.
+
+        Raises:
+            ServerError: no server, no such model, or one for something else.
+        """
+        return cls(connection, name, await connection.manifest(name, SpeakerManifest))
+
+    def requests(self, wave: Array) -> list[dict[str, NDArray[Any]]]:
+        """See ``Loadable``; there is one."""
+        inputs, _ = request(self.manifest, wave)
+        return [{name: value[0] for name, value in inputs.items()}]
+
+    async def answers(self, wave: Array) -> Answers:
+        """See ``Loadable``."""
+        return await single_answers(self._connection, self._name, *request(self.manifest, wave))
+
+
+LOADABLE = RemoteSpeaker

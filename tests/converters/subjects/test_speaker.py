@@ -12,9 +12,9 @@ import onnxruntime
 import pytest
 import torch
 
-import converters.subjects.speaker
 import zoo
 from converters import export_onnx, export_speaker
+from converters.targets import tracing
 from converters.targets.tracing import FORBIDDEN
 from scripts import export_speaker as script
 from zoo.arrays import Array
@@ -25,7 +25,6 @@ from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import SpeakerSpec
 from zoo.streaming.conversion import fold
 from zoo.tasks.speaker.features import filterbank
-from zoo.tasks.speaker.graph import open_speaker_session
 from zoo.tasks.speaker.session import padded
 from zoo.tasks.speaker.torch import TorchSpeakerSession
 
@@ -118,7 +117,7 @@ def test_sessions(form: str, speaker_folder: Folder, speaker_graph: Folder, spee
     """Waveforms in; a graph of waveforms takes several lengths, each as if it were alone."""
     name = "resnet18"
     graph = speaker_graph(f"{name}-wav" if form == "wav" else name)
-    session = open_speaker_session(graph)
+    session = zoo.Embedder(graph).session
     folder = speaker_folder(ORACLES[name])
     model, mean = zoo.create_model(name, folder), np.load(folder / "mean_vec.npy")
     assert session.mean_subtracted == (form == "wav")
@@ -185,7 +184,7 @@ def test_a_weight_that_is_off_fails_the_export(
     (tensor,) = (t for t in proto.graph.initializer if "layer4.0.conv1.weight" in t.name)
     changed = onnx.numpy_helper.to_array(tensor) * np.float32(1.001)
     tensor.CopyFrom(onnx.numpy_helper.from_array(changed, tensor.name))
-    monkeypatch.setattr(converters.subjects.speaker, "_trace", lambda *arguments: proto)
+    monkeypatch.setattr(tracing, "trace", lambda *arguments: proto)
     with pytest.raises(ParityError, match=r"embs of 1 x 33 frames: .* at row 0; allowed .* would pass with"):
         export_speaker(model, tmp_path / "off.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -210,7 +209,7 @@ def test_wrong_models(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is a model for enhancement; this exports speaker networks"):
         export_speaker(enhancer, tmp_path / "x.onnx")
     with pytest.raises(ValueError, match="resnet18 is a model for speaker"):
-        export_onnx(speaker, tmp_path / "x.onnx")
+        export_onnx(speaker, tmp_path / "x.onnx", streams=2)
     with pytest.raises(ValueError, match="is a deployment form; pass the training form"):
         export_speaker(fold(speaker), tmp_path / "x.onnx")
     with pytest.raises(ValueError, match="is in training mode"):

@@ -14,7 +14,9 @@ import torch
 from onnx import numpy_helper
 
 import zoo
-from converters.subjects.synthesis import default_buckets, export_synthesis
+from converters import export_synthesis
+from converters.subjects.synthesis import default_buckets
+from converters.targets import tracing
 from converters.targets.tracing import FORBIDDEN
 from tests.synthesis import SIZES, changed, manifest_of
 from zoo.artifact.manifest import METADATA_KEY
@@ -151,7 +153,6 @@ def test_a_wrong_graph_leaves_no_file(
     small_fastspeech: FastSpeech, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One weight of the exported graph is 0.1 % off: the export fails and says where."""
-    import converters.subjects.synthesis as exporter
 
     def trace(*arguments: object) -> onnx.ModelProto:
         proto = original(*arguments)
@@ -162,8 +163,8 @@ def test_a_wrong_graph_leaves_no_file(
         tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
         return proto
 
-    original = exporter.trace
-    monkeypatch.setattr(exporter, "trace", trace)
+    original = tracing.trace
+    monkeypatch.setattr(tracing, "trace", trace)
     with pytest.raises(ParityError, match=r"mel: SNR .* at frame .*would pass with Tolerance"):
         export_synthesis(small_fastspeech, tmp_path / "x.onnx", tokens=8, frames=32)
     assert os.listdir(tmp_path) == []

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from converters import export_onnx
-from converters.export import whole_waveform
+from converters.subjects.enhancement import whole_waveform
 from tests.converters.networks import FORMS, ONE_A_FAMILY, SMALLEST, manifest_of, same
 from zoo import Enhancer, get_spec, to_streaming
 from zoo.arrays import Array

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ import converters.targets.program
 import converters.targets.torchscript
 import zoo
 from converters import export_program, export_torchscript
-from converters.export import whole_waveform
+from converters.subjects.enhancement import whole_waveform
+from converters.subjects.subject import Traceable
 from scripts import export_program as program_script
 from scripts import export_torchscript as torchscript_script
 from tests.converters.networks import FORMS, Masked, changed
+from tests.data import ROOT
 from zoo import Enhancer
 from zoo.arrays import Array
 from zoo.artifact.parity import compare
@@ -40,7 +43,10 @@ Export = Callable[..., Path]
 WeightsFor = Callable[[str], Path]
 SMALLEST = "fastenhancer_t"
 EXPORTERS = {".ts": export_torchscript, ".pt2": export_program}
-TRACED = {".ts": converters.targets.torchscript._TorchScript, ".pt2": converters.targets.program._Program}
+TRACED = {
+    ".ts": converters.targets.torchscript.TorchScript,
+    ".pt2": converters.targets.program.ExportedProgram,
+}
 KINDS = list(EXPORTERS)
 
 
@@ -221,12 +227,12 @@ def test_one_weight_of_the_file_changed_by_a_thousandth_fails(
     tensor: str,
 ) -> None:
     """The tracer's slip rather than the conversion's: the program alone differs from the network."""
-    trace, name = TRACED[kind].trace, "core.rf_block.0.rnn_fc.weight"
+    trace, name = TRACED[kind].trace, "core.core.rf_block.0.rnn_fc.weight"
 
-    def faulty(self: Any, core: StreamingModule, layout: Any) -> Any:
-        core = copy.deepcopy(core)
-        core.get_parameter(name).data *= 1.001
-        return trace(self, core, layout)
+    def faulty(self: Any, given: Traceable) -> Any:
+        given = replace(given, module=copy.deepcopy(given.module))
+        given.module.get_parameter(name).data *= 1.001
+        return trace(self, given)
 
     monkeypatch.setattr(TRACED[kind], "trace", faulty)
     path = tmp_path / f"model{kind}"
@@ -323,7 +329,7 @@ def test_the_command_line(made: Export, tmp_path: Path, capsys: pytest.CaptureFi
     """Verified by name, and enhanced with."""
     assert main(["verify", *(str(made(kind)) for kind in KINDS)]) == 0
     assert capsys.readouterr().out.count("verified; wav_out: SNR") == 2
-    noisy = Path(__file__).parents[2] / "examples/noisy.wav"
+    noisy = ROOT / "examples/noisy.wav"
     for kind in KINDS:
         out = tmp_path / f"out{kind}.wav"
         assert main(["enhance", str(noisy), "--artifact", str(made(kind)), "-o", str(out)]) == 0

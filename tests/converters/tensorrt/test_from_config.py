@@ -76,7 +76,7 @@ def test_graphs_beside_engines_are_exported(
         from_config.build_from_config(wanted, model=small_fastspeech)
     exported: list[Path] = []
     monkeypatch.setattr(
-        "converters.subjects.synthesis.export_synthesis", lambda model, path, **_: exported.append(path)
+        "converters.targets.onnx.export_synthesis", lambda model, path, **_: exported.append(path)
     )
     from_config.build_from_config(wanted, model=small_fastspeech, force=True)
     assert exported == [wanted.graphs[1]]  # the other one is the same

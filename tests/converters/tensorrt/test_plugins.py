@@ -21,8 +21,7 @@ import onnx
 import pytest
 import torch
 
-from converters import build_engine
-from converters.subjects.synthesis import export_synthesis
+from converters import build_engine, export_synthesis
 from converters.tensorrt import plugin_nodes
 from converters.tensorrt.builder import Job, build
 from converters.tensorrt.engine import command_line, describe

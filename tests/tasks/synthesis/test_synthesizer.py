@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import zoo
-from converters.subjects.synthesis import export_synthesis
+from converters import export_synthesis
 from tests.synthesis import TEXT, changed
 from zoo.artifact.manifest import METADATA_KEY
 from zoo.builtin import packaged_artifact

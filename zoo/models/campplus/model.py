@@ -44,7 +44,8 @@ def segments(frames: int, mask: Tensor | None, like: Tensor) -> Segments:
         like: a tensor of the type and device that is wanted.
     """
     time = torch.arange(frames, device=like.device)
-    start = torch.arange(0, frames, SEGMENT, device=like.device).unsqueeze(1)  # (S, 1)
+    # the last one is empty, so that there are always several: an exporter takes a single one for granted
+    start = torch.arange(0, frames + SEGMENT, SEGMENT, device=like.device).unsqueeze(1)  # (S, 1)
     spread = ((time >= start) & (time < start + SEGMENT)).to(like.dtype)  # (S, T)
     member = spread if mask is None else spread * mask  # (S, T) or (B, S, T)
     size = member.sum(-1, keepdim=True).clamp(min=1)  # a segment may be padding alone

@@ -17,7 +17,7 @@ def _recovered(size: str, sha256: str, length: int) -> Weights:
         obtain=(
             "it was recovered from the merged weights in the fastenhancer-web repository; ask who has it. A "
             "training folder or checkpoint of FastEnhancer (https://github.com/aask1357/fastenhancer) loads "
-            f"by its path too, and `python -m scripts.convert_checkpoint PATH --model {name} -o "
+            f"by its path too, and `speechzoo convert PATH --model {name} -o "
             f"{name}.safetensors` makes one file of it"
         ),
     )

@@ -40,7 +40,7 @@ class Loop:
         self._bound = engine.bind(shapes)
         self._before = torch.zeros(self.shape).pin_memory()
         self._after = torch.zeros(tuple(self._bound.outputs[0].shape)).pin_memory()
-        self._graph: Any = None
+        self._recording: Any = None
         self.reset()
 
     def reset(self) -> None:
@@ -69,30 +69,30 @@ class Loop:
         torch, stream = self._engine._torch, self._engine._stream
         self._before.copy_(torch.from_numpy(np.ascontiguousarray(signal, np.float32)))
         with torch.cuda.stream(stream):
-            if self._graph is None:
+            if self._recording is None:
                 self._capture()
-            if self._graph is None:
+            if self._recording is None:
                 self._enqueue()
             else:
-                self._graph.replay()
+                self._recording.replay()
         stream.synchronize()
         return self._after.numpy().copy()
 
     def _capture(self) -> None:
         """Record a call, once the library has run and has what it needs; states stay as they were."""
-        if not self._engine._graphs:
+        if not self._engine._replays:
             return
         torch, states = self._engine._torch, self._bound.inputs[1:]
         kept = [state.clone() for state in states]
         for _ in range(CALLS_BEFORE_CAPTURE):
             self._enqueue()
         self._engine._stream.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self._engine._stream):
+        recording = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(recording, stream=self._engine._stream):
             self._enqueue()
         if states:
             torch._foreach_copy_(states, kept)
-        self._graph = graph
+        self._recording = recording
 
     def _enqueue(self) -> None:
         bound = self._bound

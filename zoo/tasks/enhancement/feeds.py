@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zoo.arrays import Array
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.parity import ParityReport, compare
+from zoo.runtime.artifact import ENGINES
 from zoo.runtime.comparison import Recorder
 from zoo.runtime.graph import Graph
 from zoo.spec import Tolerance
@@ -41,7 +42,7 @@ def compare_on_speech(graph: Graph, candidate: Graph, tolerance: Tolerance) -> P
     return compare(
         session_over(graph).whole(speech),
         session_over(candidate).whole(speech),
-        tensor="waveform of the reduced graph",
+        tensor=f"waveform of the {'engine' if candidate.path.suffix in ENGINES else 'reduced graph'}",
         tolerance=tolerance,
         frame_length=front_end.hop_length,
     )

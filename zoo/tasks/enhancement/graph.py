@@ -46,7 +46,7 @@ def enhancement_manifest(graph: Graph) -> EnhancementManifest:
     return manifest_of(
         graph,
         EnhancementManifest,
-        "its sample rate and window are unknown; export it with speechzoo, or run it with scripts.test_onnx "
+        "its sample rate and window are unknown; export it with speechzoo, or run it with speechzoo test "
         "and --sample-rate, --hop-size, --win-type",
     )
 

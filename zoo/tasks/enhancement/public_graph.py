@@ -41,28 +41,7 @@ def open_foreign_session(
     others = [f"{spec.name} ({spec.dtype})" for spec in graph.inputs if spec.dtype != "float32"]
     if others:
         raise ArtifactError(f"{graph.path}: float32 inputs are expected; others are {', '.join(others)}")
-    signal, answer = graph.inputs[0], graph.outputs[0]
-    if len(signal.shape) == 4 and signal.shape[2:] == (1, 2) and isinstance(signal.shape[1], int):
-        form: Form = "spec2spec"
-        n_fft = 2 * (signal.shape[1] - 1)
-        hop = hop_length or n_fft // 2
-    elif len(signal.shape) == 2 and isinstance(signal.shape[1], int):
-        form = "wav2wav"
-        length = answer.shape[1] if len(answer.shape) == 2 else 0
-        hop = 0 if isinstance(length, str) else length
-        if not 0 < hop <= signal.shape[1]:
-            raise ArtifactError(
-                f"{graph.path}: its output {answer.name} has shape {answer.shape}; expected a hop of the "
-                f"waveform (1, N), N up to {signal.shape[1]}"
-            )
-        if hop_length not in (None, hop):
-            raise ArtifactError(f"{graph.path}: its output holds {hop} samples a call, not {hop_length}")
-        n_fft = _wave_window(graph, hop)
-    else:
-        raise ArtifactError(
-            f"{graph.path}: its first input {signal.name} has shape {signal.shape}; expected a spectrum "
-            f"(1, F, 1, 2) or a waveform (1, N)"
-        )
+    form, n_fft, hop = _geometry(graph, hop_length)
     front_end = FrontEnd(sample_rate, n_fft, hop, window)
     try:
         if form == "spec2spec" and not 0 < hop < n_fft:
@@ -79,6 +58,33 @@ def open_foreign_session(
         hops=1,
         next_states=[_next_state(graph, i) for i in range(1, len(graph.inputs))],
     )
+
+
+def _geometry(graph: OnnxGraph, hop_length: int | None) -> tuple[Form, int, int]:
+    """Form, window and hop, as the signal's shape tells them.
+
+    Raises:
+        ArtifactError: it is of neither form, or of another hop than the one given.
+    """
+    signal, answer = graph.inputs[0], graph.outputs[0]
+    if len(signal.shape) == 4 and signal.shape[2:] == (1, 2) and isinstance(signal.shape[1], int):
+        n_fft = 2 * (signal.shape[1] - 1)
+        return "spec2spec", n_fft, hop_length or n_fft // 2
+    if len(signal.shape) != 2 or not isinstance(signal.shape[1], int):
+        raise ArtifactError(
+            f"{graph.path}: its first input {signal.name} has shape {signal.shape}; expected a spectrum "
+            f"(1, F, 1, 2) or a waveform (1, N)"
+        )
+    length = answer.shape[1] if len(answer.shape) == 2 else 0
+    hop = 0 if isinstance(length, str) else length
+    if not 0 < hop <= signal.shape[1]:
+        raise ArtifactError(
+            f"{graph.path}: its output {answer.name} has shape {answer.shape}; expected a hop of the "
+            f"waveform (1, N), N up to {signal.shape[1]}"
+        )
+    if hop_length not in (None, hop):
+        raise ArtifactError(f"{graph.path}: its output holds {hop} samples a call, not {hop_length}")
+    return "wav2wav", _wave_window(graph, hop), hop
 
 
 def _wave_window(graph: OnnxGraph, hop: int) -> int:

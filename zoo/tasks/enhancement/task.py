@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +65,15 @@ class Enhancement(Task[EnhancementSpec, EnhancementManifest]):
         return verify_parameters(model, golden, where)
 
     def feeds(
-        self, graph: Graph, count: int, recordings: Sequence[Array] = (), *, exact: bool = False
+        self,
+        graph: Graph,
+        count: int,
+        recordings: Sequence[Array] = (),
+        *,
+        exact: bool = False,
+        shapes: Mapping[str, tuple[int, ...]] = {},
     ) -> list[dict[str, NDArray[Any]]]:
+        """See ``Task``; a stream's calls are of one size, and ``compare`` takes none of them."""
         return make_feeds(graph, count, recordings)
 
     def compare(self, graph: Graph, candidate: Graph, feeds: Feeds, tolerance: Tolerance) -> ParityReport:

@@ -207,7 +207,7 @@ class Embedder:
         Args:
             a, b: (E,) embeddings.
             threshold: similarity from which on they are. It depends on model, mean and recordings:
-                ``scripts.score`` finds it on trials.
+                ``speechzoo score`` finds it on trials.
         """
         value = similarity(a, b)
         return Comparison(value, threshold, value >= threshold)

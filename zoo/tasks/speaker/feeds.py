@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,23 @@ from zoo.runtime.graph import Graph
 from zoo.tasks.speaker.graph import GraphSpeakerSession, speaker_manifest
 
 
-def make_feeds(graph: Graph, count: int, recordings: Sequence[Array] = ()) -> list[dict[str, NDArray[Any]]]:
-    """Record calls on pieces of two seconds of speech, one a call; see ``Task.feeds``."""
+def make_feeds(
+    graph: Graph,
+    count: int,
+    recordings: Sequence[Array] = (),
+    shapes: Mapping[str, tuple[int, ...]] = {},
+) -> list[dict[str, NDArray[Any]]]:
+    """Record calls on pieces of speech, by default one of two seconds a call; see ``Task.feeds``."""
     recorder, manifest = Recorder(graph), speaker_manifest(graph)
-    step = 2 * manifest.front_end.sample_rate
-    speech = np.concatenate(list(recordings) or [parity_speech(manifest.front_end.sample_rate)])
+    front_end = manifest.front_end
+    rows, step = 1, 2 * front_end.sample_rate
+    if graph.inputs[0].name in shapes:
+        rows, time, *_ = shapes[graph.inputs[0].name]
+        step = time if manifest.form == "wav" else front_end.samples(time)
+    speech = np.concatenate(list(recordings) or [parity_speech(front_end.sample_rate)])
+    if len(speech) < step:
+        speech = np.tile(speech, -(-step // len(speech)))
     session = GraphSpeakerSession(recorder, manifest)
     for start in range(0, min(len(speech) - step + 1, count * step), step):
-        session.run([speech[start : start + step]])
+        session.run([np.roll(speech, -start - row * step // 2)[:step] for row in range(rows)])
     return recorder.calls

@@ -45,5 +45,5 @@ def speaker_manifest(graph: Graph) -> SpeakerManifest:
     return manifest_of(
         graph,
         SpeakerManifest,
-        "its features and mean are unknown; export it from its training folder with scripts.export_speaker",
+        "its features and mean are unknown; export it with speechzoo export --folder FOLDER",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +62,15 @@ class Speaker(Task[SpeakerSpec, SpeakerManifest]):
         return verify_parameters(model, golden, where)
 
     def feeds(
-        self, graph: Graph, count: int, recordings: Sequence[Array] = (), *, exact: bool = False
+        self,
+        graph: Graph,
+        count: int,
+        recordings: Sequence[Array] = (),
+        *,
+        exact: bool = False,
+        shapes: Mapping[str, tuple[int, ...]] = {},
     ) -> list[dict[str, NDArray[Any]]]:
-        return make_feeds(graph, count, recordings)
+        return make_feeds(graph, count, recordings, shapes)
 
     def compare(self, graph: Graph, candidate: Graph, feeds: Feeds, tolerance: Tolerance) -> ParityReport:
         return compare_calls(graph, candidate, feeds, tolerance)

@@ -43,7 +43,7 @@ class EngineConfig:
 
     @property
     def graphs(self) -> tuple[Path, ...]:
-        """The ONNX files beside the engines, which ``scripts.export_synthesis`` writes."""
+        """The ONNX files beside the engines, which ``speechzoo export`` writes."""
         return tuple(path.with_suffix(".onnx") for path in self.paths)
 
     @property
@@ -63,14 +63,14 @@ class EngineConfig:
             if missing:
                 raise ArtifactError(
                     f"{self.source}: {missing[0]} is not there, and no engines are; write the graphs with "
-                    f"scripts.export_synthesis --config, engines with scripts.build_engine --config"
+                    f"speechzoo export --config, engines with speechzoo build --config"
                 )
             return self.graphs
         if len(there) < len(self.paths):
             missing = [path for path in self.paths if path not in there]
             raise ArtifactError(
                 f"{self.source}: {missing[0]} is not there, and {there[0]} is; build it with "
-                f"scripts.build_engine --config {self.source}, or set use_trt to False to run the graphs"
+                f"speechzoo build --config {self.source}, or set use_trt to False to run the graphs"
             )
         for path, (tokens, frames) in zip(self.paths, self.buckets, strict=True):
             record = find_engine_record(path)
@@ -80,7 +80,7 @@ class EngineConfig:
             if found != asked:
                 raise ArtifactError(
                     f"{path}: it is an engine of {_written(*found)}, and {self.source} asks for "
-                    f"{_written(*asked)}; build it with scripts.build_engine --config {self.source} --force"
+                    f"{_written(*asked)}; build it with speechzoo build --config {self.source} --force"
                 )
         return self.paths
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,15 +14,20 @@ from zoo.tasks.synthesis.graph import synthesis_manifest
 from zoo.tasks.synthesis.session import inputs
 
 
-def make_feeds(graph: Graph, *, exact: bool = False) -> list[dict[str, NDArray[Any]]]:
+def make_feeds(
+    graph: Graph, *, exact: bool = False, shapes: Mapping[str, tuple[int, ...]] = {}
+) -> list[dict[str, NDArray[Any]]]:
     """Take calls on the package's own text; see ``Task.feeds``.
 
     Args:
         graph: of one size.
         exact: only calls with forced durations; else each is made with predicted ones too.
+        shapes: of inputs with a free batch.
     """
     manifest = synthesis_manifest(graph)
-    rows = 3 if isinstance(manifest.batch, str) else manifest.batch
+    rows = manifest.batch
+    if isinstance(rows, str):
+        rows = shapes["ids"][0] if "ids" in shapes else 3
     texts = parity_texts(manifest.symbols, max(3, rows), manifest.tokens, manifest.frames)
     names = [spec.name for spec in graph.inputs]
     feeds = []

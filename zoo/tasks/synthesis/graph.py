@@ -137,7 +137,7 @@ def synthesis_manifest(graph: Graph) -> SynthesisManifest:
         ArtifactError: it has none, or one of another task.
     """
     return manifest_of(
-        graph, SynthesisManifest, "its symbols and sizes are unknown; export it with scripts.export_synthesis"
+        graph, SynthesisManifest, "its symbols and sizes are unknown; export it with speechzoo export"
     )
 
 

@@ -253,7 +253,7 @@ def _check_sizes(config: EngineConfig, session: SynthesisSession) -> None:
     if session.buckets != config.buckets:
         raise ArtifactError(
             f"{config.source}: it asks for the sizes {config.buckets}, and its graphs are of "
-            f"{session.buckets}; scripts.export_synthesis --config {config.source} --force writes them"
+            f"{session.buckets}; speechzoo export --config {config.source} --force writes them"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +58,16 @@ class Synthesis(Task[SynthesisSpec, SynthesisManifest]):
         return verify_parameters(model, golden, form, where)
 
     def feeds(
-        self, graph: Graph, count: int, recordings: Sequence[Array] = (), *, exact: bool = False
+        self,
+        graph: Graph,
+        count: int,
+        recordings: Sequence[Array] = (),
+        *,
+        exact: bool = False,
+        shapes: Mapping[str, tuple[int, ...]] = {},
     ) -> list[dict[str, NDArray[Any]]]:
         """See ``Task``; the network reads text, so recordings are of no use to it."""
-        return make_feeds(graph, exact=exact)[:count]
+        return make_feeds(graph, exact=exact, shapes=shapes)[:count]
 
     def compare(self, graph: Graph, candidate: Graph, feeds: Feeds, tolerance: Tolerance) -> ParityReport:
         return compare_calls(graph, candidate, feeds, tolerance)

@@ -1,0 +1,1 @@
+"""Times graphs and networks: side by side, call by call, on audio."""

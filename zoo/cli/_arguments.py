@@ -1,0 +1,78 @@
+"""Types of arguments, and how a command refuses what it is given."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from zoo.errors import SpeechZooError
+
+MOST_THREADS = 1024
+
+
+class Misuse(SpeechZooError):
+    """Options that do not go together, or one that is missing; the exit status is 2, as argparse has it."""
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Tell what a function refuses, or a file that cannot be read or written, as errors of the zoo's own.
+
+    Raises:
+        SpeechZooError: a ValueError or an OSError came.
+    """
+    try:
+        yield
+    except (SpeechZooError, BrokenPipeError):
+        raise
+    except ValueError as error:
+        raise SpeechZooError(str(error)) from error
+    except OSError as error:
+        raise SpeechZooError(
+            f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        ) from error
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"a number of at least 1 is expected, got {text}")
+    return number
+
+
+def above_zero(text: str) -> float:
+    """Read a number above 0, of seconds for example."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"a number above 0 is expected, got {text}")
+    return number
+
+
+def threads(text: str) -> int:
+    """Read a number of threads."""
+    number = positive(text)
+    if number > MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{MOST_THREADS} threads at most are expected, got {text}")
+    return number
+
+
+def bucket(text: str) -> tuple[int, int]:
+    """Read a size of text to speech, tokens and frames: 32/256 or 32x256."""
+    tokens, _, frames = text.replace("x", "/").partition("/")
+    try:
+        return int(tokens), int(frames)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected TOKENS/FRAMES such as 32/256, got {text!r}") from None
+
+
+def add_threads(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--threads", type=threads, default=1, metavar="N", help="of ONNX Runtime (default 1)")

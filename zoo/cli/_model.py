@@ -1,0 +1,67 @@
+"""The options that name a network: which model, and where its parameters are."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import CheckpointError, SpeechZooError
+from zoo.extras import extra
+
+if TYPE_CHECKING:
+    from zoo.networks.base import Network
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="NAME", help="registered name; see speechzoo list")
+    source = parser.add_mutually_exclusive_group()
+    add = source.add_argument
+    add("--weights", metavar="TAG|PATH", help="tag of trained weights, or the path of a checkpoint")
+    add("--checkpoint", metavar="PATH", help="a checkpoint or a training folder")
+    add("--folder", metavar="DIR", help="a training folder, which names the model")
+    add("-n", "--name", help="training folder logs/NAME; its config.yaml names the model")
+
+
+def named_model(args: argparse.Namespace) -> tuple[str, str | Path | None]:
+    """Say which model the options name, and its weights.
+
+    Raises:
+        CheckpointError: there is no such training folder, or it does not say whose it is.
+        SpeechZooError: no model is named.
+    """
+    weights = args.weights or args.checkpoint or args.folder
+    if args.name is not None:
+        weights = Path("logs") / args.name
+        if not weights.is_dir():
+            raise CheckpointError(f"{weights}: there is no training folder with a config.yaml")
+    if args.model is not None:
+        return args.model, weights
+    if weights is None or not Path(weights).exists():
+        raise SpeechZooError(
+            "--model is needed, unless -n names a training folder, or what --weights, --checkpoint or "
+            "--folder names is there and says whose it is"
+        )
+    with extra("torch", "a checkpoint"):
+        from zoo.create import model_of
+    return model_of(Path(weights)), weights
+
+
+def load_model(args: argparse.Namespace, brought_by: str = "torch") -> Network:
+    """Build the network that the options name, with its weights, or random ones if there are none.
+
+    Args:
+        args: those of ``add_model_arguments``.
+        brought_by: the extra that brings all that the command needs.
+
+    Raises:
+        SpeechZooError: there is no such model, or it cannot be loaded.
+    """
+    name, weights = named_model(args)
+    with extra(brought_by, f"a network of {name}"):
+        from zoo.create import create_model
+    model = create_model(name, weights)
+    if weights is None:
+        print("no weights given: the network gets random ones", file=sys.stderr)
+    return model

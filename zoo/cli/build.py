@@ -1,0 +1,187 @@
+"""Build an engine of TensorRT, or of TensorRT for RTX, from a graph.
+
+A configuration file as the public implementation of FastSpeech has it names the engines, with their sizes,
+batch, precision and workspace. Each is built from the graph beside it (.onnx), which is exported if it is not
+there. What is there already is kept if it is the same in all that decides.
+
+examples:
+  speechzoo build --onnx gtcrn.onnx --engine gtcrn.engine --fp16          # for the GPU at hand
+  speechzoo build --onnx gtcrn.onnx --engine gtcrn.engine --rtx           # for RTX cards, without one
+  speechzoo build --onnx speaker.onnx --engine speaker.engine --profile feats:1x200x80/64x200x80/128x3000x80
+  speechzoo build --onnx fastspeech.i128.o1024.onnx --engine speech.engine --plugins
+  speechzoo build --onnx gtcrn.onnx --engine mine.engine --record         # trtexec built it
+  speechzoo build --config trt_multi_engine.yaml --weights checkpoint_012000.pt
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.cli._arguments import Misuse, one_sentence, positive
+from zoo.errors import ArtifactError
+from zoo.extras import extra
+from zoo.registry import get_spec
+from zoo.signal.recordings import read_folder
+from zoo.spec import SynthesisSpec
+
+if TYPE_CHECKING:
+    from converters.tensorrt.engine import EngineReport
+
+GROUP = "make artifacts"
+# What such a file says itself; given beside it they are an error.
+CONFIGURED = ("onnx", "engine", "keep", "calibration", "profile", "workspace", "record")
+ONLY_CONFIGURED = ("weights", "model", "force")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--onnx", type=Path, help="the graph")
+    add("--engine", type=Path, help="the file to write; its record lies beside it")
+    add("--config", type=Path, metavar="YAML", help="engines, sizes, batch and precision from such a file")
+    add("--weights", help="with --config: of the graphs that are not there; a tag, or a checkpoint's path")
+    add("--model", help="with --config: registered name (default fastspeech)")
+    add("--force", action="store_true", help="with --config: replace files that exist")
+    add("--rtx", action="store_true", help="TensorRT for RTX: ahead of time, no GPU needed")
+    add("--target", nargs="+", metavar="8.9", help="compute capabilities of the RTX cards (default all)")
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument("--fp16", dest="precision", action="store_const", const="fp16")
+    precision.add_argument("--int8", dest="precision", action="store_const", const="int8")
+    parser.set_defaults(precision="fp32")
+    add(
+        "--keep",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="parts of names of parameters that stay in 32 bits",
+    )
+    add(
+        "--calibration",
+        type=Path,
+        metavar="FOLDER",
+        help="recordings that fp16 and int8 are calibrated and compared on; by default the package's own",
+    )
+    add(
+        "--profile",
+        action="append",
+        default=[],
+        metavar="NAME:MIN/OPT/MAX",
+        help="shapes of an input with free dimensions; by default what the model declares",
+    )
+    add(
+        "--workspace",
+        type=positive,
+        metavar="MIB",
+        help="a layer may take",
+    )
+    add("--timing-cache", type=Path, help="what was timed before on this GPU; read and written")
+    add("--refit", action="store_true", help="weights can be replaced later")
+    add("--version-compatible", action="store_true", help="runs with later minor versions too")
+    add("--tf32", action="store_true", help="32-bit products with 10 bits of fraction; parity is lost")
+    add(
+        "--plugins",
+        nargs="?",
+        choices=("aot", "jit"),
+        const="aot",
+        help="of text to speech, the layers between lengths as plugins: compiled ahead of time (default), or "
+        "called just in time",
+    )
+    add("--record", action="store_true", help="write the record of an engine that is there already")
+
+
+def run(args: argparse.Namespace) -> int:
+    _check(args)
+    with extra("onnx", "an engine"):
+        from converters.tensorrt.engine import build_engine, record_engine
+    described = {
+        "flavour": "tensorrt_rtx" if args.rtx or args.target else "tensorrt",
+        "targets": args.target or None,
+        "refit": args.refit,
+        "version_compatible": args.version_compatible,
+        "tf32": args.tf32,
+        "plugins": args.plugins,
+    }
+    shown = {
+        "timing_cache": args.timing_cache,
+        "bar": sys.stderr.isatty(),
+        "progress": lambda line: print(line, file=sys.stderr),
+    }
+    with one_sentence():
+        if args.config:
+            return _build_configured(args, described, shown)
+        described |= {
+            "precision": args.precision,
+            "profiles": ",".join(args.profile) or None,
+            "workspace": (args.workspace or 0) << 20,
+        }
+        if args.record:
+            record = record_engine(args.onnx, args.engine, **described)
+            print(f"{args.engine}: recorded as an engine of {record.title}")
+            return 0
+        feeds = _calibration(args)
+        report = build_engine(args.onnx, args.engine, keep=args.keep, feeds=feeds, **shown, **described)
+    _tell(report)
+    if report.command:
+        print(f"the same by NVIDIA's own program:\n  {report.command}")
+    return 0
+
+
+def _build_configured(args: argparse.Namespace, described: dict[str, Any], shown: dict[str, Any]) -> int:
+    """Every engine of a configuration file."""
+    from converters.tensorrt.from_config import build_from_config
+    from zoo.tasks.synthesis.engine_config import read_engine_config
+
+    model = None
+    if args.weights:
+        with extra("torch", "exporting the graphs"):
+            from zoo.create import create_model
+            from zoo.networks.synthesis import SynthesisNetwork
+        name = args.model or "fastspeech"
+        get_spec(name, SynthesisSpec)
+        network = create_model(name, args.weights)
+        assert isinstance(network, SynthesisNetwork), "what a SynthesisSpec builds"
+        model = network
+    config = read_engine_config(args.config)
+    reports = build_from_config(config, model=model, force=args.force, described=described, **shown)
+    for path, report in reports.items():
+        if report is None:
+            print(f"{path}: there already, the same")
+        else:
+            _tell(report)
+    return 0
+
+
+def _tell(report: EngineReport) -> None:
+    for warning in report.warnings:
+        print(f"warning: {' '.join(warning.split())}", file=sys.stderr)
+    print(f"{report.path}: {report.path.stat().st_size / 1e6:.1f} MB, {report}")
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse options that do not go together."""
+    unfit = CONFIGURED if args.config else ONLY_CONFIGURED
+    given = [name for name in unfit if getattr(args, name)]
+    if args.config and args.precision != "fp32":
+        given.append(args.precision)
+    if given:
+        where = "the file of --config says that" if args.config else "it goes with --config"
+        raise Misuse(f"--{given[0]}: {where}; leave it out")
+    if not args.config and not (args.onnx and args.engine):
+        raise Misuse("either --onnx GRAPH and --engine FILE or --config YAML is needed")
+
+
+def _calibration(args: argparse.Namespace) -> list[dict[str, Any]] | None:
+    """Inputs made of the recordings of a folder, if one is named."""
+    if args.calibration is None:
+        return None
+    from converters.tensorrt.precision import own_feeds
+    from zoo.runtime.onnx import OnnxGraph
+
+    graph = OnnxGraph(args.onnx)
+    front_end = getattr(graph.manifest, "front_end", None)
+    if front_end is None:
+        raise ArtifactError(f"{graph.path}: it has no speechzoo manifest and cannot be fed with recordings")
+    read = read_folder(args.calibration, front_end.sample_rate)
+    return own_feeds(graph, recordings=[wave for _, wave in read])

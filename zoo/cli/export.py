@@ -1,0 +1,140 @@
+"""Export a model, checked against its training form.
+
+Without --target the ending of --output decides: .onnx, .ts (TorchScript), .pt2 (an exported program), .engine
+(TensorRT, for the GPU at hand; with --rtx for RTX cards without one). Nothing is left of an export that does
+not compute what the training form computes.
+
+Text to speech has one file a size, in the folder --output. A configuration file as the public trt.yaml gives
+sizes, batch and paths instead; each graph is then written beside its engine's path, with the ending .onnx. A
+file that is there already is kept if it is of these weights and this size.
+
+examples:
+  speechzoo export --model gtcrn --weights dns3 -o gtcrn.onnx
+  speechzoo export -n fastenhancer_t --form spec2spec --onnx-path fastenhancer_t.onnx  # logs/fastenhancer_t
+  speechzoo export --model dpcrn --checkpoint dpcrn.pt --offline --frames 563 -o dpcrn.onnx
+  speechzoo export --model fastenhancer_t --weights mine.safetensors --compiled -o mine.pt2
+  speechzoo export --folder exp/resnet --mean-vec mean_vec.npy --form wav -o resnet34.onnx
+  speechzoo export --model fastspeech --weights checkpoint_012000.pt --buckets 32/256 64/512 -o graphs/
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from converters.targets import TARGETS, get_target, target_for
+from zoo.cli._arguments import Misuse, bucket, one_sentence, positive
+from zoo.cli._model import add_model_arguments, load_model, named_model
+from zoo.extras import extra
+from zoo.registry import get_spec
+
+if TYPE_CHECKING:
+    from zoo.spec import ModelSpec
+
+GROUP = "make artifacts"
+FREE = "; 0 leaves the number free (default 1)"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from zoo.tasks import get_task, list_tasks
+
+    forms = dict.fromkeys(form for task in list_tasks() for form in get_task(task).manifest.forms)
+    add_model_arguments(parser)
+    add = parser.add_argument
+    add("--target", choices=tuple(TARGETS), help="default: what --output ends in, else onnx")
+    add(
+        "-o",
+        "--output",
+        "--onnx-path",
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help="the file or folder to write",
+    )
+    add(
+        "--form",
+        choices=tuple(forms),
+        help="of enhancers (default wav2wav), of speaker models (default feats)",
+    )
+    add("--opset", type=positive, metavar="N", help="of ONNX, 18 to 23 (default: the lowest that is fast)")
+    add("--compiled", action="store_true", default=None, help="a program as machine code for such processors")
+    more = parser.add_argument_group("engines").add_argument
+    more("--fp16", action="store_true", default=None, help="in 16 bits")
+    more("--int8", action="store_true", default=None, help="in 8 bits")
+    more("--rtx", action="store_true", default=None, help="of TensorRT for RTX")
+    more(
+        "--profile", action="append", metavar="NAME:MIN/OPT/MAX",
+        help="shapes of an input with free dimensions; by default what the model declares",
+    )  # fmt: skip
+    more = parser.add_argument_group("enhancement").add_argument
+    more("--streams", type=int, metavar="N", help=f"streams of a call{FREE}")
+    more("--hops", type=int, metavar="N", help=f"frames of a call{FREE}")
+    more("--offline", action="store_true", default=None, help="whole recordings instead of states")
+    more("--frames", type=int, metavar="N", help="fixes the length of an offline graph")
+    more = parser.add_argument_group("speakers").add_argument
+    more("--mean-vec", type=Path, metavar="NPY", help="vector to subtract in the graph")
+    more("--language", metavar="NAME", help="of the training data, for sherpa-onnx")
+    more = parser.add_argument_group("text to speech").add_argument
+    more("--buckets", type=bucket, nargs="+", metavar="TOKENS/FRAMES", help="sizes (default: the model's)")
+    more("--batch", type=int, metavar="N", help=f"texts of a call{FREE}")
+    more("--config", type=Path, metavar="YAML", help="sizes, batch and paths from such a file")
+    more("--force", action="store_true", default=None, help="replace files that exist")
+
+
+def run(args: argparse.Namespace) -> int:
+    if bool(args.config) == bool(args.output):
+        raise Misuse("either --output PATH (--onnx-path) or, for text to speech, --config YAML is needed")
+    if args.config and (args.buckets or args.batch is not None):
+        raise Misuse("--config has sizes and batch inside; leave --buckets and --batch out")
+    with one_sentence():
+        spec = get_spec(named_model(args)[0])
+        target = get_target(args.target or _target(args.output))
+        with extra(target.brought_by, f"exporting {spec.name}"):
+            from converters.exporters import export_files
+        options = _options(args, spec, target.name)
+        model = load_model(args, target.brought_by)
+        reports = export_files(model, args.output, target, options, partial(print, file=sys.stderr))
+        for path, report in reports.items():
+            print(f"{path}: {_size(path)}, {report or 'there already, the same'}")
+    return 0
+
+
+def _target(output: Path | None) -> str:
+    """The target whose files end as the output does."""
+    found = target_for(output) if output else None
+    return found.name if found else "onnx"
+
+
+def _options(args: argparse.Namespace, spec: ModelSpec, target: str) -> dict[str, Any]:
+    """The options that were given.
+
+    Raises:
+        Misuse: one does not go with the task or the target.
+    """
+    from converters.exporters import takers, words_of
+    from converters.subjects import get_subject
+    from zoo.tasks import list_tasks
+
+    pairs = [(task, name) for task in list_tasks() for name in TARGETS]
+    known = sorted({word for pair in pairs for word in words_of(*pair)})
+    options = {name: getattr(args, name) for name in known if getattr(args, name) is not None}
+    model, forms = f"{spec.name} is a model for {spec.task}", get_subject(spec.task).forms
+    for name in options:
+        if name in words_of(spec.task, target):
+            continue
+        option, tasks = f"--{name.replace('_', '-')}", dict.fromkeys(task for task, _ in takers(name))
+        if spec.task not in tasks:
+            raise Misuse(f"{option} is for {' and '.join(tasks)}; {model}")
+        targets = [other for task, other in takers(name) if task == spec.task]
+        raise Misuse(f"{option} goes with --target {' or '.join(targets)}, not with {target}")
+    if "form" in options and args.form not in forms:
+        raise Misuse(f"--form {args.form}: {model}, whose forms are {' and '.join(forms)}")
+    return options
+
+
+def _size(path: Path) -> str:
+    size = path.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

@@ -1,0 +1,1 @@
+"""Measures enhanced speech: figures, pairs of noisy and clean recordings, and rows side by side."""
