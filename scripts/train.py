@@ -12,7 +12,7 @@ import zoo
 from scripts.training.mixtures import Mixtures, Recipe
 from scripts.training.pairs import mixed_pairs
 from scripts.training.recordings import load
-from scripts.training.trainer import BEST, LAST, LOG, Settings, Trainer, TrainingError
+from scripts.training.trainer import BEST, LAST, LOG, Settings, Trainer, TrainingError, read_run
 from zoo.errors import SpeechZooError
 from zoo.spec import EnhancementSpec
 
@@ -60,7 +60,7 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     torch.manual_seed(settings.seed)
     network = zoo.create_model(spec.name, arguments.weights).to(device)
     rate = spec.front_end.sample_rate
-    recipe = Recipe()
+    recipe = Recipe.of_run(read_run(arguments.out).get("recipe")) if arguments.resume else Recipe()
     mixtures = Mixtures(
         load(arguments.speech, rate, trim=True, speeds=recipe.speech_speeds, device=device),
         load(arguments.noise, rate, trim=False, speeds=recipe.noise_speeds, device=device),
@@ -96,10 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     default = Settings("")
     parser.add_argument("model", help="registered name; see speechzoo list")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for checkpoints and log")
-    parser.add_argument("--speech", type=Path, metavar="DIR", help="clean speech to train on")
-    parser.add_argument("--noise", type=Path, metavar="DIR", help="noise to train on")
-    parser.add_argument("--valid-speech", type=Path, metavar="DIR", help="clean speech to validate on")
-    parser.add_argument("--valid-noise", type=Path, metavar="DIR", help="noise to validate on")
+    parser.add_argument("--speech", type=Path, nargs="+", metavar="DIR", help="clean speech to train on")
+    parser.add_argument("--noise", type=Path, nargs="+", metavar="DIR", help="noise to train on")
+    parser.add_argument("--valid-speech", type=Path, nargs="+", metavar="DIR", help="speech to validate on")
+    parser.add_argument("--valid-noise", type=Path, nargs="+", metavar="DIR", help="noise to validate on")
     parser.add_argument("--valid-count", type=int, default=30, metavar="N", help="mixtures (default 30)")
     parser.add_argument("--validate-every", type=int, default=1000, metavar="N", help="steps (default 1000)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")

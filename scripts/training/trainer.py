@@ -222,6 +222,7 @@ class Trainer:
             "step": self.step,
             "best": self.best,
             "settings": asdict(self.settings),
+            "recipe": asdict(self.mixtures.recipe),
         }
         write_atomically(self.folder / LAST, lambda path: torch.save(content, path))
 
@@ -231,16 +232,8 @@ class Trainer:
         Raises:
             CheckpointError: no checkpoint, a damaged one, or one of a run with other settings.
         """
-        path = self.folder / LAST
-        if not path.is_file():
-            raise CheckpointError(f"{path}: there is no run to resume; leave --resume out to start one")
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            settings = content["settings"]
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
-            raise CheckpointError(
-                f"{path}: not a checkpoint of a run ({type(error).__name__}); start again"
-            ) from error
+        path, content = self.folder / LAST, read_run(self.folder)
+        settings = content["settings"]
         own = asdict(self.settings)
         changed = [f"{n} {settings.get(n)!r} -> {own[n]!r}" for n in own if settings.get(n) != own[n]]
         if changed:
@@ -279,6 +272,25 @@ class Trainer:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """What ``Trainer.save`` wrote.
+
+    Raises:
+        CheckpointError: no checkpoint, or a damaged one.
+    """
+    path = folder / LAST
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no run to resume; leave --resume out to start one")
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content["settings"]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: not a checkpoint of a run ({type(error).__name__}); start again"
+        ) from error
+    return content
 
 
 def warmed_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:

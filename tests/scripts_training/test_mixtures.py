@@ -27,6 +27,10 @@ PLAIN = Recipe(
     filtered=0,
     band_limited=0,
     clipped=0,
+    high_passed=0,
+    telephone=0,
+    whispered=0,
+    coded=0,
 )
 
 
@@ -196,7 +200,7 @@ def test_loading_converts_trims_and_scales(tmp_path: Path) -> None:
     found = load(tmp_path, RATE, trim=True)
     assert len(found) == 1, "the short and the silent recording are left out"
     assert abs(found.lengths[0] / RATE - 1.4) < 0.05, "one second and the margins"
-    assert float(found.samples.square().sum()) / found.lengths[0] == pytest.approx(1, rel=1e-3)
+    assert float(found.samples.float().square().sum()) / found.lengths[0] == pytest.approx(1, rel=1e-3)
     assert found.samples[found.silence] == 0 and len(found.samples) == found.lengths[0] + 1
 
 
