@@ -1,0 +1,192 @@
+"""What is done to mixtures besides noise: bands, codecs, whispers; and who speaks in them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from scripts.training.bands import band_gain
+from scripts.training.codecs import mu_law
+from scripts.training.mixtures import Mixtures, Recipe, talk_index
+from scripts.training.recordings import Recordings, load
+from scripts.training.talkers import Talkers
+from scripts.training.whisper import prediction, whispered
+from tests.conftest import ROOT
+from tests.scripts_training.test_mixtures import PLAIN, RATE, decibels, mixtures
+from zoo.errors import CheckpointError
+
+
+def power(wave: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """Power between two frequencies in dB: (B, N) -> (B,)."""
+    spectrum = torch.fft.rfft(wave).abs().square()
+    size = RATE / wave.shape[1]
+    return 10 * spectrum[:, round(low / size) : round(high / size)].mean(1).log10()
+
+
+def test_a_band_is_flat_inside_and_30_db_down_outside() -> None:
+    gain = band_gain(torch.tensor([300.0, 0.0]), torch.tensor([3400.0, torch.inf]), 8001, RATE)
+    decibel = 20 * gain.log10()
+    assert decibel[0, 400:2900].abs().max() < 0.5
+    assert decibel[0, [300, 3400]] == pytest.approx([-3, -3], abs=0.1)
+    assert decibel[0, 1:220].max() < -30 and decibel[0, 4600:].max() < -30
+    assert torch.equal(gain[1], torch.ones(8001))
+
+
+def test_telephone_band_and_high_pass_are_of_mixture_and_target() -> None:
+    recipe = replace(PLAIN, telephone=1, low_hertz=(300, 300), telephone_hertz=(3400, 3400))
+    for wave in mixtures(recipe).make(0):
+        inside = power(wave, 500, 3000)
+        assert (inside - power(wave, 0, 150) > 30).all() and (inside - power(wave, 5000, 8000) > 30).all()
+    for wave in mixtures(replace(PLAIN, high_passed=1, low_hertz=(400, 400))).make(0):
+        assert (power(wave, 600, 7000) - power(wave, 0, 200) > 30).all()
+        assert (power(wave, 600, 3000) - power(wave, 5000, 8000)).abs().max() < 3
+
+
+def test_mu_law_is_coarser_where_it_is_loud() -> None:
+    wave = torch.linspace(-1.2, 1.2, 20001)
+    coded = mu_law(wave)
+    assert coded.unique().numel() == 255 and coded.abs().max() == pytest.approx(1)
+    assert torch.allclose(mu_law(coded), coded, atol=1e-6)
+    error = (coded - wave).abs()
+    assert error[wave.abs() < 0.01].max() < 3e-4 and error[wave.abs() < 1].max() < 0.025
+    tone = 0.3 * torch.sin(torch.arange(16000) * 0.3)
+    noise = mu_law(tone) - tone
+    assert 30 < decibels(tone) - decibels(noise) < 45
+    noisy, target = mixtures(replace(PLAIN, coded=1, clean=1)).make(0)
+    assert torch.allclose(noisy, mu_law(target)) and not torch.equal(noisy, target)
+
+
+def test_linear_prediction_finds_the_filter_of_a_resonance() -> None:
+    first, second = 1.6, -0.81
+    noise, wave = np.random.default_rng(0).standard_normal(40000), np.zeros(40000)
+    for n in range(2, len(wave)):
+        wave[n] = first * wave[n - 1] + second * wave[n - 2] + noise[n]
+    lags = [np.dot(wave[lag:], wave[: len(wave) - lag]) / len(wave) for lag in range(3)]
+    coefficients, residual = prediction(torch.tensor(np.array([lags, [0, 0, 0]]), dtype=torch.float32))
+    assert coefficients[0] == pytest.approx([first, second], abs=0.02)
+    assert residual[0] == pytest.approx(1, abs=0.03)
+    assert residual.isfinite().all() and coefficients[1].abs().max() == 0
+
+
+def test_whispers_keep_the_envelopes_and_lose_the_voice() -> None:
+    clean, rate = soundfile.read(ROOT / "examples/clean.wav", dtype="float32")
+    speech = torch.from_numpy(clean[: 4 * rate])[None]
+    noise = torch.randn(speech.shape, generator=torch.Generator().manual_seed(0))
+    made = whispered(speech, noise, rate)
+    assert made.shape == speech.shape and decibels(made) == pytest.approx(decibels(speech), abs=0.01)
+    window = torch.hann_window(512)
+    bands = [
+        torch.stft(wave[0], 512, 160, window=window, return_complex=True)[1:]
+        .abs()
+        .square()
+        .reshape(16, 16, -1)
+        .mean(1)
+        .add(1e-8)
+        .log10()
+        for wave in (speech, made)
+    ]
+    likeness = [float(torch.corrcoef(torch.stack([a, b]))[0, 1]) for a, b in zip(*bands, strict=True)]
+    assert min(likeness) > 0.85
+    assert _periodicity(made) < 0.6 * _periodicity(speech)
+    assert torch.equal(whispered(speech, noise, rate), made)
+    silent = whispered(torch.zeros(1, 5000), noise[:, :5000], rate)
+    assert not silent.any()
+
+
+def _periodicity(wave: torch.Tensor) -> float:
+    """The highest autocorrelation at lags of voices, over frames that are not silent."""
+    frames = wave[0].unfold(0, 1024, 512)
+    lags = torch.fft.irfft(torch.fft.rfft(frames, 2048).abs().square())[:, :400]
+    loud = lags[:, 0] > lags[:, 0].max() * 0.03
+    return float((lags[loud, 60:320].amax(1) / lags[loud, 0]).mean())
+
+
+def test_some_speech_is_whispered_in_mixture_and_target() -> None:
+    plain = mixtures(replace(PLAIN, clean=1), batch=64).make(3)[1]
+    target = mixtures(replace(PLAIN, clean=1, whispered=0.25), batch=64).make(3)[1]
+    changed = (plain != target).any(1)
+    assert 6 < changed.sum() < 28
+    assert torch.allclose(decibels(plain), decibels(target), atol=0.5)
+
+
+def test_levels_reach_from_quiet_to_full_scale() -> None:
+    noisy, target = mixtures(replace(PLAIN, level_db=Recipe().level_db), batch=64).make(0)
+    assert decibels(target).min() < -50 and noisy.abs().max() > 0.95
+    assert noisy.abs().max() <= 1
+
+
+def test_speakers_are_drawn_by_their_seconds_up_to_a_limit() -> None:
+    lengths = np.array([1000, 1000, 1000, 1000, 100, 1000])
+    speakers = np.array([5, 5, 5, 5, 7, 9])
+    speech = Recordings(torch.zeros(5101), np.cumsum(lengths) - lengths, lengths, speakers)
+    talkers, rng = Talkers(speech, 1000), np.random.default_rng(0)
+    assert len(talkers) == 3
+    drawn = np.bincount([talkers.speaker(rng) for _ in range(4000)]) / 4000
+    assert drawn == pytest.approx([1000 / 2100, 100 / 2100, 1000 / 2100], abs=0.03)
+    assert {talkers.recording(0, rng) for _ in range(50)} == {0, 1, 2, 3}
+    assert {talkers.recording(1, rng) for _ in range(5)} == {4}
+    assert talkers.next_speaker(0, rng) == 0 and {talkers.next_speaker(1, rng) for _ in range(50)} == {
+        0,
+        1,
+        2,
+    }
+    alone = Talkers(replace(speech, speakers=None), 10**6)
+    assert len(alone) == 6
+
+
+def test_one_speaker_goes_on_talking() -> None:
+    lengths = np.full(8, 500)
+    starts = np.cumsum(lengths) - lengths
+    speech = Recordings(torch.zeros(4001), starts, lengths, np.repeat([0, 1], 4))
+    talkers = Talkers(speech, 10**6)
+    for seed in range(20):
+        index = talk_index(speech, 6000, 1000, np.random.default_rng(seed), talkers)
+        heard = set(index[index < speech.silence] // 2000)
+        assert len(heard) == 1
+
+
+def test_folders_tell_who_speaks(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    clean, rate = soundfile.read(ROOT / "examples/clean.wav", dtype="float32")
+    for name in ("corpus/anna/1.wav", "corpus/anna/2.wav", "corpus/ben/1.wav", "corpus/3.wav", "4.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / name, clean, rate)
+    speech = load(tmp_path, RATE, trim=True, speeds=(0.9, 1.0))
+    assert len(speech) == 10 and speech.speakers is not None
+    assert len(set(speech.speakers)) == 8, "at each speed another voice"
+    both = load([tmp_path, folders[0]], RATE, trim=True)
+    assert len(both) == 7 and both.speakers is not None and len(set(both.speakers)) == 6
+    assert both.samples.dtype == torch.float16
+
+
+def test_runs_from_before_an_option_go_on_without_it() -> None:
+    first = Recipe.of_run(None)
+    assert (first.level_db, first.clean, first.speaker_seconds) == ((-40.0, -14.0), 0.08, 0)
+    assert first.high_passed == first.telephone == first.whispered == first.coded == 0
+    assert Recipe.of_run(asdict(Recipe(whispered=0.5))) == Recipe(whispered=0.5)
+    record = asdict(Recipe(clean=0.3))
+    del record["whispered"]
+    assert Recipe.of_run(record) == Recipe(clean=0.3, whispered=0)
+    with pytest.raises(CheckpointError, match="recipe has echo, which this version does not know"):
+        Recipe.of_run({"echo": 1})
+
+
+def test_options_that_came_later_change_no_draw_of_others() -> None:
+    plain = mixtures(replace(PLAIN, reverberant=0.5, filtered=0.5, clipped=0.5), batch=16)
+    more = Mixtures(
+        plain.speech,
+        plain.noise,
+        sample_rate=RATE,
+        batch=16,
+        seconds=1,
+        seed=0,
+        recipe=replace(plain.recipe, high_passed=0.5, coded=0.3),
+    )
+    (noisy, target), (other, wanted) = plain.make(2), more.make(2)
+    same = (target == wanted).all(1)
+    assert same.any() and not same.all()
+    assert torch.allclose(noisy[same], other[same], atol=0.02)
