@@ -6,7 +6,7 @@ import argparse
 import json
 import multiprocessing
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ import zoo
 from scripts.training.files import write_atomically
 from scripts.training.metrics import HEADINGS, level_db, measure, si_sdr
 from scripts.training.pairs import Pair, folder_pairs, mixed_pairs
+from scripts.training.suites import SUITES, Suite, make
 from zoo.audio import AudioFormat, AudioWriter
 from zoo.enhancer import Enhancer
 from zoo.errors import AudioError, SpeechZooError
@@ -32,6 +33,11 @@ EXAMPLES = """Every row is measured on the same recordings, in this order; the f
   python -m scripts.evaluate --speech speech/valid --noise noise/valid \\
       gtcrn=dns3 fastenhancer_t=out/fastenhancer_t/best.safetensors mine.onnx --alone --json figures.json
   python -m scripts.evaluate --noisy noisy/ --clean clean/ mine.onnx
+  python -m scripts.evaluate fastenhancer_t gtcrn=dns3 --corpus corpus --suites unseen clean telephone
+
+With --corpus, voices and noises are those that scripts.prepare_corpus keeps apart, and each suite's table
+has the mean of every figure, the mean of the worst tenth of the files by the first, and the share of the
+files that by it got worse than the input.
 """
 STEADY_SECONDS = 10
 HOPS = 32  # of a call, where PyTorch computes
@@ -65,6 +71,8 @@ class Row:
 def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
+        if arguments.corpus:
+            return _judge(arguments)
         pairs = _pairs(arguments)
         if arguments.pictures:
             check_picture(arguments.pictures / "1.png", force=True)
@@ -100,18 +108,17 @@ def evaluate(
     pairs: list[Pair],
     arguments: argparse.Namespace,
     jobs: ProcessPoolExecutor | None,
+    metrics: Sequence[str] | None = None,
 ) -> list[Row]:
-    """Figures of the noisy input and of every enhancer."""
+    """Figures of the noisy input and of every enhancer: ``metrics``, else those of the command line."""
+    metrics = tuple(arguments.metrics if metrics is None else metrics)
     rate, rows = arguments.sample_rate, [Row("noisy"), *(Row(name) for name, _ in enhancers)]
     bar = tqdm(total=len(pairs) * len(rows), unit="file", disable=not sys.stderr.isatty())
     outputs: list[list[Array]] = []
     for row, run in zip(rows, [None, *(enhancer for _, enhancer in enhancers)], strict=True):
         bar.set_description(row.name[-30:])
         own = [pair.noisy if run is None else run(pair.noisy, rate) for pair in pairs]
-        tasks = [
-            (output, pair.clean, rate, tuple(arguments.metrics))
-            for output, pair in zip(own, pairs, strict=True)
-        ]
+        tasks = [(output, pair, rate, metrics) for output, pair in zip(own, pairs, strict=True)]
         found: Iterable[dict[str, float]] = (jobs.map if jobs else map)(_measure, tasks)
         for pair, figures in zip(pairs, found, strict=True):
             row.files[pair.name] = figures
@@ -163,8 +170,46 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def _measure(task: tuple[Array, Array, int, tuple[str, ...]]) -> dict[str, float]:
-    return measure(*task)
+def _measure(task: tuple[Array, Pair, int, tuple[str, ...]]) -> dict[str, float]:
+    output, pair, rate, metrics = task
+    figures = measure(output, pair.clean, rate, metrics)
+    if "reduction" in metrics:
+        figures["reduction"] = level_db(pair.noisy) - level_db(output)
+    return figures
+
+
+def _judge(arguments: argparse.Namespace) -> int:
+    """Measure suite by suite; a table for each, and one record of all."""
+    suites = make(arguments.corpus, arguments.suites or (), arguments.sample_rate)
+    enhancers = [(name, open_row(name, arguments.threads)) for name in arguments.rows]
+    records = []
+    with _workers(arguments.jobs) as jobs:
+        for suite in suites:
+            rows = evaluate(enhancers, suite.pairs, arguments, jobs, suite.metrics)
+            print(
+                f"{suite.name}: {suite.title}, {len(suite.pairs)} files\n{suite_table(rows, suite)}\n",
+                flush=True,
+            )
+            records.append({"suite": suite.name, "title": suite.title, "rows": _rows(rows)})
+    if arguments.json:
+        text = json.dumps({"suites": records}, indent=1, allow_nan=False)
+        write_atomically(arguments.json, lambda part: Path(part).write_text(f"{text}\n"))
+    return 0
+
+
+def suite_table(rows: list[Row], suite: Suite) -> str:
+    """Means, the mean of the worst tenth by the first metric, and the share that got worse, in columns."""
+    first, width = suite.metrics[0], max(len(row.name) for row in rows)
+    headings = [*(HEADINGS[name] for name in suite.metrics), "worst tenth", *["got worse"] * suite.changed]
+    lines = [" " * width + "".join(f"{heading:>16}" for heading in headings)]
+    before = np.array([figures[first] for figures in rows[0].files.values()])
+    for row in rows:
+        values = np.array([figures[first] for figures in row.files.values()])
+        worst = float(np.sort(values)[: max(1, len(values) // 10)].mean())
+        cells = [f"{row.means[name]:.3f}" for name in suite.metrics] + [f"{worst:.3f}"]
+        cells += [f"{100 * np.mean(values < before):.0f} %"] * suite.changed
+        lines.append(f"{row.name:<{width}}" + "".join(f"{cell:>16}" for cell in cells))
+    return "\n".join(lines)
 
 
 def _pairs(arguments: argparse.Namespace) -> list[Pair]:
@@ -211,23 +256,24 @@ def _keep(arguments: argparse.Namespace, case: int, pair: Pair, signals: list[tu
 
 
 def _record(rows: list[Row], arguments: argparse.Namespace) -> dict[str, object]:
+    names = ("sample_rate", "snr_db", "seed", "count") if arguments.speech else ("sample_rate", "count")
+    return {"set": {name: getattr(arguments, name) for name in names}, "rows": _rows(rows)}
+
+
+def _rows(rows: list[Row]) -> list[dict[str, object]]:
     """For JSON, which has no NaN."""
 
     def plain(figures: dict[str, float]) -> dict[str, float | None]:
         return {name: value if np.isfinite(value) else None for name, value in figures.items()}
 
-    names = ("sample_rate", "snr_db", "seed", "count") if arguments.speech else ("sample_rate", "count")
-    return {
-        "set": {name: getattr(arguments, name) for name in names},
-        "rows": [
-            {
-                "name": row.name,
-                "means": plain(row.means),
-                "files": {name: plain(figures) for name, figures in row.files.items()},
-            }
-            for row in rows
-        ],
-    }
+    return [
+        {
+            "name": row.name,
+            "means": plain(row.means),
+            "files": {name: plain(figures) for name, figures in row.files.items()},
+        }
+        for row in rows
+    ]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -246,6 +292,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--speech", type=Path, metavar="DIR", help="speech to mix, with --noise")
     parser.add_argument("--noise", type=Path, metavar="DIR", help="noise to mix it with")
+    parser.add_argument(
+        "--corpus", type=Path, metavar="DIR", help="that scripts.prepare_corpus made, for --suites"
+    )
+    parser.add_argument(
+        "--suites", nargs="+", choices=SUITES, metavar="NAME", help=f"of {', '.join(SUITES)} (default all)"
+    )
     parser.add_argument(
         "--snr-db", type=float, nargs=2, default=(-5.0, 15.0), metavar=("LOW", "HIGH"), help="default -5 15"
     )

@@ -23,6 +23,7 @@ HEADINGS = {
     "clean": "clean (dB)",
     "noise": "noise (dB)",
     "steady": "steady (dB)",
+    "reduction": "reduction (dB)",
 }
 
 
