@@ -170,7 +170,7 @@ def level_range_db(wave: Array) -> float:
 def _prepare_source(source: Source, checkout: Path, out: Path) -> Count:
     """Convert what is good of a source."""
     folder = checkout / source.folder
-    paths = [path for path in find_audio(folder, recursive=True) if _wanted(source, path.stem)]
+    paths = [path for path in find_audio(folder, recursive=True) if _wanted(source, path.relative_to(folder))]
     if not paths:
         raise AudioError(f"{folder}: there are no recordings of {source.name} in it")
     count, dropped, speakers = Count(), Counter[str](), dict[str, set[str]]()
@@ -206,8 +206,9 @@ def _prepare_source(source: Source, checkout: Path, out: Path) -> Count:
     return count
 
 
-def _wanted(source: Source, stem: str) -> bool:
-    return (not source.only or stem in source.only) and stem not in source.left_out
+def _wanted(source: Source, path: Path) -> bool:
+    names = {path.stem, *path.parts[:-1]}
+    return (not source.only or not names.isdisjoint(source.only)) and names.isdisjoint(source.left_out)
 
 
 def _write(path: Path, wave: Array) -> None:

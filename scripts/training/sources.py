@@ -31,6 +31,16 @@ def speech_commands(path: PurePosixPath) -> str | None:
     return path.stem.split("_nohash_")[0]
 
 
+def named_file(path: PurePosixPath) -> str | None:
+    """The speaker of ``SPEAKER.wav``."""
+    return path.stem
+
+
+def second_folder(path: PurePosixPath) -> str | None:
+    """The speaker of ``LANGUAGE/SPEAKER/...``."""
+    return path.parts[1]
+
+
 @dataclass(frozen=True)
 class Source:
     """Recordings of one repository that are treated alike.
@@ -45,8 +55,8 @@ class Source:
         origin: who recorded them, for the attribution.
         speaker: name of the speaker of a path; None if nobody says.
         judging: whether they are kept apart: neither trained on nor validated on.
-        only: names without ending that are taken; all if there are none.
-        left_out: names without ending that are not.
+        only: files without their ending, or folders, that are taken; all if there are none.
+        left_out: files without their ending, or folders, that are not.
         validation: share of the speakers, of noise of the recordings, that are for validation.
         least_range_db: a recording whose loud and quiet moments differ by less is left out as noisy.
         most_seconds: of one speaker; the rest is left out.
@@ -71,6 +81,12 @@ class Source:
 _LIBRISPEECH = "LibriSpeech (V. Panayotov et al., from LibriVox), openslr.org/12"
 _SPEECH_COMMANDS = "Speech Commands (P. Warden), version 0.01"
 _RHASSPY = "voice datasets of the Rhasspy project"
+_LARYNX = (
+    *("cmu_aew", "cmu_ahw", "cmu_aup", "cmu_bdl", "cmu_clb", "cmu_eey", "cmu_fem", "cmu_jmk", "cmu_ksp"),
+    *("cmu_ljm", "cmu_lnh", "cmu_rms", "cmu_rxr", "cmu_slp", "cmu_slt"),
+    *("eva_k", "karlsson", "rebecca_braunert_plunkett", "ek", "judy_bieber", "mary_ann", "karen_savage"),
+    *("lisa", "riccardo_fasol", "hokuspokus", "gilles_le_blanc", "bart_de_leeuw", "thorsten", "ljspeech"),
+)
 
 SOURCES = (
     Source(
@@ -127,6 +143,28 @@ SOURCES = (
         origin=f"{_SPEECH_COMMANDS}: bed, cat, happy",
         speaker=speech_commands,
         least_range_db=32.0,
+    ),
+    Source(
+        name="vctk_vits",
+        repository="T145/vctk-vits-speaker-comparison",
+        commit="736518b8e31a33abf7df4068161a2035112ac19f",
+        folder="output",
+        kind="speech",
+        licence="MIT; the voices are of VCTK, CC BY 4.0",
+        origin="T145: VITS, trained on VCTK (J. Yamagishi et al.)",
+        speaker=named_file,
+        left_out=("232", "257"),  # speakers of VoiceBank-DEMAND's test set
+    ),
+    Source(
+        name="larynx",
+        repository="rhasspy/larynx",
+        commit="3a2ee55ae929aee893092b6d3e8275a48cb2a7d1",
+        folder="local",
+        kind="speech",
+        licence="MIT; the voices are of sets that are free, under BSD, CC0 or in the public domain",
+        origin="Rhasspy's Larynx: GlowTTS, HiFi-GAN, on CMU Arctic, M-AILABS, CSS10, Thorsten and LJ Speech",
+        speaker=second_folder,
+        only=tuple(f"{voice}-glow_tts" for voice in _LARYNX),
     ),
     Source(
         name="speech_commands_background",
