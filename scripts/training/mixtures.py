@@ -55,6 +55,7 @@ class Recipe:
         coded: share of mixtures that have been through mu-law.
         speaker_seconds: speech of one speaker that counts when speakers are drawn; 0 draws recordings,
             whoever speaks.
+        scene_seconds: noise of one recording that counts when recordings are drawn; 0 draws all alike.
     """
 
     speech_speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
@@ -83,6 +84,7 @@ class Recipe:
     whispered: float = 0.03
     coded: float = 0.04
     speaker_seconds: float = 300.0
+    scene_seconds: float = 30.0
 
     @classmethod
     def of_run(cls, record: Mapping[str, Any] | None) -> Recipe:
@@ -108,6 +110,7 @@ _ABSENT: dict[str, Any] = {
     "whispered": 0.0,
     "coded": 0.0,
     "speaker_seconds": 0.0,
+    "scene_seconds": 0.0,
 }
 # What runs had that did not record their recipe.
 _UNRECORDED: dict[str, Any] = {"level_db": (-40.0, -14.0), "clean": 0.08, "noise_only": 0.06, "clipped": 0.05}
@@ -143,6 +146,8 @@ class Mixtures:
         self._generator = torch.Generator(self.device)
         most = round(self.recipe.speaker_seconds * sample_rate)
         self.talkers = Talkers(speech, most) if most else None
+        most = round(self.recipe.scene_seconds * sample_rate)
+        self.scenes = Talkers(noise, most) if most else None
 
     def make(self, step: int) -> tuple[Tensor, Tensor]:
         """The mixtures of a step and their targets: two of (B, N), within [-1, 1]."""
@@ -200,7 +205,7 @@ class Mixtures:
             if babble.any():
                 sound[self._to_device(babble)] = self._babble(int(babble.sum()), rng)
             if recorded.any():
-                index = np.stack([excerpt_index(self.noise, self.length, rng) for _ in range(recorded.sum())])
+                index = np.stack([self._scene_index(rng) for _ in range(recorded.sum())])
                 sound[self._to_device(recorded)] = self._take(self.noise, index)
             total[self._to_device(rows)] += sound * self._column(gains)
             power[rows] += gains**2
@@ -320,6 +325,9 @@ class Mixtures:
     def _talk_index(self, rng: np.random.Generator) -> Index:
         return talk_index(self.speech, self.length, self.sample_rate, rng, self.talkers)
 
+    def _scene_index(self, rng: np.random.Generator) -> Index:
+        return excerpt_index(self.noise, self.length, rng, self.scenes)
+
     def _take(self, recordings: Recordings, index: Index) -> Tensor:
         """The samples at an index of any shape, float32."""
         return recordings.samples[self._to_device(index)].float()
@@ -369,9 +377,14 @@ def talk_index(
     return index
 
 
-def excerpt_index(noise: Recordings, length: int, rng: np.random.Generator) -> Index:
-    """Where to take ``length`` samples of one noise from; a shorter one is repeated."""
-    which = rng.integers(len(noise))
+def excerpt_index(
+    noise: Recordings, length: int, rng: np.random.Generator, scenes: Talkers | None = None
+) -> Index:
+    """Where to take ``length`` samples of one noise from; a shorter one is repeated.
+
+    Which it is, ``scenes`` decide as of speakers; without, all are equally likely.
+    """
+    which = scenes.recording(scenes.speaker(rng), rng) if scenes else rng.integers(len(noise))
     own = int(noise.lengths[which])
     first = int(rng.integers(max(1, own - length)) if own > length else rng.integers(own))
     return noise.starts[which] + (first + np.arange(length)) % own

@@ -98,8 +98,8 @@ def load(
 def _all_of(folders: Sequence[Path], sample_rate: int) -> Iterator[tuple[Path, tuple[Path, Array]]]:
     """Recordings of folders, each with its folder."""
     for folder in folders:
-        for recording in read_folder(folder, sample_rate):
-            yield folder, recording
+        for path in _listed(folder):
+            yield folder, (path, read(path, sample_rate))
 
 
 def read_folder(folder: Path, sample_rate: int) -> list[tuple[Path, Array]]:
@@ -108,13 +108,17 @@ def read_folder(folder: Path, sample_rate: int) -> list[tuple[Path, Array]]:
     Raises:
         AudioError: no such folder, no audio in it, or a file that cannot be read.
     """
+    return [(path, read(path, sample_rate)) for path in _listed(folder)]
+
+
+def _listed(folder: Path) -> Iterator[Path]:
+    """The recordings of a folder and those below it, with their progress."""
     paths = find_audio(folder, recursive=True)
     if not paths:
         raise AudioError(f"{folder}: there are no audio files in it")
-    bar = tqdm(
+    yield from tqdm(
         paths, desc=f"reading {folder.name}", unit="file", disable=not sys.stderr.isatty(), leave=False
     )
-    return [(path, read(path, sample_rate)) for path in bar]
 
 
 def read(path: Path, sample_rate: int) -> Array:

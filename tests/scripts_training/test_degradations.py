@@ -12,7 +12,7 @@ import torch
 
 from scripts.training.bands import band_gain
 from scripts.training.codecs import mu_law
-from scripts.training.mixtures import Mixtures, Recipe, talk_index
+from scripts.training.mixtures import Mixtures, Recipe, excerpt_index, talk_index
 from scripts.training.recordings import Recordings, load
 from scripts.training.talkers import Talkers
 from scripts.training.whisper import prediction, whispered
@@ -137,6 +137,14 @@ def test_speakers_are_drawn_by_their_seconds_up_to_a_limit() -> None:
     }
     alone = Talkers(replace(speech, speakers=None), 10**6)
     assert len(alone) == 6
+
+
+def test_long_scenes_are_drawn_more_than_short_ones() -> None:
+    lengths = np.array([100, 100, 5000])
+    noise = Recordings(torch.zeros(5201), np.cumsum(lengths) - lengths, lengths)
+    rng, scenes = np.random.default_rng(0), Talkers(noise, 600)
+    firsts = [excerpt_index(noise, 50, rng, scenes)[0] for _ in range(2000)]
+    assert np.mean(np.array(firsts) >= 200) == pytest.approx(600 / 800, abs=0.03)
 
 
 def test_one_speaker_goes_on_talking() -> None:
