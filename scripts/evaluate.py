@@ -179,7 +179,15 @@ def _measure(task: tuple[Array, Pair, int, tuple[str, ...]]) -> dict[str, float]
 
 
 def _judge(arguments: argparse.Namespace) -> int:
-    """Measure suite by suite; a table for each, and one record of all."""
+    """Measure suite by suite; a table for each, and one record of all.
+
+    Raises:
+        AudioError: folders or options that suites have no use for, or a corpus without what is kept apart.
+    """
+    names = ("noisy", "clean", "speech", "noise", "count", "alone", "pictures", "save")
+    given = [f"--{name}" for name in names if getattr(arguments, name)]
+    if given:
+        raise AudioError(f"--corpus has its own recordings and figures; leave {', '.join(given)} out")
     suites = make(arguments.corpus, arguments.suites or (), arguments.sample_rate)
     enhancers = [(name, open_row(name, arguments.threads)) for name in arguments.rows]
     records = []

@@ -104,3 +104,5 @@ def test_a_corpus_without_what_is_kept_apart_is_refused(
         make(tmp_path, (), RATE)
     assert evaluate.main(["--corpus", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("error: ")
+    assert evaluate.main(["--corpus", str(tmp_path), "--speech", str(tmp_path), "--alone"]) == 1
+    assert "leave --speech, --alone out" in capsys.readouterr().err
