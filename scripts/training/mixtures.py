@@ -19,6 +19,7 @@ from torch.nn import functional
 from scripts.training.bands import band_gain
 from scripts.training.codecs import mu_law
 from scripts.training.recordings import Recordings
+from scripts.training.rooms import room_responses
 from scripts.training.talkers import Talkers
 from scripts.training.whisper import whispered
 from zoo.errors import CheckpointError
@@ -55,6 +56,7 @@ class Recipe:
         coded: share of mixtures that have been through mu-law.
         speaker_seconds: speech of one speaker that counts when speakers are drawn; 0 draws recordings,
             whoever speaks.
+        rooms: how many rooms there are, simulated; 0 makes up a tail afresh each time.
         scene_seconds: noise of one recording that counts when recordings are drawn; 0 draws all alike.
     """
 
@@ -85,6 +87,7 @@ class Recipe:
     coded: float = 0.04
     speaker_seconds: float = 300.0
     scene_seconds: float = 30.0
+    rooms: int = 300
 
     @classmethod
     def of_run(cls, record: Mapping[str, Any] | None) -> Recipe:
@@ -111,6 +114,7 @@ _ABSENT: dict[str, Any] = {
     "coded": 0.0,
     "speaker_seconds": 0.0,
     "scene_seconds": 0.0,
+    "rooms": 0,
 }
 # What runs had that did not record their recipe.
 _UNRECORDED: dict[str, Any] = {"level_db": (-40.0, -14.0), "clean": 0.08, "noise_only": 0.06, "clipped": 0.05}
@@ -148,6 +152,10 @@ class Mixtures:
         self.talkers = Talkers(speech, most) if most else None
         most = round(self.recipe.scene_seconds * sample_rate)
         self.scenes = Talkers(noise, most) if most else None
+        self.rooms: Tensor | None = None
+        if self.recipe.rooms:
+            responses, _ = room_responses(self.recipe.rooms, sample_rate, self.recipe.decay_seconds, seed)
+            self.rooms = torch.from_numpy(responses).to(self.device)
 
     def make(self, step: int) -> tuple[Tensor, Tensor]:
         """The mixtures of a step and their targets: two of (B, N), within [-1, 1]."""
@@ -260,30 +268,37 @@ class Mixtures:
         return self._take(self.speech, index).sum(1) / self._column(np.sqrt(talkers))
 
     def _in_rooms(self, speech: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Some of the speech with reverberation, and with its early part alone: (B, N), (B, N).
-
-        A room's response is the direct sound, a short gap, and noise that decays exponentially.
-        """
-        recipe = self.recipe
-        rows = np.flatnonzero(rng.random(self.batch) < recipe.reverberant)
+        """Some of the speech with reverberation, and with its early part alone: (B, N), (B, N)."""
+        rows = np.flatnonzero(rng.random(self.batch) < self.recipe.reverberant)
         if not len(rows):
             return speech, speech
-        time = torch.arange(round(recipe.decay_seconds[1] * self.sample_rate), device=self.device)
-        time = time / self.sample_rate
-        decay = self._column(rng.uniform(*recipe.decay_seconds, len(rows)))
-        gap = self._column(rng.uniform(0.002, 0.01, len(rows)))
-        tail = self._normal(len(rows), len(time)) * 10 ** (-3 * time / decay) * (time > gap)
-        level = self._column(10 ** (-rng.uniform(*recipe.direct_db, len(rows)) / 20))
-        tail = tail * level / tail.square().sum(1, keepdim=True).sqrt()
-        responses = torch.stack([tail, tail * (time < recipe.early_seconds)])
+        if self.rooms is None:
+            tail = self._tails(len(rows), rng)
+        else:
+            tail = self.rooms[self._to_device(rng.integers(len(self.rooms), size=len(rows)))]
+            tail[:, 0] = 0  # the direct sound
+        time = torch.arange(tail.shape[1], device=self.device) / self.sample_rate
+        responses = torch.stack([tail, tail * (time < self.recipe.early_seconds)])
         responses[:, :, 0] = 1
-        size = fast_length(self.length + len(time))
+        size = fast_length(self.length + tail.shape[1])
         at = self._to_device(rows)
         spectrum = torch.fft.rfft(speech[at], size) * torch.fft.rfft(responses, size)
-        rooms = torch.fft.irfft(spectrum, size)[..., : self.length] / (1 + level**2).sqrt()
+        power = 1 + tail.square().sum(1, keepdim=True)
+        rooms = torch.fft.irfft(spectrum, size)[..., : self.length] / power.sqrt()
         wet, target = speech.clone(), speech.clone()
         wet[at], target[at] = rooms.unbind()
         return wet, target
+
+    def _tails(self, rows: int, rng: np.random.Generator) -> Tensor:
+        """What follows the direct sound: a short gap, and noise that decays exponentially, (rows, N)."""
+        recipe = self.recipe
+        time = torch.arange(round(recipe.decay_seconds[1] * self.sample_rate), device=self.device)
+        time = time / self.sample_rate
+        decay = self._column(rng.uniform(*recipe.decay_seconds, rows))
+        gap = self._column(rng.uniform(0.002, 0.01, rows))
+        tail = self._normal(rows, len(time)) * 10 ** (-3 * time / decay) * (time > gap)
+        level = self._column(10 ** (-rng.uniform(*recipe.direct_db, rows) / 20))
+        return tail * level / tail.square().sum(1, keepdim=True).sqrt()
 
     def _response(self, rows: int) -> Tensor:
         """Smooth random frequency responses: (rows, F), a slope of a few dB an octave at most."""

@@ -14,6 +14,7 @@ from scripts.training.bands import band_gain
 from scripts.training.codecs import mu_law
 from scripts.training.mixtures import Mixtures, Recipe, excerpt_index, talk_index
 from scripts.training.recordings import Recordings, load
+from scripts.training.rooms import room_responses
 from scripts.training.talkers import Talkers
 from scripts.training.whisper import prediction, whispered
 from tests.conftest import ROOT
@@ -137,6 +138,36 @@ def test_speakers_are_drawn_by_their_seconds_up_to_a_limit() -> None:
     }
     alone = Talkers(replace(speech, speakers=None), 10**6)
     assert len(alone) == 6
+
+
+def test_rooms_decay_as_they_should() -> None:
+    responses, decays = room_responses(40, RATE, (0.2, 0.6), seed=1)
+    assert responses.shape == (40, round(0.6 * RATE)) and responses.dtype == np.float32
+    assert np.array_equal(responses, room_responses(40, RATE, (0.2, 0.6), seed=1)[0])
+    assert not np.array_equal(responses, room_responses(40, RATE, (0.2, 0.6), seed=2)[0])
+    assert (responses[:, 0] == 1).all() and np.isfinite(responses).all()
+    left = np.cumsum(responses[:, ::-1].astype(np.float64) ** 2, 1)[:, ::-1]
+    left = 10 * np.log10(left[:, 16:-1] / left[:, 16:17])
+    first, last = ((left < level).argmax(1) for level in (-5, -20))
+    measured = (last - first) / RATE * 60 / 15
+    assert abs(np.median(measured / decays) - 1) < 0.15
+    direct = -10 * np.log10((responses[:, 1:].astype(np.float64) ** 2).sum(1))
+    assert direct.min() < -3 and direct.max() > 2, "near and far"
+
+
+def test_mixtures_are_in_these_rooms() -> None:
+    mix = mixtures(replace(PLAIN, reverberant=1, rooms=3, clean=1))
+    speech = torch.zeros(8, RATE)
+    speech[:, 1000] = 1
+    wet, early = mix._in_rooms(speech, np.random.default_rng(0))
+    assert mix.rooms is not None
+    for row in range(8):
+        shape = wet[row, 1000:] / wet[row, 1000]
+        length = min(len(shape), mix.rooms.shape[1])
+        assert any(torch.allclose(shape[:length], room[:length], atol=1e-4) for room in mix.rooms)
+        assert torch.allclose(early[row, : 1000 + 799], wet[row, : 1000 + 799], atol=1e-4)
+        assert early[row, 1000 + 801 :].abs().max() < 1e-4
+    assert (mix.rooms[:, 0] == 1).all()
 
 
 def test_long_scenes_are_drawn_more_than_short_ones() -> None:

@@ -31,6 +31,7 @@ PLAIN = Recipe(
     telephone=0,
     whispered=0,
     coded=0,
+    rooms=0,
 )
 
 
