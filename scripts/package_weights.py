@@ -171,7 +171,8 @@ def run_settings(run: Path) -> dict[str, Any]:
     content = torch.load(run / LAST, map_location="cpu", weights_only=True)
     with safe_open(run / BEST, "pt") as file:
         best = (file.metadata() or {}).get("step", "")
-    return {**content["settings"], "last": content["step"], "best": best}
+    folders = content.get("folders", {})
+    return {**content["settings"], "last": content["step"], "best": best, "folders": folders}
 
 
 def metrics(spec: EnhancementSpec, evaluations: list[Evaluation]) -> dict[str, float]:

@@ -22,6 +22,7 @@ and best.safetensors (averaged weights that were best in validation; speechzoo e
   python -m scripts.train fastenhancer_t --speech speech/train --noise noise/train \\
       --valid-speech speech/valid --valid-noise noise/valid --out out/fastenhancer_t
 """
+FOLDERS = ("speech", "noise", "valid_speech", "valid_noise")  # options that name folders
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,11 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _trainer(arguments: argparse.Namespace) -> Trainer:
     spec = zoo.get_spec(arguments.model, EnhancementSpec)
-    missing = [
-        f"--{name.replace('_', '-')}"
-        for name in ("speech", "noise", "valid_speech", "valid_noise")
-        if getattr(arguments, name) is None
-    ]
+    missing = [f"--{name.replace('_', '-')}" for name in FOLDERS if getattr(arguments, name) is None]
     if missing:
         raise TrainingError(f"training needs {', '.join(missing)}: folders of recordings")
     if (arguments.out / LAST).exists() and not arguments.resume:
@@ -72,7 +69,13 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     )
     pairs = mixed_pairs(arguments.valid_speech, arguments.valid_noise, rate, count=arguments.valid_count)
     trainer = Trainer(
-        network, settings, mixtures, pairs, arguments.out, say=lambda line: print(line, flush=True)
+        network,
+        settings,
+        mixtures,
+        pairs,
+        arguments.out,
+        folders={name: [path.as_posix() for path in getattr(arguments, name)] for name in FOLDERS},
+        say=lambda line: print(line, flush=True),
     )
     if arguments.resume:
         trainer.load()

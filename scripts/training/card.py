@@ -134,14 +134,22 @@ def _table(evaluation: Evaluation) -> str:
 _DIGITS = {"stoi": 3, "clean": 1, "noise": 1, "steady": 1}
 
 
+# Where the recordings of runs were that did not record it.
+_UNRECORDED = {
+    option: [f"../shared/data/{kind}/{part}"]
+    for kind in ("speech", "noise")
+    for option, part in ((kind, "train"), (f"valid_{kind}", "valid"))
+}
+
+
 def _run(settings: dict[str, Any], number: int, count: int) -> str:
     """The command line that repeats one run of several, and where its weights are from."""
     name = settings["model"] + (f"_{number}" if count > 1 else "")
-    data = "../shared/data"
+    folders = settings.get("folders") or _UNRECORDED
     lines = [f"python -m scripts.train {settings['model']} --out out/{name}"]
-    lines += [
-        f"    --{kind} {data}/{kind}/train --valid-{kind} {data}/{kind}/valid" for kind in ("speech", "noise")
-    ]
+    for kind in ("speech", "noise"):
+        train, valid = (" ".join(folders[option]) for option in (kind, f"valid_{kind}"))
+        lines.append(f"    --{kind} {train} --valid-{kind} {valid}")
     names = ("steps", "batch", "seconds", "lr", "warm_up", "perceptual", "intelligibility", "seed")
     options = {name: f"--{name.replace('_', '-')}" for name in names}
     known = [f"{option} {settings[name]:g}" for name, option in options.items() if name in settings]

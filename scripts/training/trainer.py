@@ -9,7 +9,7 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -87,6 +87,7 @@ class Trainer:
         pairs: to validate on.
         folder: for checkpoints and the log.
         perceptual: how many of the pairs PESQ and STOI are measured on.
+        folders: where the recordings are, by option of scripts.train; for the record.
         say: prints a line.
     """
 
@@ -99,10 +100,12 @@ class Trainer:
         folder: Path,
         *,
         perceptual: int = 12,
+        folders: Mapping[str, Sequence[str]] | None = None,
         say: Callable[[str], object] = print,
     ) -> None:
         self.settings, self.mixtures, self.pairs, self.folder = settings, mixtures, pairs, folder
         self.perceptual, self.say = perceptual, say
+        self.folders = {name: list(paths) for name, paths in (folders or {}).items()}
         self.device = next(network.parameters()).device
         self.model = WaveformModel(network).to(self.device).train()
         self.averaged = AveragedModel(
@@ -223,6 +226,7 @@ class Trainer:
             "best": self.best,
             "settings": asdict(self.settings),
             "recipe": asdict(self.mixtures.recipe),
+            "folders": self.folders,
         }
         write_atomically(self.folder / LAST, lambda path: torch.save(content, path))
 

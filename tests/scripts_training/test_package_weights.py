@@ -45,6 +45,7 @@ def test_a_run_is_packaged(
     zoo.create_model(NAME, root / f"{NAME}.safetensors")
     card = (root / f"{NAME}.md").read_text()
     assert "| noisy |" in card and f"| {NAME} |" in card and "--steps 6 --batch 2 --seconds 0.4" in card
+    assert f"--speech {Path(speech).as_posix()} --valid-speech {Path(speech).as_posix()}" in card
     assert "Best in validation: after step" in card and "stopped" not in card
 
 
