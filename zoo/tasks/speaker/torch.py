@@ -54,6 +54,6 @@ def open_network(model: Network) -> TorchSpeakerSession | None:
 def verify_parameters(model: SpeakerNetwork, golden: Path, form: str, where: str) -> ParityReport:
     """Run a network on the recording of the graph that takes waveforms; see ``Task.verify_parameters``."""
     recording = read_golden(golden, GoldenEmbedding, where)
-    signal, expected = unpack_embedding(recording, "wav", model.spec.front_end.bins, where)
+    signal, expected = unpack_embedding(recording, "wav", model.spec.front_end, where)
     found = TorchSpeakerSession(model).run([signal])[0]
     return compare(expected, found, tensor="embs", tolerance=model.spec.tolerance)
