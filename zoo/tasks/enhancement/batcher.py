@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -116,7 +117,8 @@ class StreamBatcher:
 
         Raises:
             AudioError: a stream that has left or was flushed, or a block of another shape or type, or with
-                a sample that is NaN or infinite; no stream has changed.
+                a sample that is NaN or infinite; no stream has changed. Or an output that is not finite: that
+                stream must ``leave`` or be ``reset``, and the others have lost the output of this call.
         """
         checked: dict[BatchedStream, Array] = {}
         for turn, (stream, block) in enumerate(blocks.items()):
@@ -126,7 +128,9 @@ class StreamBatcher:
             except AudioError as error:
                 raise AudioError(f"block {turn}: {error}") from error
         enhanced = self._run({stream: stream._channel.take(block) for stream, block in checked.items()})
-        return {stream: stream._channel.give(output) for stream, output in enhanced.items()}
+        return _outputs(
+            {stream: partial(stream._channel.give, output) for stream, output in enhanced.items()}
+        )
 
     def flush(self, streams: Iterable[BatchedStream]) -> dict[BatchedStream, Array]:
         """End some streams: give the rest of their output. They stay until they ``leave`` or are ``reset``.
@@ -135,14 +139,14 @@ class StreamBatcher:
             (M,) float32 for each of them; nothing for one that was flushed before.
 
         Raises:
-            AudioError: a stream that is not one of these.
+            AudioError: a stream that is not one of these, or an output that is not finite.
         """
         asked = list(streams)
         for stream in asked:
             self._row(stream)
         open_ones = [stream for stream in asked if not stream._channel.ended]
         enhanced = self._run({stream: stream._channel.take_rest() for stream in open_ones})
-        rest = {stream: stream._channel.give_rest(output) for stream, output in enhanced.items()}
+        rest = _outputs({stream: partial(stream._channel.give_rest, out) for stream, out in enhanced.items()})
         return {stream: rest.get(stream, np.zeros(0, np.float32)) for stream in asked}
 
     def _row(self, stream: BatchedStream) -> int:
@@ -179,6 +183,24 @@ class StreamBatcher:
         for name, value in state.items():
             self._state[name][rows] = value
         return output
+
+
+def _outputs(give: Mapping[BatchedStream, Callable[[], Array]]) -> dict[BatchedStream, Array]:
+    """What each stream gives; an error of one is raised when all have gone on.
+
+    Raises:
+        AudioError: of the first stream whose output is not finite.
+    """
+    outputs: dict[BatchedStream, Array] = {}
+    failed = None
+    for turn, (stream, output) in enumerate(give.items()):
+        try:
+            outputs[stream] = output()
+        except AudioError as error:
+            failed = failed or AudioError(f"stream {turn}: {error}")
+    if failed is not None:
+        raise failed
+    return outputs
 
 
 def _open(source: str | os.PathLike[str], threads: int) -> Session:
