@@ -38,10 +38,10 @@ class Synthesis(Task[SynthesisSpec, SynthesisManifest]):
         return ("training", "ONNX of fixed sizes")
 
     def open_files(
-        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = ()
+        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = (), trust: bool = False
     ) -> SynthesisSession:
         """See ``Task``; several files are of several sizes."""
-        return GraphSynthesis(paths, threads=threads, providers=providers)
+        return GraphSynthesis(paths, threads=threads, providers=providers, trust=trust)
 
     def open_network(self, model: Network) -> SynthesisSession | None:
         from zoo.networks.synthesis import SynthesisNetwork
