@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from zoo.builtin import packaged_artifact
+from zoo.cli._arguments import add_trust
 from zoo.errors import SpeechZooError
 from zoo.registry import get_spec, list_models
 from zoo.tasks import verify
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=".onnx, .ts, .pt2 or .engine artifacts, or model names",
     )
+    add_trust(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     results, failed = [], 0
     for path in args.artifact:
         try:
-            report = verify(_packaged(path) or path)
+            report = verify(_packaged(path) or path, trust=args.trust)
         except SpeechZooError as error:
             failed += 1
             results.append({"artifact": path, "passed": False, "error": str(error)})

@@ -24,6 +24,7 @@ def load_artifact(
     threads: int = 1,
     providers: Sequence[str] = (),
     register_plugins: Callable[[], None] | None = None,
+    trust: bool = False,
 ) -> Graph:
     """Load an artifact: ONNX, TorchScript, an exported program, or an engine.
 
@@ -32,9 +33,11 @@ def load_artifact(
         threads: of ONNX Runtime; PyTorch keeps its own setting.
         providers: of ONNX Runtime, see ``OnnxGraph``.
         register_plugins: called before an engine is loaded that calls plugins in Python.
+        trust: open an exported program that is code, not data: see docs/trust.md.
 
     Raises:
-        ArtifactError: another ending, or a file that is damaged or has no manifest of ours.
+        ArtifactError: another ending, or a file that is damaged, has no manifest of ours, or is code and not
+            trusted.
         MissingExtraError: what runs it is not installed.
     """
     if not Path(path).is_file():
@@ -49,7 +52,7 @@ def load_artifact(
     if suffix in (".ts", ".pt2"):
         from zoo.runtime.torch_files import TorchGraph
 
-        return TorchGraph(path)
+        return TorchGraph(path, trust=trust)
     if suffix in ENGINES:
         from zoo.runtime.tensorrt import Engine
 

@@ -45,6 +45,7 @@ class Enhancer:
         *,
         threads: int = 1,
         providers: Sequence[str] = (),
+        trust: bool = False,
     ) -> None:
         """
         Args:
@@ -56,6 +57,7 @@ class Enhancer:
             threads: of ONNX Runtime; PyTorch keeps its own setting.
             providers: of ONNX Runtime: ``cuda``, ``tensorrt``, ... in the order of preference; by default the
                 CPU. One that does not start is an error.
+            trust: open exported programs (``.pt2``) that are code, as every compiled one is: docs/trust.md.
 
         Raises:
             ArtifactError: an artifact that cannot be read, or was given weights besides.
@@ -63,7 +65,9 @@ class Enhancer:
             CheckpointError: no weights, where none come with the package, or weights that do not fit.
             MissingExtraError: PyTorch is needed and not installed.
         """
-        self.session: Session = open_source(TASK, source, weights, threads=threads, providers=providers)
+        self.session: Session = open_source(
+            TASK, source, weights, threads=threads, providers=providers, trust=trust
+        )
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
         self.streaming = self.session.streaming

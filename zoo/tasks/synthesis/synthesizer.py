@@ -81,6 +81,7 @@ class Synthesizer:
         g2p: Literal["espeak"] | Callable[[str], str | None] | None = None,
         threads: int = 1,
         providers: Sequence[str] = (),
+        trust: bool = False,
     ) -> None:
         """
         Args:
@@ -101,6 +102,7 @@ class Synthesizer:
                 NG, or a function from a word in lower case to its ARPAbet, or None.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
             providers: of ONNX Runtime: ``cuda``, ... in the order of preference; by default the CPU.
+            trust: open exported programs (``.pt2``) that are code, as every compiled one is: docs/trust.md.
 
         Raises:
             TextError: a dictionary that cannot be read, or rules of another name.
@@ -112,7 +114,7 @@ class Synthesizer:
         """
         config = _config(source)
         self.session: SynthesisSession = open_source(
-            TASK, _files(source, config), weights, threads=threads, providers=providers
+            TASK, _files(source, config), weights, threads=threads, providers=providers, trust=trust
         )
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
