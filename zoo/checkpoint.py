@@ -250,7 +250,7 @@ def digest(params: Params) -> str:
 
 
 def _holds(expected: Tensor, value: Tensor) -> bool:
-    """Whether a parameter can take a value's numbers, whatever their bits; a count may come as real numbers."""
+    """Whether a parameter can take a value's numbers, whatever their bits; counts may come as reals."""
     if value.is_complex() or value.dtype == torch.bool:
         return value.dtype == expected.dtype
     if expected.is_floating_point() or not value.is_floating_point():
