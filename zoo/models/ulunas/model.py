@@ -29,7 +29,7 @@ KERNELS = ((3, 3), (2, 3), (2, 3), (1, 5), (1, 5))  # of the blocks, over (time,
 class ULUNAS(StreamingModule):
     """Real mask from 16 kHz spectra of 257 bins."""
 
-    reads_phase = True
+    reads_phase = True  # or what is as touchy: the logarithm of a bin that holds nothing but rounding
 
     def __init__(self, spec: EnhancementSpec) -> None:
         super().__init__()
