@@ -207,7 +207,7 @@ def load_strictly(
         [
             f"{key} {params[key].dtype} instead of {expected[key].dtype}"
             for key in common
-            if not _of_type(params[key], expected[key])
+            if not _holds(expected[key], params[key])
         ],
     )
     problems += _list("not finite", [key for key in common if not params[key].isfinite().all()])
@@ -249,16 +249,13 @@ def digest(params: Params) -> str:
     return sha.hexdigest()
 
 
-def _of_type(value: Tensor, expected: Tensor) -> bool:
-    """Whether a tensor's numbers are of the kind that is expected, whatever their bits.
-
-    Counters may be stored as real numbers.
-    """
+def _holds(expected: Tensor, value: Tensor) -> bool:
+    """Whether a parameter can take a value's numbers, whatever their bits; counts may come as reals."""
     if value.is_complex() or value.dtype == torch.bool:
         return value.dtype == expected.dtype
-    if expected.is_floating_point():
-        return value.is_floating_point()
-    return not value.is_floating_point() or torch.equal(value, value.trunc())
+    if expected.is_floating_point() or not value.is_floating_point():
+        return expected.is_floating_point() == value.is_floating_point()
+    return bool((value == value.round()).all())
 
 
 def _parameters_in(content: Any, path: Path) -> Params:
