@@ -407,6 +407,12 @@ def test_parameters_that_are_not_real_numbers(params: Params, tmp_path: Path) ->
     for dtype in (torch.float64, torch.float16, torch.bfloat16):
         torch.save({"model": {**params, name: params[name].to(dtype)}}, tmp_path / "x.pt")
         assert zoo.create_model(NAME, tmp_path / "x.pt").state_dict()[name].dtype == torch.float32
+    counter = next(name for name, value in params.items() if not value.is_floating_point())
+    torch.save({"model": {**params, counter: torch.tensor(7.0)}}, tmp_path / "x.pt")
+    assert zoo.create_model(NAME, tmp_path / "x.pt").state_dict()[counter] == 7
+    torch.save({"model": {**params, counter: torch.tensor(7.5)}}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match=rf"1 of another type: {counter} torch\.float32 instead"):
+        zoo.create_model(NAME, tmp_path / "x.pt")
 
 
 @pytest.mark.parametrize("half", [False, True])
