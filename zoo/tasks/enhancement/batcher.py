@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
-from zoo.errors import ArtifactError, AudioError, CheckpointError
+from zoo.errors import ArtifactError, AudioError, CheckpointError, SpeechZooError
 from zoo.registry import get_spec
 from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.session import Session
@@ -20,17 +23,45 @@ FRAMES_AT_ONCE = 64  # of one call, hops x streams, where that much waits: more 
 
 
 class BatchedStream:
-    """One of the streams of a ``StreamBatcher``; made by ``join``.
+    """One of the streams of a ``StreamBatcher``; made by ``join``. A context manager that leaves at its end.
 
     Attributes:
         sample_rate: of input and output, in Hz.
         latency: how late the output is, apart from the wait for a call.
     """
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, channel: Channel, batcher: StreamBatcher) -> None:
+        self._channel, self._batcher = channel, batcher
         self.sample_rate: int = channel.sample_rate
         self.latency: Latency = channel.latency
+
+    def __enter__(self) -> BatchedStream:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._batcher._leave(self)
+
+
+@dataclass(eq=False)
+class _Request:
+    """What a thread wants of some streams, and what became of it.
+
+    Attributes:
+        streams: those.
+        begin: checks them, then gives whole blocks of those that compute, (1, K x block_length) each; or
+            raises before any has changed.
+        end: gives a channel's output, (M,), from what became of its blocks.
+        output: of each, once it is computed.
+        error: why there is none.
+        done: whether there is one of both.
+    """
+
+    streams: Sequence[BatchedStream]
+    begin: Callable[[], dict[BatchedStream, Array]]
+    end: Callable[[Channel, Array], Array]
+    output: dict[BatchedStream, Array] = field(default_factory=dict)
+    error: BaseException | None = None
+    done: bool = False
 
 
 class StreamBatcher:
@@ -38,6 +69,10 @@ class StreamBatcher:
 
     Every stream joins, is reset and leaves by itself, has its own sample rate, and takes blocks of any
     size. Its output is that of a ``Stream`` of its own.
+
+    All methods may be called by any number of threads at once, a server's for example with one for every
+    user: while one of them computes, what the others push waits, and is computed together in the next call.
+    Where two threads push to one stream, its blocks come in the order in which they are taken, whole.
 
     Attributes:
         session: what computes.
@@ -64,6 +99,8 @@ class StreamBatcher:
         self.session = session
         self._rows: dict[BatchedStream, int] = {}
         self._state: dict[str, Array] = {}  # a row for each stream
+        self._lock = threading.Lock()  # held by who reads or changes streams, rows and state
+        self._requests: deque[_Request] = deque()  # until who holds the lock takes them
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -74,13 +111,14 @@ class StreamBatcher:
         Raises:
             AudioError: a rate that is not a whole number from 1000 to 768000.
         """
-        stream = BatchedStream(Channel(self.session, sample_rate))
+        stream = BatchedStream(Channel(self.session, sample_rate), self)
         fresh = self.session.initial_state()
-        self._state = {
-            name: np.concatenate([self._state[name], zeros]) if self._rows else np.array(zeros)
-            for name, zeros in fresh.items()
-        }
-        self._rows[stream] = len(self._rows)
+        with self._lock:
+            self._state = {
+                name: np.concatenate([self._state[name], zeros]) if self._rows else np.array(zeros)
+                for name, zeros in fresh.items()
+            }
+            self._rows[stream] = len(self._rows)
         return stream
 
     def leave(self, stream: BatchedStream) -> None:
@@ -89,10 +127,8 @@ class StreamBatcher:
         Raises:
             AudioError: it is not one of these streams.
         """
-        row = self._row(stream)
-        del self._rows[stream]
-        self._rows = {other: new for new, other in enumerate(self._rows)}
-        self._state = {name: np.delete(value, row, axis=0) for name, value in self._state.items()}
+        if not self._leave(stream):
+            raise _stranger()
 
     def reset(self, stream: BatchedStream) -> None:
         """Take a stream back to before its first sample.
@@ -100,10 +136,11 @@ class StreamBatcher:
         Raises:
             AudioError: it is not one of these streams.
         """
-        row = self._row(stream)
-        stream._channel.reset()
-        for name, zeros in self.session.initial_state().items():
-            self._state[name][row] = zeros[0]
+        with self._lock:
+            row = self._row(stream)
+            stream._channel.reset()
+            for name, zeros in self.session.initial_state().items():
+                self._state[name][row] = zeros[0]
 
     def push(self, blocks: Mapping[BatchedStream, ArrayLike]) -> dict[BatchedStream, Array]:
         """Take the next samples of some streams and give all output that they complete.
@@ -118,15 +155,18 @@ class StreamBatcher:
             AudioError: a stream that has left or was flushed, or a block of another shape or type, or with
                 a sample that is NaN or infinite; no stream has changed.
         """
-        checked: dict[BatchedStream, Array] = {}
-        for turn, (stream, block) in enumerate(blocks.items()):
-            self._row(stream)
-            try:
-                checked[stream] = stream._channel.check(block)
-            except AudioError as error:
-                raise AudioError(f"block {turn}: {error}") from error
-        enhanced = self._run({stream: stream._channel.take(block) for stream, block in checked.items()})
-        return {stream: stream._channel.give(output) for stream, output in enhanced.items()}
+
+        def begin() -> dict[BatchedStream, Array]:
+            checked: dict[BatchedStream, Array] = {}
+            for turn, (stream, block) in enumerate(blocks.items()):
+                self._row(stream)
+                try:
+                    checked[stream] = stream._channel.check(block)
+                except AudioError as error:
+                    raise AudioError(f"block {turn}: {error}") from error
+            return {stream: stream._channel.take(block) for stream, block in checked.items()}
+
+        return self._serve(_Request(list(blocks), begin, Channel.give))
 
     def flush(self, streams: Iterable[BatchedStream]) -> dict[BatchedStream, Array]:
         """End some streams: give the rest of their output. They stay until they ``leave`` or are ``reset``.
@@ -137,18 +177,66 @@ class StreamBatcher:
         Raises:
             AudioError: a stream that is not one of these.
         """
-        asked = list(streams)
-        for stream in asked:
-            self._row(stream)
-        open_ones = [stream for stream in asked if not stream._channel.ended]
-        enhanced = self._run({stream: stream._channel.take_rest() for stream in open_ones})
-        rest = {stream: stream._channel.give_rest(output) for stream, output in enhanced.items()}
+        asked = list(dict.fromkeys(streams))
+
+        def begin() -> dict[BatchedStream, Array]:
+            for stream in asked:
+                self._row(stream)
+            return {stream: stream._channel.take_rest() for stream in asked if not stream._channel.ended}
+
+        rest = self._serve(_Request(asked, begin, Channel.give_rest))
         return {stream: rest.get(stream, np.zeros(0, np.float32)) for stream in asked}
+
+    def _leave(self, stream: BatchedStream) -> bool:
+        """Take a stream out if it is one of these, and say whether it was."""
+        with self._lock:
+            row = self._rows.pop(stream, None)
+            if row is None:
+                return False
+            self._rows = {other: new for new, other in enumerate(self._rows)}
+            self._state = {name: np.delete(value, row, axis=0) for name, value in self._state.items()}
+        return True
+
+    def _serve(self, request: _Request) -> dict[BatchedStream, Array]:
+        """Compute a request, with all that other threads ask for by then."""
+        self._requests.append(request)
+        with self._lock:
+            while not request.done:  # else the thread that held the lock before has computed it
+                self._compute_next()
+        if request.error is not None:
+            raise request.error
+        return request.output
+
+    def _compute_next(self) -> None:
+        """Compute the requests that wait, as far as each stream is in one of them only."""
+        taken: list[_Request] = []
+        waiting: dict[BatchedStream, Array] = {}
+        try:
+            while self._requests and waiting.keys().isdisjoint(self._requests[0].streams):
+                taken.append(self._requests.popleft())
+                try:
+                    blocks = taken[-1].begin()
+                except SpeechZooError as error:
+                    taken[-1].error = error
+                else:
+                    taken[-1].output, waiting = blocks, waiting | blocks
+            enhanced = self._run(waiting)
+            for request in taken:
+                request.output = {
+                    stream: request.end(stream._channel, enhanced[stream]) for stream in request.output
+                }
+        except BaseException as error:
+            for request in taken:
+                request.error = request.error or error
+            raise
+        finally:
+            for request in taken:
+                request.done = True
 
     def _row(self, stream: BatchedStream) -> int:
         row = self._rows.get(stream)
         if row is None:
-            raise AudioError("this stream is not one of the batcher's: it has left, or joined another one")
+            raise _stranger()
         return row
 
     def _run(self, waiting: dict[BatchedStream, Array]) -> dict[BatchedStream, Array]:
@@ -179,6 +267,10 @@ class StreamBatcher:
         for name, value in state.items():
             self._state[name][rows] = value
         return output
+
+
+def _stranger() -> AudioError:
+    return AudioError("this stream is not one of the batcher's: it has left, or joined another one")
 
 
 def _open(source: str | os.PathLike[str], threads: int) -> Session:
