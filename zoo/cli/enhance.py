@@ -159,6 +159,10 @@ def _tell(job: _Job, report: dict[str, Any], args: argparse.Namespace) -> None:
     target = "standard output" if job.target == PIPE else job.target
     if report["clipped"]:
         print(f"{target}: clipped samples: {report['clipped']} (--subtype float keeps them)", file=sys.stderr)
+    if report["resets"]:
+        print(
+            f"{target}: resets of the network: {report['resets']} (it gave no finite values)", file=sys.stderr
+        )
     if not args.json and job.target != PIPE:
         speed = 1 / max(report["real_time_factor"], 1e-9)
         print(f"{source} -> {target} ({report['seconds']:.1f} s, {speed:.0f} times faster than real time)")
@@ -304,6 +308,7 @@ def _enhance(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[st
         "peak_in": peak,
         "peak_out": writer.peak,
         "clipped": writer.clipped,
+        "resets": process.resets,
     }
 
 
@@ -316,6 +321,11 @@ class _Process:
         self._kept: list[Array] = []  # an offline artifact needs the whole recording
         self.latency = self._streams[0].latency if self._streams else None
         self.seconds = 0.0
+
+    @property
+    def resets(self) -> int:
+        """How often a channel's network began anew."""
+        return sum(stream.resets for stream in self._streams)
 
     def push(self, block: Array) -> Iterator[Array]:
         """(channels, n) -> (channels, m), if there is any yet."""

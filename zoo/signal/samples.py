@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from zoo.arrays import Array
 from zoo.errors import AudioError
 
+LARGEST = 1e6  # magnitude: 120 dB above full scale, and far below what overflows in any network
+
 
 def rows_of(waveform: NDArray[Any]) -> NDArray[Any]:
     """The channels of a recording, (N,) or (channels, N) -> (channels, N).
@@ -33,7 +35,7 @@ def check_samples(block: ArrayLike, position: int = 0) -> Array:
         position: samples before it, for messages.
 
     Raises:
-        AudioError: another shape or type, or a sample that is NaN or infinite.
+        AudioError: another shape or type, or a sample that is NaN, infinite or beyond ``LARGEST``.
     """
     try:
         array = np.asarray(block)
@@ -52,11 +54,18 @@ def check_samples(block: ArrayLike, position: int = 0) -> Array:
         )
     with np.errstate(over="ignore"):
         samples = array.astype(np.float32)
-    bad = ~np.isfinite(samples)
+    bad = ~(np.abs(samples) <= LARGEST)
     if bad.any():
         first = int(bad.argmax())
-        raise AudioError(
-            f"sample {position + first} is {array[first]}; finite samples in "
-            f"[-1, 1] are expected, so repair it first"
-        )
+        raise AudioError(f"sample {position + first} is {array[first]:.7g}; {refusal(float(array[first]))}")
     return samples[None]
+
+
+def refusal(sample: float) -> str:
+    """What is wrong with a sample that is not finite or beyond ``LARGEST``, and the way out."""
+    if not np.isfinite(sample):
+        return "finite samples in [-1, 1] are expected, so repair the recording or cut it there"
+    return (
+        f"samples in [-1, 1] are expected, and none beyond {LARGEST:g} is taken: repair the "
+        f"recording, or if these are integers turned into floats, divide them by the integers' largest value"
+    )

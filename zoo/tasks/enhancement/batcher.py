@@ -16,6 +16,7 @@ from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, AudioError, CheckpointError, SpeechZooError
 from zoo.registry import get_spec
 from zoo.tasks.enhancement.open import open_session
+from zoo.tasks.enhancement.recovery import run_recovering
 from zoo.tasks.enhancement.session import Session
 from zoo.tasks.enhancement.stream import Channel, Latency
 
@@ -28,12 +29,15 @@ class BatchedStream:
     Attributes:
         sample_rate: of input and output, in Hz.
         latency: how late the output is, apart from the wait for a call.
+        resets: how often since the start the network began anew, as of ``Stream``; the others of the batcher
+            do not notice.
     """
 
     def __init__(self, channel: Channel, batcher: StreamBatcher) -> None:
         self._channel, self._batcher = channel, batcher
         self.sample_rate: int = channel.sample_rate
         self.latency: Latency = channel.latency
+        self.resets = 0
 
     def __enter__(self) -> BatchedStream:
         return self
@@ -139,6 +143,7 @@ class StreamBatcher:
         with self._lock:
             row = self._row(stream)
             stream._channel.reset()
+            stream.resets = 0
             for name, zeros in self.session.initial_state().items():
                 self._state[name][row] = zeros[0]
 
@@ -153,7 +158,8 @@ class StreamBatcher:
 
         Raises:
             AudioError: a stream that has left or was flushed, or a block of another shape or type, or with
-                a sample that is NaN or infinite; no stream has changed.
+                a sample that is NaN, infinite or beyond ``samples.LARGEST``; no stream has changed.
+            ArtifactError: what the session computes is not finite, even at the start of a stream.
         """
 
         def begin() -> dict[BatchedStream, Array]:
@@ -248,7 +254,7 @@ class StreamBatcher:
             least = min(waiting[stream].shape[1] for stream in ready) - done
             step = min(least, max(1, FRAMES_AT_ONCE // len(ready)) * length)
             together = np.concatenate([waiting[stream][:, done : done + step] for stream in ready])
-            enhanced = self._call(together, [self._rows[stream] for stream in ready])
+            enhanced = self._call(together, ready)
             for stream, output in zip(ready, enhanced, strict=True):
                 outputs[stream].append(output)
             done += step
@@ -257,15 +263,19 @@ class StreamBatcher:
             for stream, parts in outputs.items()
         }
 
-    def _call(self, blocks: Array, rows: list[int]) -> Array:
-        """(B, K x block_length) of the streams in these rows."""
-        if rows == list(range(len(self._rows))):
-            output, state = self.session.run(blocks, self._state)
+    def _call(self, blocks: Array, streams: list[BatchedStream]) -> Array:
+        """(B, K x block_length) of these streams."""
+        rows = [self._rows[stream] for stream in streams]
+        all_of_them = rows == list(range(len(self._rows)))
+        before = self._state if all_of_them else {name: value[rows] for name, value in self._state.items()}
+        output, state, begun = run_recovering(self.session, blocks, before)
+        if all_of_them:
             self._state = dict(state)
-            return output
-        output, state = self.session.run(blocks, {name: value[rows] for name, value in self._state.items()})
-        for name, value in state.items():
-            self._state[name][rows] = value
+        else:
+            for name, value in state.items():
+                self._state[name][rows] = value
+        for row in begun:
+            streams[row].resets += 1
         return output
 
 

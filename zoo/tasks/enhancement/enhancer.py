@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
@@ -85,7 +86,8 @@ class Enhancer:
             float32 of the waveform's shape, aligned with it to the sample.
 
         Raises:
-            AudioError: another shape or type, an impossible rate, or NaN or infinite samples.
+            AudioError: another shape or type, an impossible rate, or samples that are NaN, infinite or beyond
+                ``samples.LARGEST``.
         """
         array = np.asarray(waveform)
         rows = rows_of(array)
@@ -137,3 +139,9 @@ class Enhancer:
         for start in range(0, max(1, len(row)), step):
             yield stream.push(row[start : start + step])
         yield stream.flush()
+        if stream.resets:
+            warnings.warn(
+                f"{self.name}: resets of the network: {stream.resets} (it gave no finite values)",
+                RuntimeWarning,
+                stacklevel=3,
+            )

@@ -12,6 +12,7 @@ from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.signal.resample import Resampler, check_rate
 from zoo.signal.samples import check_samples
+from zoo.tasks.enhancement.recovery import run_recovering
 from zoo.tasks.enhancement.session import Framing, Session
 
 SAMPLES_AT_ONCE = 1 << 16  # about the most that one call of a session gets, so that memory stays bounded
@@ -95,7 +96,8 @@ class Channel:
         """A block as (1, N) float32; nothing changes.
 
         Raises:
-            AudioError: another shape or type, a sample that is NaN or infinite, or the input has ended.
+            AudioError: another shape or type, a sample that is NaN, infinite or beyond
+                ``samples.LARGEST``, or the input has ended.
         """
         if self.ended:
             raise AudioError("this stream was flushed; call reset() before the next recording")
@@ -165,6 +167,8 @@ class Stream:
         session: what enhances.
         sample_rate: of input and output, in Hz.
         latency: how late the output is.
+        resets: how often since the start the network began anew, because what it computed or remembered was
+            not finite; the output goes on, aligned.
     """
 
     def __init__(self, session: Session, sample_rate: int | None = None) -> None:
@@ -177,10 +181,18 @@ class Stream:
         self._channel = Channel(session, sample_rate)
         self.sample_rate, self.latency = self._channel.sample_rate, self._channel.latency
         self._state = session.initial_state()
+        self.resets = 0
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Do nothing: a stream holds only memory. Those of a batcher leave it here."""
 
     def reset(self) -> None:
         """Go back to before the first sample, as a fresh stream."""
         self._channel.reset()
+        self.resets = 0
         self._state = self.session.initial_state()
 
     def push(self, block: ArrayLike) -> Array:
@@ -193,8 +205,10 @@ class Stream:
             (M,) float32, M of 0 or more.
 
         Raises:
-            AudioError: another shape or type, a sample that is NaN or infinite (the stream is as it was
-                before the call, and can go on), or a push after ``flush`` without ``reset``.
+            AudioError: another shape or type, a sample that is NaN, infinite or beyond ``samples.LARGEST``
+                (the stream is as it was before the call, and can go on), or a push after ``flush`` without
+                ``reset``.
+            ArtifactError: what the session computes is not finite, even at the start of a stream.
         """
         return self._channel.give(self._run(self._channel.take(self._channel.check(block))))
 
@@ -214,6 +228,7 @@ class Stream:
         step = max(1, SAMPLES_AT_ONCE // self.session.block_length) * self.session.block_length
         for start in range(0, blocks.shape[1], step):
             part = np.ascontiguousarray(blocks[:, start : start + step])
-            output, self._state = self.session.run(part, self._state)
+            output, self._state, begun = run_recovering(self.session, part, self._state)
+            self.resets += len(begun)
             outputs.append(output)
         return np.concatenate(outputs, axis=1)
