@@ -22,6 +22,7 @@ from converters.subjects.subject import Exportable, Progress, Traceable
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.parity import ParityReport
 from zoo.checkpoint import digest
+from zoo.errors import ArtifactError
 from zoo.files import atomic
 from zoo.networks.base import Network
 from zoo.runtime.graph import Graph
@@ -108,7 +109,10 @@ def export_graph(
         )
         target.save(program, manifest, temporary, graph.metadata)
         say(f"{graph.name}: checking it in {target.name}")
-        report = graph.check(target.load(temporary), manifest.tolerance)
+        try:
+            report = graph.check(target.load(temporary), manifest.tolerance)
+        except ArtifactError as error:  # it does not run: told of the file that was asked for
+            raise ArtifactError(str(error).replace(str(temporary), os.fspath(out))) from error
         finished: Any = replace(manifest, golden=graph.recording())  # type: ignore[call-arg]  # every task's
         target.save(program, finished, temporary, graph.metadata)
     return report
