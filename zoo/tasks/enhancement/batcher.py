@@ -15,6 +15,7 @@ from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, AudioError, CheckpointError, SpeechZooError
 from zoo.registry import get_spec
+from zoo.runtime.artifact import check_threads
 from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.recovery import run_recovering
 from zoo.tasks.enhancement.session import Session
@@ -93,7 +94,9 @@ class StreamBatcher:
             ArtifactError: an artifact that cannot be read, or takes one stream at a time.
             UnknownModelError: no such model.
             CheckpointError: no weights of the model come with the package.
+            ValueError: threads that are no whole number from 1 to 1024.
         """
+        check_threads(threads)
         session = _open(source, threads) if isinstance(source, (str, os.PathLike)) else source
         if not (session.streaming and session.batched):
             raise ArtifactError(

@@ -63,6 +63,7 @@ class Enhancer:
             UnknownModelError: no such model or tag, or nothing that can be enhanced with.
             CheckpointError: no weights, where none come with the package, or weights that do not fit.
             MissingExtraError: PyTorch is needed and not installed.
+            ValueError: threads that are no whole number from 1 to 1024.
         """
         self.session: Session = open_source(TASK, source, weights, threads=threads, providers=providers)
         self.name, self.backend = self.session.name, self.session.backend

@@ -108,6 +108,7 @@ class Synthesizer:
             UnknownModelError: no such model, or one for another task.
             CheckpointError: no weights for a model's name, or some that do not fit.
             MissingExtraError: PyTorch, TensorRT or eSpeak NG is needed and not installed.
+            ValueError: threads that are no whole number from 1 to 1024.
         """
         config = _config(source)
         self.session: SynthesisSession = open_source(
