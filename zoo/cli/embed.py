@@ -114,6 +114,8 @@ def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Emb
             failed.append({"name": name, "input": result.source, "error": message})
             print(f"speechzoo: {message}", file=sys.stderr)
         else:
+            if not result.speech:
+                print(f"{result.source}: no speech: all of its samples are alike", file=sys.stderr)
             embeddings[name] = result.embedding
             seconds += result.seconds
     elapsed = time.perf_counter() - started

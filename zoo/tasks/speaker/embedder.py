@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Source = Union[str, "os.PathLike[str]", SpeakerSession, "nn.Module"]
 
 WINDOW = 60.0  # seconds; longer recordings are cut
+LEAST_VARIATION = 1e-8  # between the largest and the smallest sample; less leaves no trace in the features
 BATCH = 16  # recordings of a call
 FRAMES_AT_ONCE = 6000  # of a call of several recordings, padding included
 _SECONDS_AT_ONCE = 600  # of files that are read before they are grouped
@@ -40,12 +41,15 @@ class FileEmbedding:
         embedding: (E,) float32; None if it failed.
         seconds: of audio.
         error: why it failed.
+        speech: False if all samples are alike, silence or a constant: any two such files have the same
+            embedding, which is no one's.
     """
 
     source: str
     embedding: Array | None
     seconds: float = 0.0
     error: str = ""
+    speech: bool = True
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ class Embedder:
             UnknownModelError: no such model, or one for another task.
             CheckpointError: no weights, or weights that do not fit.
             MissingExtraError: PyTorch is needed and not installed.
-            ValueError: a window or a batch that is too small.
+            ValueError: a window or a batch that is too small, or threads that are no whole number from 1 to
+                1024.
         """
         self.session: SpeakerSession = open_source(
             TASK, source, weights, threads=threads, providers=providers
@@ -185,15 +190,15 @@ class Embedder:
         Yields:
             a result for each file, in the order given.
         """
-        pending: list[FileEmbedding | Array] = []
+        pending: list[FileEmbedding | tuple[Array, bool]] = []
         paths: list[str] = []
         samples = 0
         for source in sources:
             paths.append(os.fspath(source))
             try:
-                row = self._read(paths[-1], mix_down)
-                pending.append(row)
-                samples += len(row)
+                read = self._read(paths[-1], mix_down)
+                pending.append(read)
+                samples += len(read[0])
             except AudioError as error:
                 pending.append(FileEmbedding(paths[-1], None, error=str(error)))
             if samples > _SECONDS_AT_ONCE * self.sample_rate:
@@ -213,24 +218,28 @@ class Embedder:
         return Comparison(value, threshold, value >= threshold)
 
     def _results(self, paths: list[str], pending: list[Any]) -> Iterator[FileEmbedding]:
-        rows = [item for item in pending if not isinstance(item, FileEmbedding)]
+        rows = [item[0] for item in pending if not isinstance(item, FileEmbedding)]
         embeddings = iter(self._embed(rows))
         for path, item in zip(paths, pending, strict=True):
             if isinstance(item, FileEmbedding):
                 yield item
             else:
-                yield FileEmbedding(path, next(embeddings), len(item) / self.sample_rate)
+                row, speech = item
+                yield FileEmbedding(path, next(embeddings), len(row) / self.sample_rate, speech=speech)
 
-    def _read(self, path: str, mix_down: bool) -> Array:
-        """One channel of a file at the model's rate: (N,)"""
+    def _read(self, path: str, mix_down: bool) -> tuple[Array, bool]:
+        """One channel of a file at the model's rate, (N,), and whether its samples vary."""
+        low, high = np.inf, -np.inf
         with AudioReader(path) as reader:
             rate = reader.format.sample_rate
             resampler, parts = Resampler(rate, self.sample_rate), []
             for block in reader.blocks(10 * rate):
-                parts.append(resampler.push(_one_channel(block, mix_down)[None]))
+                channel = _one_channel(block, mix_down)
+                low, high = min(low, channel.min()), max(high, channel.max())
+                parts.append(resampler.push(channel[None]))
         row = np.concatenate([*parts, resampler.flush()], axis=1)[0]
         self._check_length(row, path)
-        return row
+        return row, bool(high - low > LEAST_VARIATION)
 
     def _prepare(self, waveform: ArrayLike, sample_rate: int | None, mix_down: bool) -> Array:
         """One channel of a recording at the model's rate: (N,)"""
