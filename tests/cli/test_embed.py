@@ -196,8 +196,8 @@ def test_silence_is_no_speaker(
 ) -> None:
     """Two silent files would be the same speaker with similarity 1."""
     silent, other = tmp_path / "silent.wav", tmp_path / "other.wav"
-    soundfile.write(silent, np.full(2 * rate, level), rate)
-    soundfile.write(other, np.full(3 * rate, level), rate)
+    soundfile.write(silent, np.full(2 * rate, float(level)), rate)
+    soundfile.write(other, np.full(3 * rate, float(level)), rate)
     for pair in ((silent, other), (recordings / "one.wav", silent)):
         assert main(["compare", *map(str, pair), "--artifact", graph]) == 1
         told = capsys.readouterr()
