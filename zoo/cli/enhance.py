@@ -20,6 +20,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -39,6 +40,7 @@ from zoo.registry import get_spec
 from zoo.runtime.artifact import SUFFIXES, is_artifact
 from zoo.signal.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
 from zoo.signal.plot import check_picture, plot_spectrograms
+from zoo.signal.samples import SUSPECT
 from zoo.spec import EnhancementSpec
 from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.enhancement.stream import Latency
@@ -147,7 +149,9 @@ def _open_work(args: argparse.Namespace) -> Callable[[list[_Job]], list[dict[str
 def _attempt(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[str, Any]:
     """What ``_enhance`` gives; or ``input`` and ``error``."""
     try:
-        return _enhance(enhancer, job, args)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "samples beyond")  # told at the end, with the recording's name
+            return _enhance(enhancer, job, args)
     except AudioError as error:
         message = str(error) if job.source in str(error) else f"{job.source}: {error}"
         return {"input": job.source, "error": message}
@@ -159,6 +163,12 @@ def _tell(job: _Job, report: dict[str, Any], args: argparse.Namespace) -> None:
     target = "standard output" if job.target == PIPE else job.target
     if report["clipped"]:
         print(f"{target}: clipped samples: {report['clipped']} (--subtype float keeps them)", file=sys.stderr)
+    if report["peak_in"] > SUSPECT:
+        print(
+            f"{source}: its largest sample is {report['peak_in']:.0f}, where 1 is full scale; if these are "
+            f"integers in floats, divide them by the integers' largest value",
+            file=sys.stderr,
+        )
     if report["resets"]:
         print(
             f"{target}: resets of the network: {report['resets']} (it gave no finite values)", file=sys.stderr
