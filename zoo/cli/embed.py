@@ -121,7 +121,7 @@ def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Emb
     elapsed = time.perf_counter() - started
     files: list[Path] = []
     if embeddings:
-        origin = Origin(model.name, model.mean_subtracted)
+        origin = Origin(model.name, model.mean_subtracted, model.session.weights)
         embeddings = {name: embeddings[name] for name in recordings if name in embeddings}
         force = args.force or going_on
         files = write_embeddings(args.output, embeddings, origin, shards=args.shards, force=force)
