@@ -33,6 +33,7 @@ from tqdm import tqdm
 from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
 from zoo.cli._arguments import add_threads, positive
+from zoo.cli._model import warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.errors import AudioError, SpeechZooError
 from zoo.hub.weights import weights_advice
@@ -106,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
     if args.ray and (args.plot or any(PIPE in (job.source, job.target) for job in jobs)):
         raise SpeechZooError("--ray takes files to files; leave --plot and - out")
     enhancer = _enhancer(args)
+    warn_of_weights(enhancer.session)
     waiting = [job for job in jobs if not (args.ray and os.path.exists(job.target)) or args.force]
     results = _on_ray(args, waiting) if args.ray else ((job, _attempt(enhancer, job, args)) for job in jobs)
     done: list[dict[str, Any]] = []

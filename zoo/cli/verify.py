@@ -17,7 +17,7 @@ from pathlib import Path
 from zoo.builtin import packaged_artifact
 from zoo.errors import SpeechZooError
 from zoo.registry import get_spec, list_models
-from zoo.tasks import verify
+from zoo.tasks import load, task_of
 
 GROUP = "measure"
 
@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
     results, failed = [], 0
     for path in args.artifact:
         try:
-            report = verify(_packaged(path) or path)
+            graph = load(_packaged(path) or path)
+            report = task_of(graph).verify(graph)
+            warning = graph.manifest.warning if graph.manifest else ""
         except SpeechZooError as error:
             failed += 1
             results.append({"artifact": path, "passed": False, "error": str(error)})
@@ -45,8 +47,12 @@ def run(args: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
             continue
+        if warning:
+            print(f"{path}: {warning}", file=sys.stderr)
         figures = {"snr_db": report.snr_db, "max_error": report.max_error, "samples": report.elements}
-        results.append({"artifact": path, "passed": True, **figures})
+        results.append(
+            {"artifact": path, "passed": True, **figures, **({"warning": warning} if warning else {})}
+        )
         if not args.json:
             print(f"{path}: verified; {report}")
     if args.json:
