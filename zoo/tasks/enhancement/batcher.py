@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +17,7 @@ from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, AudioError, CheckpointError, SpeechZooError
 from zoo.registry import get_spec
 from zoo.runtime.artifact import check_threads
+from zoo.tasks.copies import Bound, Reopenable
 from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.recovery import run_recovering
 from zoo.tasks.enhancement.session import Session
@@ -24,7 +26,7 @@ from zoo.tasks.enhancement.stream import Channel, Latency
 FRAMES_AT_ONCE = 64  # of one call, hops x streams, where that much waits: more leave the fastest memory
 
 
-class BatchedStream:
+class BatchedStream(Bound):
     """One of the streams of a ``StreamBatcher``; made by ``join``. A context manager that leaves at its end.
 
     Attributes:
@@ -33,6 +35,8 @@ class BatchedStream:
         resets: how often since the start the network began anew, as of ``Stream``; the others of the batcher
             do not notice.
     """
+
+    advice = "pass the batcher's model or artifact, and join a stream where it is used"
 
     def __init__(self, channel: Channel, batcher: StreamBatcher) -> None:
         self._channel, self._batcher = channel, batcher
@@ -69,7 +73,7 @@ class _Request:
     done: bool = False
 
 
-class StreamBatcher:
+class StreamBatcher(Reopenable):
     """Independent streams that share one session and its calls.
 
     Every stream joins, is reset and leaves by itself, has its own sample rate, and takes blocks of any
@@ -78,6 +82,8 @@ class StreamBatcher:
     All methods may be called by any number of threads at once, a server's for example with one for every
     user: while one of them computes, what the others push waits, and is computed together in the next call.
     Where two threads push to one stream, its blocks come in the order in which they are taken, whole.
+
+    A batcher without streams is pickled and copied by what it was made from.
 
     Attributes:
         session: what computes.
@@ -97,6 +103,7 @@ class StreamBatcher:
             ValueError: threads that are no whole number from 1 to 1024.
         """
         check_threads(threads)
+        self._remember(source, threads=threads)
         session = _open(source, threads) if isinstance(source, (str, os.PathLike)) else source
         if not (session.streaming and session.batched):
             raise ArtifactError(
@@ -111,6 +118,22 @@ class StreamBatcher:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._rows:
+            raise TypeError(
+                f"this StreamBatcher has {len(self)} streams, which cannot be pickled or copied; pass it "
+                f"before they join, or make it anew"
+            )
+        return super().__reduce__()
+
+    def __copy__(self) -> StreamBatcher:
+        """A batcher of its own, over the same session."""
+        if self._rows:
+            self.__reduce__()
+        clone = StreamBatcher(self.session)
+        clone._given = self._given
+        return clone
 
     def join(self, sample_rate: int | None = None) -> BatchedStream:
         """Begin a stream; without ``sample_rate`` at the model's own.

@@ -14,6 +14,7 @@ from zoo.arrays import Array
 from zoo.errors import ArtifactError, AudioError
 from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
+from zoo.tasks.copies import Reopenable
 from zoo.tasks.enhancement.session import Session
 from zoo.tasks.enhancement.stream import Latency, Stream
 from zoo.tasks.enhancement.task import TASK
@@ -28,8 +29,10 @@ DEFAULT_MODEL = "fastenhancer_t"
 _SECONDS_AT_ONCE = 10  # of a channel, between two reports of progress
 
 
-class Enhancer:
+class Enhancer(Reopenable):
     """Removes noise from recordings and running streams.
+
+    It is pickled by what it was made from, and opened again where it is unpickled.
 
     Attributes:
         session: what computes; shared by all streams.
@@ -65,6 +68,7 @@ class Enhancer:
             MissingExtraError: PyTorch is needed and not installed.
             ValueError: threads that are no whole number from 1 to 1024.
         """
+        self._remember(source, weights=weights, threads=threads, providers=providers)
         self.session: Session = open_source(TASK, source, weights, threads=threads, providers=providers)
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate

@@ -12,6 +12,7 @@ from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.signal.resample import Resampler, check_rate
 from zoo.signal.samples import check_samples
+from zoo.tasks.copies import Bound
 from zoo.tasks.enhancement.recovery import run_recovering
 from zoo.tasks.enhancement.session import Framing, Session
 
@@ -157,7 +158,7 @@ class Channel:
         return Latency(source, window, look_ahead, total - window - look_ahead - buffering, buffering)
 
 
-class Stream:
+class Stream(Bound):
     """One channel of noisy audio in, the same channel enhanced out.
 
     The outputs of all pushes and of the flush, joined, are as long as the input and aligned with it to
@@ -170,6 +171,8 @@ class Stream:
         resets: how often since the start the network began anew, because what it computed or remembered was
             not finite; the output goes on, aligned.
     """
+
+    advice = "pass the enhancer, or its model or artifact, and begin a stream where it is used"
 
     def __init__(self, session: Session, sample_rate: int | None = None) -> None:
         """Begin a stream; without ``sample_rate`` at the model's own.

@@ -16,6 +16,7 @@ from zoo.errors import ArtifactError, AudioError
 from zoo.signal.audio import AudioReader
 from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
+from zoo.tasks.copies import Reopenable
 from zoo.tasks.open import open_source
 from zoo.tasks.speaker.session import SpeakerSession
 from zoo.tasks.speaker.task import TASK
@@ -67,8 +68,10 @@ class Comparison:
     same: bool
 
 
-class Embedder:
+class Embedder(Reopenable):
     """Embeds recordings of speakers, and compares them.
+
+    It is pickled by what it was made from, and opened again where it is unpickled.
 
     A recording longer than ``window`` is cut into pieces of one length that are no longer; its embedding is
     the mean of theirs.
@@ -113,6 +116,15 @@ class Embedder:
             ValueError: a window or a batch that is too small, or threads that are no whole number from 1 to
                 1024.
         """
+        self._remember(
+            source,
+            weights=weights,
+            mean=mean,
+            window=window,
+            batch=batch,
+            threads=threads,
+            providers=providers,
+        )
         self.session: SpeakerSession = open_source(
             TASK, source, weights, threads=threads, providers=providers
         )
