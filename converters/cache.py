@@ -6,9 +6,12 @@ import hashlib
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
+from zoo.errors import ArtifactError
 from zoo.extras import extra
+from zoo.files import sha256_of
 from zoo.hub.client import cache_folder
 from zoo.hub.weights import files_of, locate
 from zoo.registry import get_spec
@@ -20,7 +23,8 @@ def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | 
     """A wav2wav artifact of a model with these weights, exported on first use.
 
     It is streaming if the model is, and then takes any number of hops, since files are what it is for.
-    Once it is in the cache neither torch nor the network is needed.
+    Once it is in the cache neither torch nor the network is needed. A file there that is not as it was made
+    is exported again.
 
     Args:
         name: registered model.
@@ -29,27 +33,48 @@ def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | 
 
     Raises:
         MissingExtraError: it is not in the cache and torch or onnx are not installed.
+        ArtifactError: the cache cannot be written.
     """
     spec = get_spec(name, EnhancementSpec)
     located = locate(spec, weights)
     key = hashlib.sha256(f"{__version__} {spec} {_versions()} hops".encode())
     for file in files_of(located.path):
         key.update(file.read_bytes())
-    path = cache_folder() / "exports" / f"{name}-{key.hexdigest()[:16]}.onnx"
-    if not path.is_file():
-        with extra("onnx", f"weights of {name} must be exported once, which"):
-            from converters.targets.onnx import export_onnx
-            from zoo.create import create_model
-        hops: Literal["hops", 1] = "hops" if spec.streaming else 1
-        export_onnx(
-            create_model(name, weights),
-            path,
-            "wav2wav",
-            streaming=spec.streaming,
-            hops=hops,
-            progress=progress,
-        )
-    return path
+    folder, stem = cache_folder() / "exports", f"{name}-{key.hexdigest()[:16]}"
+    return _kept(folder, stem, progress) or _export(spec, weights, folder, stem, progress)
+
+
+def _kept(folder: Path, stem: str, progress: Callable[[str], None] | None) -> Path | None:
+    """The export as it was made; one that has changed since goes. Its name ends in the hash of its bytes."""
+    for path in sorted(folder.glob(f"{stem}-*.onnx")):
+        if path.stem == _name(stem, path):
+            return path
+        if progress is not None:
+            progress(f"{path}: it was changed or cut short after it was made; exporting it again")
+        path.unlink(missing_ok=True)
+    return None
+
+
+def _export(
+    spec: EnhancementSpec, weights: str, folder: Path, stem: str, progress: Callable[[str], None] | None
+) -> Path:
+    with extra("onnx", f"weights of {spec.name} must be exported once, which"):
+        from converters.targets.onnx import export_onnx
+        from zoo.create import create_model
+    hops: Literal["hops", 1] = "hops" if spec.streaming else 1
+    model = create_model(spec.name, weights)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".", dir=folder) as place:
+            made = Path(place) / f"{stem}.onnx"
+            export_onnx(model, made, "wav2wav", streaming=spec.streaming, hops=hops, progress=progress)
+            return made.replace(folder / f"{_name(stem, made)}.onnx")
+    except OSError as error:
+        raise ArtifactError(f"{folder}: it cannot be written ({error.strerror or error})") from error
+
+
+def _name(stem: str, path: Path) -> str:
+    return f"{stem}-{sha256_of(path)[:16]}"
 
 
 def _versions() -> str:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
@@ -27,11 +27,11 @@ from zoo.spec import EnhancementSpec, SynthesisSpec, Weights
 
 DESCRIPTION = """Takes the best weights of a run of scripts.train and writes beside the model, under
 zoo/models/<family>/packaged: the parameters, streaming wav2wav graphs for one hop and for many a call that
-have passed their parity checks, a record with hashes, and a model card. Figures come from scripts.evaluate,
+have passed their parity checks, a record with hashes, and a model card. Figures come from speechzoo evaluate,
 whose rows name the packaged weights by the model's name alone:
 
   python -m scripts.package_weights --run out/fastenhancer_t
-  python -m scripts.evaluate --speech ... --noise ... fastenhancer_t gtcrn=dns3 --alone --json figures.json
+  speechzoo evaluate --speech ... --noise ... fastenhancer_t gtcrn=dns3 --alone --json figures.json
   python -m scripts.package_weights --run out/fastenhancer_t --figures figures.json
 
 What the card was written from stays in docs/weights, and it can be written again from that:
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         help="that scripts.train wrote; several if each began with the weights of the one before",
     )
     parser.add_argument(
-        "--figures", type=Path, nargs="*", default=[], metavar="JSON", help="that scripts.evaluate wrote"
+        "--figures", type=Path, nargs="*", default=[], metavar="JSON", help="that speechzoo evaluate wrote"
     )
     parser.add_argument(
         "--training-data",
@@ -209,7 +209,19 @@ def run_settings(run: Path) -> dict[str, Any]:
     content = torch.load(run / LAST, map_location="cpu", weights_only=True)
     with safe_open(run / BEST, "pt") as file:
         best = (file.metadata() or {}).get("step", "")
-    return {**content["settings"], "last": content["step"], "best": best}
+    recorded = {name: content[name] for name in ("recipe", "folders") if content.get(name)}
+    if "folders" in recorded:
+        recorded["folders"] = {
+            option: [named(path) for path in paths] for option, paths in recorded["folders"].items()
+        }
+    return {**content["settings"], "last": content["step"], "best": best, **recorded}
+
+
+def named(path: str) -> str:
+    """Name a folder of recordings for everyone: one outside the clone by its last three parts."""
+    whole = PurePath(path)
+    inside = [part for part in whole.parts if part not in ("..", whole.anchor)]
+    return "/".join(inside if len(inside) == len(whole.parts) else inside[-3:])
 
 
 def metrics(spec: EnhancementSpec, evaluations: list[Evaluation]) -> dict[str, float]:

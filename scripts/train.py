@@ -11,7 +11,7 @@ import torch
 import zoo
 from scripts.training.mixtures import Mixtures, Recipe
 from scripts.training.recordings import load
-from scripts.training.trainer import BEST, LAST, LOG, Settings, Trainer, TrainingError
+from scripts.training.trainer import BEST, LAST, LOG, Settings, Trainer, TrainingError, read_run
 from zoo.errors import SpeechZooError
 from zoo.evaluation.pairs import mixed_pairs
 from zoo.spec import EnhancementSpec
@@ -22,6 +22,7 @@ and best.safetensors (averaged weights that were best in validation; speechzoo e
   python -m scripts.train fastenhancer_t --speech speech/train --noise noise/train \\
       --valid-speech speech/valid --valid-noise noise/valid --out out/fastenhancer_t
 """
+FOLDERS = ("speech", "noise", "valid_speech", "valid_noise")  # options that name folders
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,11 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _trainer(arguments: argparse.Namespace) -> Trainer:
     spec = zoo.get_spec(arguments.model, EnhancementSpec)
-    missing = [
-        f"--{name.replace('_', '-')}"
-        for name in ("speech", "noise", "valid_speech", "valid_noise")
-        if getattr(arguments, name) is None
-    ]
+    missing = [f"--{name.replace('_', '-')}" for name in FOLDERS if getattr(arguments, name) is None]
     if missing:
         raise TrainingError(f"training needs {', '.join(missing)}: folders of recordings")
     if (arguments.out / LAST).exists() and not arguments.resume:
@@ -60,7 +57,7 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     torch.manual_seed(settings.seed)
     network = zoo.create_model(spec.name, arguments.weights).to(device)
     rate = spec.front_end.sample_rate
-    recipe = Recipe()
+    recipe = Recipe.of_run(read_run(arguments.out).get("recipe")) if arguments.resume else Recipe()
     mixtures = Mixtures(
         load(arguments.speech, rate, trim=True, speeds=recipe.speech_speeds, device=device),
         load(arguments.noise, rate, trim=False, speeds=recipe.noise_speeds, device=device),
@@ -72,7 +69,13 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     )
     pairs = mixed_pairs(arguments.valid_speech, arguments.valid_noise, rate, count=arguments.valid_count)
     trainer = Trainer(
-        network, settings, mixtures, pairs, arguments.out, say=lambda line: print(line, flush=True)
+        network,
+        settings,
+        mixtures,
+        pairs,
+        arguments.out,
+        folders={name: [path.as_posix() for path in getattr(arguments, name)] for name in FOLDERS},
+        say=lambda line: print(line, flush=True),
     )
     if arguments.resume:
         trainer.load()
@@ -96,10 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     default = Settings("")
     parser.add_argument("model", help="registered name; see speechzoo list")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for checkpoints and log")
-    parser.add_argument("--speech", type=Path, metavar="DIR", help="clean speech to train on")
-    parser.add_argument("--noise", type=Path, metavar="DIR", help="noise to train on")
-    parser.add_argument("--valid-speech", type=Path, metavar="DIR", help="clean speech to validate on")
-    parser.add_argument("--valid-noise", type=Path, metavar="DIR", help="noise to validate on")
+    parser.add_argument("--speech", type=Path, nargs="+", metavar="DIR", help="clean speech to train on")
+    parser.add_argument("--noise", type=Path, nargs="+", metavar="DIR", help="noise to train on")
+    parser.add_argument("--valid-speech", type=Path, nargs="+", metavar="DIR", help="speech to validate on")
+    parser.add_argument("--valid-noise", type=Path, nargs="+", metavar="DIR", help="noise to validate on")
     parser.add_argument("--valid-count", type=int, default=30, metavar="N", help="mixtures (default 30)")
     parser.add_argument("--validate-every", type=int, default=1000, metavar="N", help="steps (default 1000)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")

@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 import zoo
-from converters.subjects.synthesis import SizedNetwork
+from converters.subjects.sized_network import SizedNetwork
 from scripts.voice.corpus import load
 from tests.data import ROOT
 from zoo.artifact.manifest import SynthesisManifest

@@ -16,7 +16,7 @@ from torch import Tensor
 import zoo
 from tests.checkpoints import CONFIG
 from tests.contract import random_model
-from zoo.checkpoint import digest, load_strictly, read_parameters
+from zoo.checkpoint import digest, load_strictly, read_parameters, write_parameters
 from zoo.create import build, load_attribute, model_of_config
 from zoo.errors import CheckpointError, UnknownModelError
 from zoo.registry import get_spec
@@ -396,3 +396,36 @@ def test_the_model_is_untouched_by_a_checkpoint_that_fails(params: Params, tmp_p
     with pytest.raises(CheckpointError):
         load_strictly(model, without(params, "rf_block.0.pe"), where="here", name=NAME)
     assert_loaded(model, before)
+
+
+def test_parameters_that_are_not_real_numbers(params: Params, tmp_path: Path) -> None:
+    name = next(name for name, value in params.items() if value.is_floating_point())
+    for dtype in (torch.complex64, torch.int64, torch.bool, torch.uint8):
+        torch.save({"model": {**params, name: params[name].to(dtype)}}, tmp_path / "x.pt")
+        with pytest.raises(CheckpointError, match=rf"1 of another type: {name} {dtype} instead of torch.flo"):
+            zoo.create_model(NAME, tmp_path / "x.pt")
+    for dtype in (torch.float64, torch.float16, torch.bfloat16):
+        torch.save({"model": {**params, name: params[name].to(dtype)}}, tmp_path / "x.pt")
+        assert zoo.create_model(NAME, tmp_path / "x.pt").state_dict()[name].dtype == torch.float32
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_parameters_that_are_not_those_of_their_header(tmp_path: Path, half: bool) -> None:
+    import json
+
+    from safetensors.torch import load_file, save_file
+
+    path = tmp_path / "x.safetensors"
+    model = zoo.create_model(NAME)
+    write_parameters(model, model.spec, {"licence": "MIT"}, path, half=half)
+    assert zoo.create_model(NAME, path).provenance["licence"] == "MIT"
+    length = int.from_bytes(path.read_bytes()[:8], "little")
+    header = json.loads(path.read_bytes()[8 : 8 + length])["__metadata__"]
+    params = load_file(path)
+    name = max(params, key=lambda key: params[key].numel())
+    params[name].view(-1)[3] += 0.5
+    save_file(params, path, header)
+    with pytest.raises(
+        CheckpointError, match=r"x\.safetensors: its parameters have the sha256 \w+, and its h"
+    ):
+        zoo.create_model(NAME, path)

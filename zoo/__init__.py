@@ -12,6 +12,7 @@ change with any version.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 from zoo.version import __version__ as __version__
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from zoo.tasks.enhancement.enhancer import Enhancer
     from zoo.tasks.speaker.embedder import Embedder
     from zoo.tasks.synthesis.synthesizer import Synthesizer
+
+# ONNX Runtime reads it when it is loaded, in this process and those that it starts.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Embedder",

@@ -175,7 +175,8 @@ def read_config(folder: Path) -> dict[str, Any] | None:
 def load_strictly(
     model: nn.Module, params: Params, *, where: str, name: str, unread: tuple[str, ...] = ()
 ) -> None:
-    """Load parameters into a model; every one must be there, fit and be finite, and none be left over.
+    """Load parameters into a model; every one must be there, fit, be of real numbers and finite, and none be
+    left over.
 
     Args:
         model: it is changed only if all is well.
@@ -184,7 +185,8 @@ def load_strictly(
         unread: beginnings of names that are passed over.
 
     Raises:
-        CheckpointError: lists missing and surplus names, wrong shapes and values that are not finite.
+        CheckpointError: lists missing and surplus names, wrong shapes and types, and values that are not
+            finite.
     """
     params = plain_names(params)
     params = {key: value for key, value in params.items() if not key.startswith(unread)}
@@ -200,12 +202,34 @@ def load_strictly(
             if params[key].shape != expected[key].shape
         ],
     )
+    problems += _list(
+        "of another type",
+        [
+            f"{key} {params[key].dtype} instead of {expected[key].dtype}"
+            for key in common
+            if _kind(params[key]) != _kind(expected[key])
+        ],
+    )
     problems += _list("not finite", [key for key in common if not params[key].isfinite().all()])
     if problems:
         raise CheckpointError(
             f"{where}: not a checkpoint of {name}: {'; '.join(problems)}. Is it one of another model or size?"
         )
     model.load_state_dict(params)
+
+
+def check_digest(params: Params, record: Record, where: str) -> None:
+    """Hold parameters against the header of the file that they came in.
+
+    Raises:
+        CheckpointError: they are not those that it was written for.
+    """
+    expected, found = record.weights.get("sha256"), digest(params)
+    if expected != found:
+        raise CheckpointError(
+            f"{where}: its parameters have the sha256 {found}, and its header says {expected}; "
+            f"it was changed after it was written: get or convert it again"
+        )
 
 
 def plain_names(params: Params) -> Params:
@@ -223,6 +247,13 @@ def digest(params: Params) -> str:
         sha.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         sha.update(value.numpy().tobytes())
     return sha.hexdigest()
+
+
+def _kind(value: Tensor) -> str:
+    """What numbers a tensor holds, whatever their bits."""
+    if value.is_complex():
+        return "complex"
+    return "real" if value.is_floating_point() else "truth" if value.dtype == torch.bool else "whole"
 
 
 def _parameters_in(content: Any, path: Path) -> Params:

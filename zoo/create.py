@@ -67,6 +67,8 @@ def create_model(
     checkpoint.load_strictly(
         model, params, where=str(located.path), name=spec.name, unread=model.training_head
     )
+    if record is not None:
+        checkpoint.check_digest(model.state_dict(), record, str(located.path))
     known = {**located.provenance, **(record.weights if record else {})}
     model.provenance = {**known, "sha256": checkpoint.digest(model.state_dict())}
     return model.eval()

@@ -26,7 +26,7 @@ from zoo.hub.index import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, 
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import is_artifact
 from zoo.runtime.nvidia import this_machine
-from zoo.tasks import get_task, load, task_of
+from zoo.tasks import get_task, load, verify_graph
 
 VARIABLE = "SPEECHZOO_REPO"
 Say = Callable[[str], object]
@@ -323,7 +323,7 @@ def _prove_graph(path: Path, file: File, index: Index) -> None:
     ):
         if found != expected:
             raise ArtifactError(f"{path}: its manifest has {what} {found!r}, the index {expected!r}")
-    task_of(graph).verify(graph)
+    verify_graph(graph)
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
+from converters.subjects.sized_network import SizedNetwork
 from converters.subjects.subject import Calls, Exportable, Planned, Progress, Subject, Traceable
 from zoo.arrays import Array
 from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
@@ -24,7 +24,7 @@ from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
 from zoo.errors import ParityError
 from zoo.hub.index import ENDINGS
-from zoo.networks.synthesis import Prediction, SynthesisNetwork
+from zoo.networks.synthesis import SynthesisNetwork
 from zoo.runtime.graph import Graph, as_array
 from zoo.spec import SynthesisSpec, TensorSpec, Tolerance
 from zoo.tasks import load
@@ -93,20 +93,6 @@ def is_export_of(
     asked = (tokens, frames, batch, digest(model.state_dict()), __version__)
     found = (manifest.tokens, manifest.frames, manifest.batch)
     return asked == (*found, manifest.weights.get("sha256"), manifest.toolchain.get("speechzoo"))
-
-
-class SizedNetwork(nn.Module):
-    """A network at a fixed number of frames, its options as inputs."""
-
-    def __init__(self, model: SynthesisNetwork, frames: int) -> None:
-        super().__init__()
-        self.model, self.frames = model, frames
-
-    def forward(
-        self, ids: Tensor, lengths: Tensor, alpha: Tensor, forced: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        result: Prediction = self.model(ids, lengths, alpha=alpha, durations=forced, frames=self.frames)
-        return result.mel, result.mel_lengths, result.durations
 
 
 class SynthesisGraph(Exportable):

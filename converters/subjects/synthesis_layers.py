@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from converters.subjects.sized_network import SizedNetwork
 from converters.subjects.subject import Calls, Progress, Valid
-from converters.subjects.synthesis import SizedNetwork
 from zoo.errors import TextError
 from zoo.networks.synthesis import SynthesisNetwork
 from zoo.tasks.synthesis.session import Utterance, inputs

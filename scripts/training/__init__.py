@@ -1,1 +1,1 @@
-"""What ``python -m scripts.train`` and ``scripts.evaluate`` are made of."""
+"""What ``python -m scripts.train`` and ``scripts.prepare_corpus`` are made of."""

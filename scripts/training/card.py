@@ -142,7 +142,7 @@ def card(spec: EnhancementSpec, weights: Weights, made: Made) -> str:
         "## Limits",
         _limits(spec.name, made.evaluations),
         "## Made by",
-        "In a clone of the project, with the recordings above in the folders `speech` and `noise`:",
+        "In a clone of the project, with the recordings above in the folders that are named:",
         *(_run(settings, number, len(made.history)) for number, settings in enumerate(made.history, 1)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -197,6 +197,12 @@ def _table(evaluation: Evaluation) -> str:
 
 
 _DIGITS = {"stoi": 3, "clean": 1, "noise": 1, "steady": 1}
+# What stands for the folders of runs that did not record them.
+_UNRECORDED = {
+    option: [f"{kind}/{part}"]
+    for kind in ("speech", "noise")
+    for option, part in ((kind, "train"), (f"valid_{kind}", "valid"))
+}
 
 
 def _shown(name: str, means: dict[str, float]) -> str:
@@ -206,9 +212,11 @@ def _shown(name: str, means: dict[str, float]) -> str:
 def _run(settings: dict[str, Any], number: int, count: int) -> str:
     """The command line that repeats one run of several, and where its weights are from."""
     name = settings["model"] + (f"_{number}" if count > 1 else "")
+    folders = settings.get("folders", _UNRECORDED)
     lines = [f"python -m scripts.train {settings['model']} --out out/{name}"]
-    folders = [f"--{kind} {kind}/train --valid-{kind} {kind}/valid" for kind in ("speech", "noise")]
-    lines.append(f"    {' '.join(folders)}")
+    for kind in ("speech", "noise"):
+        train, valid = (" ".join(folders[option]) for option in (kind, f"valid_{kind}"))
+        lines.append(f"    --{kind} {train} --valid-{kind} {valid}")
     names = ("steps", "batch", "seconds", "lr", "warm_up", "perceptual", "intelligibility", "seed")
     options = {name: f"--{name.replace('_', '-')}" for name in names}
     known = [f"{option} {settings[name]:g}" for name, option in options.items() if name in settings]
@@ -220,6 +228,8 @@ def _run(settings: dict[str, Any], number: int, count: int) -> str:
     for name, option in options.items():
         if name not in settings:
             notes += f" This run was made before the trainer had `{option}`."
+    if "recipe" not in settings:
+        notes += " It did not record its recipe of mixtures, which is another now."
     return (
         f"```sh\n{command}\n```\n\nBest in validation: after step {settings['best']} of {settings['steps']}."
         f"{notes}"

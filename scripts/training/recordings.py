@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoo.arrays import Array
 from zoo.errors import AudioError
-from zoo.signal.recordings import converted, read_folder
+from zoo.signal.recordings import converted, recordings_in
 
 FRAME = 0.02  # seconds over which a level is measured
 SILENCE_DB = 40  # below the loudest frame
@@ -25,13 +25,15 @@ class Recordings:
     """Recordings one after the other, each of unit power, and one sample of silence behind them.
 
     Attributes:
-        samples: (N,) on the device where the mixtures are made.
+        samples: (N,) on the device where the mixtures are made, of any floating-point type.
         starts, lengths: of each recording, in samples.
+        speakers: number of each recording's speaker; None if no two recordings are of one.
     """
 
     samples: Tensor
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
+    speakers: NDArray[np.int64] | None = None
 
     @property
     def silence(self) -> int:
@@ -43,7 +45,7 @@ class Recordings:
 
 
 def load(
-    folder: Path,
+    folders: Path | Sequence[Path],
     sample_rate: int,
     *,
     trim: bool,
@@ -51,10 +53,13 @@ def load(
     device: torch.device | str = "cpu",
     least: float = 0.1,
 ) -> Recordings:
-    """All recordings of a folder and those below it, for mixing.
+    """All recordings of folders and those below them, for mixing, in half precision.
+
+    Who speaks is known of recordings at ``SOURCE/SPEAKER/NAME`` or deeper: those of one folder are one
+    speaker's, at each speed another's. Others are taken for as many speakers.
 
     Args:
-        folder: audio files of any format, rate and number of channels; channels are averaged.
+        folders: audio files of any format, rate and number of channels; channels are averaged.
         sample_rate: to convert to.
         trim: leave out the silence before and after, but for a margin.
         speeds: at which each recording is taken, pitch changing with it.
@@ -64,18 +69,27 @@ def load(
     Raises:
         AudioError: no such folder, a file that cannot be read, or nothing usable in it.
     """
-    parts: list[Array] = []
-    for _, whole in read_folder(folder, sample_rate):
+    parts: list[NDArray[np.float16]] = []
+    speakers: list[tuple[Path, float]] = []
+    folders = [folders] if isinstance(folders, Path) else list(folders)
+    every = ((folder, *found) for folder in folders for found in recordings_in(folder, sample_rate))
+    for folder, path, whole in every:
         wave = trimmed(whole, sample_rate) if trim else whole
         power = float(np.mean(wave.astype(np.float64) ** 2)) if len(wave) else 0.0
         if len(wave) >= least * sample_rate and power > 1e-10:
             wave = wave / np.float32(np.sqrt(power))
-            parts += [converted(wave, round(sample_rate * speed), sample_rate) for speed in speeds]
+            known = len(path.relative_to(folder).parts) > 2
+            for speed in speeds:
+                parts.append(converted(wave, round(sample_rate * speed), sample_rate).astype(np.float16))
+                speakers.append((path.parent if known else path, speed))
     if not parts:
-        raise AudioError(f"{folder}: no recording in it has {least:g} s of sound; check the folder")
+        names = ", ".join(str(folder) for folder in folders)
+        raise AudioError(f"{names}: no recording in it has {least:g} s of sound; check the folder")
     lengths = np.array([len(part) for part in parts], np.int64)
-    samples = torch.from_numpy(np.concatenate([*parts, np.zeros(1, np.float32)]))
-    return Recordings(samples.to(device), np.cumsum(lengths) - lengths, lengths)
+    samples = torch.from_numpy(np.concatenate([*parts, np.zeros(1, np.float16)]))
+    numbers = {speaker: number for number, speaker in enumerate(dict.fromkeys(speakers))}
+    own = np.array([numbers[speaker] for speaker in speakers], np.int64)
+    return Recordings(samples.to(device), np.cumsum(lengths) - lengths, lengths, own)
 
 
 def trimmed(wave: Array, sample_rate: int) -> Array:

@@ -9,7 +9,7 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -87,6 +87,7 @@ class Trainer:
         pairs: to validate on.
         folder: for checkpoints and the log.
         perceptual: how many of the pairs PESQ and STOI are measured on.
+        folders: where the recordings are, by option of scripts.train; for the record.
         say: prints a line.
     """
 
@@ -99,10 +100,12 @@ class Trainer:
         folder: Path,
         *,
         perceptual: int = 12,
+        folders: Mapping[str, Sequence[str]] | None = None,
         say: Callable[[str], object] = print,
     ) -> None:
         self.settings, self.mixtures, self.pairs, self.folder = settings, mixtures, pairs, folder
         self.perceptual, self.say = perceptual, say
+        self.folders = {name: list(paths) for name, paths in (folders or {}).items()}
         self.device = next(network.parameters()).device
         self.model = WaveformModel(network).to(self.device).train()
         self.averaged = AveragedModel(
@@ -223,6 +226,8 @@ class Trainer:
             "step": self.step,
             "best": self.best,
             "settings": asdict(self.settings),
+            "recipe": asdict(self.mixtures.recipe),
+            "folders": self.folders,
         }
         with atomic(self.folder / LAST) as temporary:
             torch.save(content, temporary)
@@ -233,16 +238,8 @@ class Trainer:
         Raises:
             CheckpointError: no checkpoint, a damaged one, or one of a run with other settings.
         """
-        path = self.folder / LAST
-        if not path.is_file():
-            raise CheckpointError(f"{path}: there is no run to resume; leave --resume out to start one")
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            settings = content["settings"]
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
-            raise CheckpointError(
-                f"{path}: not a checkpoint of a run ({type(error).__name__}); start again"
-            ) from error
+        path, content = self.folder / LAST, read_run(self.folder)
+        settings = content["settings"]
         own = asdict(self.settings)
         changed = [f"{n} {settings.get(n)!r} -> {own[n]!r}" for n in own if settings.get(n) != own[n]]
         if changed:
@@ -281,6 +278,25 @@ class Trainer:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """What ``Trainer.save`` wrote.
+
+    Raises:
+        CheckpointError: no checkpoint, or a damaged one.
+    """
+    path = folder / LAST
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no run to resume; leave --resume out to start one")
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content["settings"]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: not a checkpoint of a run ({type(error).__name__}); start again"
+        ) from error
+    return content
 
 
 def warmed_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:

@@ -248,6 +248,74 @@ def test_a_version_of_the_future(tamper: Tamper) -> None:
         zoo.verify(tamper(manifest=lambda data: data.update(version=99)))
 
 
+# Limits that are ours
+
+
+def halved(graph: onnx.GraphProto) -> None:
+    for initializer in weights(graph):
+        values = onnx.numpy_helper.to_array(initializer) / np.float32(2)
+        initializer.CopyFrom(onnx.numpy_helper.from_array(values, initializer.name))
+
+
+@pytest.mark.parametrize("tolerance", [{"snr_db": -1e9, "max_error": 1e-5}, {"snr_db": 110, "max_error": 9}])
+def test_a_file_does_not_set_its_own_limits(tamper: Tamper, tolerance: dict[str, float]) -> None:
+    path = tamper(manifest=lambda data: data.update(tolerance=tolerance), graph=halved)
+    with pytest.raises(
+        ArtifactError, match=r"its manifest allows an SNR of .*gtcrn is held to 110 dB and 1e-05"
+    ):
+        zoo.verify(path)
+
+
+def test_the_limits_of_a_model_that_is_not_registered(tamper: Tamper) -> None:
+    """They are the usual ones."""
+    assert zoo.verify(tamper(manifest=lambda data: data.update(model="mine"))).passed
+    loose = {"model": "mine", "tolerance": {"snr_db": 20, "max_error": 0.1}}
+    with pytest.raises(ArtifactError, match="what is made of mine is held to 110 dB"):
+        zoo.verify(tamper(manifest=lambda data: data.update(loose)))
+
+
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        (8000, "its manifest says 8000 Hz, and gtcrn runs at 16000 Hz"),
+        (48000, "its manifest says 48000 Hz, and gtcrn runs at 16000 Hz"),
+        (0, "sample_rate 0: expected a whole number from 1 to"),
+        (-16000, "sample_rate -16000: expected a whole number"),
+        (16000.0, r"sample_rate 16000\.0: expected a whole number"),
+        (True, "sample_rate True: expected a whole number"),
+        ("16000", "sample_rate '16000': expected a whole number"),
+        (None, "sample_rate None: expected a whole number"),
+        (10**9, "sample_rate 1000000000: expected a whole number"),
+    ],
+)
+@pytest.mark.parametrize("form", ["wav2wav", "spec2spec"])
+def test_a_sample_rate_that_is_not_the_models(tamper: Tamper, form: str, rate: Any, message: str) -> None:
+    path = tamper(form=form, manifest=lambda data: data["front_end"].update(sample_rate=rate))
+    with pytest.raises(ArtifactError, match=rf"model\.onnx: .*{message}"):
+        zoo.verify(path)
+
+
+def test_a_sample_rate_that_is_not_the_recordings(tamper: Tamper) -> None:
+    def lie(data: dict[str, Any]) -> None:
+        data["model"] = "mine"
+        data["front_end"]["sample_rate"] = 8000
+
+    with pytest.raises(ArtifactError, match="it is at 16000 Hz, and the manifest says 8000 Hz"):
+        zoo.verify(tamper(manifest=lie))
+
+
+@pytest.mark.parametrize("fields", [{"hop_length": "256"}, {"n_fft": 512.0}, {"window": 3}])
+def test_a_front_end_of_other_types(tamper: Tamper, fields: dict[str, Any]) -> None:
+    with pytest.raises(ArtifactError, match=r"its manifest cannot be read .*: expected a "):
+        zoo.verify(tamper(manifest=lambda data: data["front_end"].update(fields)))
+
+
+@pytest.mark.parametrize("value", ["1", None, float("nan"), float("-inf"), True])
+def test_a_tolerance_that_is_no_number(tamper: Tamper, value: Any) -> None:
+    with pytest.raises(ArtifactError, match=r"tolerance snr_db .*: expected a number"):
+        zoo.verify(tamper(manifest=lambda data: data["tolerance"].update(snr_db=value)))
+
+
 # Recordings and weights
 
 

@@ -302,6 +302,24 @@ def test_an_export_is_made_once(
     assert another != path and lines and sorted(files(cache)) == sorted([path, another])
 
 
+@pytest.mark.parametrize("damage", ["changed", "cut", "empty"])
+def test_an_export_that_is_not_as_it_was_made(
+    cache: Path, weights_for: Callable[[str], Path], damage: str
+) -> None:
+    """It is made again, and told."""
+    checkpoint = str(weights_for("fastenhancer_t"))
+    path = cached_export("fastenhancer_t", checkpoint)
+    content = bytearray(path.read_bytes())
+    content[5000:7000] = bytes(2000)
+    path.write_bytes({"changed": bytes(content), "cut": content[:-1], "empty": b""}[damage])
+    lines: list[str] = []
+    again = cached_export("fastenhancer_t", checkpoint, progress=lines.append)
+    assert lines[0] == f"{path}: it was changed or cut short after it was made; exporting it again"
+    assert zoo.verify(again).passed and files(cache) == [again]
+    lines.clear()
+    assert cached_export("fastenhancer_t", checkpoint, progress=lines.append) == again and not lines
+
+
 def test_a_failing_export_is_not_kept(cache: Path, weights_for: Callable[[str], Path]) -> None:
     with pytest.raises(CheckpointError, match="not a checkpoint of gtcrn"):
         cached_export("gtcrn", str(weights_for("fastenhancer_t")))

@@ -194,7 +194,7 @@ def test_what_publish_needs(
     def fails(*words: object) -> str:
         from zoo.cli import _parser
 
-        args = _parser().parse_args(["publish", *map(str, words)])
+        args = _parser()[0].parse_args(["publish", *map(str, words)])
         with pytest.raises(SpeechZooError) as caught:
             args.run(args)
         return str(caught.value)

@@ -59,7 +59,8 @@ def one_weight(path: str) -> Change:
 
 
 def other_parameters(name: str, *, owned: bool) -> Change:
-    """A matrix of the network is changed by a thousandth; ``owned``: and the index has the new hash."""
+    """A matrix of the network is changed by a thousandth, and the header has the new hash; ``owned``: and the
+    index has it."""
 
     def change(files: Files) -> Files:
         from safetensors.torch import load, save
@@ -70,6 +71,9 @@ def other_parameters(name: str, *, owned: bool) -> Change:
         length = int.from_bytes(files[PARAMETERS][:8], "little")
         header = json.loads(files[PARAMETERS][8 : 8 + length])["__metadata__"]
         weights = json.loads(files[INDEX])["weights"]
+        record = json.loads(header[METADATA_KEY])
+        record["weights"]["sha256"] = digest(params)
+        header[METADATA_KEY] = json.dumps(record)
         fields = {"weights": {**weights, "sha256": digest(params)}} if owned else {}
         return agreeing({**files, PARAMETERS: save(params, header)}, **fields)
 

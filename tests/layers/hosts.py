@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from tests.contract import Signal
 from zoo.layers.attention import AttentionWindow, CausalAttention
 from zoo.layers.dual_path import DualPathBlock
+from zoo.layers.erb import ERBBands
 from zoo.layers.recurrent import GroupedTimeGRU, TimeGRU, TimeLSTM
 from zoo.networks.streaming import State, Stateful, StreamingModule
 from zoo.registry import get_spec
@@ -54,6 +55,18 @@ class Halves(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 2 x C, T, F) -> (B, C', T, F)"""
         return self.layer(*x.chunk(2, dim=1))
+
+
+class Bands(nn.Module):
+    """Bins merged into bands and spread again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.erb = ERBBands(512, 16000)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, 257) -> (B, C, T, 257)"""
+        return self.erb.split(self.erb.merge(x))
 
 
 class OverTime(nn.Module):

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from tests.contract import Signal, perturb, verify_contract, verify_exact
-from tests.layers.hosts import MAPS, ROWS, SEQUENCES, WITHOUT_TIME, Halves, Host, OverTime
+from tests.layers.hosts import MAPS, ROWS, SEQUENCES, WITHOUT_TIME, Bands, Halves, Host, OverTime
 from zoo import layers, list_models
 from zoo.create import build
 from zoo.layers.attention import SelfAttention
@@ -36,7 +36,15 @@ from zoo.layers.frequency_conv import (
     StridedFrequencyConv,
 )
 from zoo.layers.norm import CentredNorm, ChannelsLastBatchNorm, FrameNorm
-from zoo.layers.recurrent import GroupedGRU, GroupedTimeGRU, SequenceGRU, SequenceLSTM, TimeGRU, TimeLSTM
+from zoo.layers.recurrent import (
+    FrequencyGRU,
+    GroupedGRU,
+    GroupedTimeGRU,
+    SequenceGRU,
+    SequenceLSTM,
+    TimeGRU,
+    TimeLSTM,
+)
 from zoo.layers.stft import ISTFT, STFT, DoubleSTFT
 from zoo.networks.streaming import Stateful
 from zoo.registry import get_spec
@@ -188,6 +196,7 @@ CASES = [
     Case("GroupedTimeGRU", lambda: Host(GroupedTimeGRU(8, 12, rows=4)), (3, 9, 4, 8), ROWS),
     Case("GroupedGRU", lambda: Host(GroupedGRU(8, 12)), (9, 6, 8), SEQUENCES),
     Case("GroupedGRU-both-ways", lambda: Host(GroupedGRU(8, 12, bidirectional=True)), (9, 6, 8), SEQUENCES),
+    Case("FrequencyGRU", lambda: Host(FrequencyGRU(8, 9)), (9, 6, 8), SEQUENCES),
     Case("SequenceGRU", lambda: Host(SequenceGRU(5, 7)), (9, 6, 5), SEQUENCES),
     Case("SequenceGRU-both-ways", lambda: Host(SequenceGRU(5, 7, bidirectional=True)), (9, 6, 5), SEQUENCES),
     Case(
@@ -232,6 +241,7 @@ CASES = [
         )
         for heads, past in [(2, 4), (4, 5), (1, 1), (2, 11), (2, 31)]
     ),
+    Case("ERBBands", lambda: Host(Bands()), (3, 4, 7, 257), MAPS),
     Case("FrameNorm", lambda: Host(FrameNorm(4, 11)), (3, 4, 7, 11), MAPS),
     Case("CentredNorm", lambda: Host(CentredNorm(5)), (8, 11, 5), WITHOUT_TIME),
     # Batch norms behind each kind of layer that has a weight to fold them into.

@@ -10,47 +10,10 @@ import pytest
 import soundfile
 import torch
 
-from scripts.training.mixtures import Mixtures, Recipe, excerpt_index, fast_length, talk_index
+from scripts.training.mixtures import Mixtures, excerpt_index, fast_length, talk_index
 from scripts.training.recordings import Recordings, load, trimmed
+from tests.scripts.mixing import PLAIN, RATE, decibels, mixtures
 from zoo.errors import AudioError
-
-RATE = 16000
-PLAIN = Recipe(
-    level_db=(-20, -20),
-    clean=0,
-    noise_only=0,
-    sources=(1.0,),
-    coloured=0,
-    clicks=0,
-    babble=0,
-    reverberant=0,
-    filtered=0,
-    band_limited=0,
-    clipped=0,
-)
-
-
-def constant(power_seed: int, seconds: float = 20) -> Recordings:
-    """One long recording of white noise of unit power."""
-    wave = np.random.default_rng(power_seed).standard_normal(int(seconds * RATE)).astype(np.float32)
-    samples = torch.from_numpy(np.append(wave, np.float32(0)))
-    return Recordings(samples, np.array([0]), np.array([len(wave)]))
-
-
-def mixtures(recipe: Recipe, *, batch: int = 8, seed: int = 0, speech: Recordings | None = None) -> Mixtures:
-    return Mixtures(
-        speech or constant(1, 600),
-        constant(2),
-        sample_rate=RATE,
-        batch=batch,
-        seconds=1,
-        seed=seed,
-        recipe=recipe,
-    )
-
-
-def decibels(wave: torch.Tensor) -> torch.Tensor:
-    return 10 * wave.square().mean(-1).log10()
 
 
 @pytest.fixture
@@ -196,7 +159,7 @@ def test_loading_converts_trims_and_scales(tmp_path: Path) -> None:
     found = load(tmp_path, RATE, trim=True)
     assert len(found) == 1, "the short and the silent recording are left out"
     assert abs(found.lengths[0] / RATE - 1.4) < 0.05, "one second and the margins"
-    assert float(found.samples.square().sum()) / found.lengths[0] == pytest.approx(1, rel=1e-3)
+    assert float(found.samples.float().square().sum()) / found.lengths[0] == pytest.approx(1, rel=1e-3)
     assert found.samples[found.silence] == 0 and len(found.samples) == found.lengths[0] + 1
 
 

@@ -50,10 +50,22 @@ def test_a_run_is_packaged(
     zoo.create_model(NAME, root / f"{NAME}.safetensors")
     card = (root / f"{NAME}.md").read_text()
     assert "| noisy |" in card and f"| {NAME} |" in card and "--steps 6 --batch 2 --seconds 0.4" in card
+    assert f"--speech {package_weights.named(speech)} --valid-speech {package_weights.named(speech)}" in card
+    assert speech not in card and speech not in (tmp_path / f"records/{NAME}.json").read_text()
     assert "Best in validation: after step" in card and "stopped" not in card
     assert re.search(r"Measured on \d+ mixtures at -5 to 15 dB", card) and "the SI-SDR of" in card
     (root / f"{NAME}.md").unlink()
     assert package_weights.main(["--card", NAME]) == 0 and (root / f"{NAME}.md").read_text() == card
+
+
+def test_folders_outside_the_clone_are_named_by_their_ends() -> None:
+    names = {
+        "../shared/data/speech/train": "data/speech/train",
+        "/home/someone/corpus/speech/train": "corpus/speech/train",
+        "../noise": "noise",
+        "out/a/long/way/speech/train": "out/a/long/way/speech/train",
+    }
+    assert {path: package_weights.named(path) for path in names} == names
 
 
 def test_what_cannot_be_packaged(

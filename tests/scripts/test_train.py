@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 import zoo
 from scripts import train
+from scripts.training.mixtures import Recipe
 from scripts.training.optimisation import learning_rate, parameter_groups
 from scripts.training.trainer import Trainer
 from tests.scripts.training_run import STEPS, arguments
@@ -74,6 +75,28 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
     assert same(*(load_file(out / "best.safetensors") for out in (finished, tmp_path)))
     validations = [[line for line in logged(out) if "valid_pesq" in line] for out in (finished, tmp_path)]
     assert validations[0] == validations[1] and len(validations[0]) == 2
+
+
+def test_a_run_without_a_recorded_recipe_goes_on_with_that_of_its_time(
+    folders: tuple[Path, Path], finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = torch.load(finished / "last.pt", weights_only=True)
+    assert content["recipe"]["telephone"] > 0
+    del content["recipe"]
+    content["step"] = STEPS - 1
+    torch.save(content, tmp_path / "last.pt")
+    found = []
+    original = Trainer.train_step
+
+    def noting(self: Trainer) -> dict[str, float]:
+        found.append(self.mixtures.recipe)
+        return original(self)
+
+    monkeypatch.setattr(Trainer, "train_step", noting)
+    assert train.main(arguments(folders, tmp_path, "--resume")) == 0
+    assert found == [Recipe.of_run(None)]
+    recorded = torch.load(tmp_path / "last.pt", weights_only=True)["recipe"]
+    assert recorded["telephone"] == 0 and recorded["level_db"] == (-40.0, -14.0)
 
 
 def same(a: object, b: object) -> bool:

@@ -17,7 +17,7 @@ from zoo.arrays import Array
 from zoo.artifact.manifest import Golden, GoldenEmbedding, SpeakerForm
 from zoo.errors import ArtifactError
 from zoo.signal.resample import resample
-from zoo.spec import Tolerance
+from zoo.spec import Filterbank, Tolerance
 
 Kind = TypeVar("Kind")
 
@@ -44,14 +44,20 @@ def pack(noisy: Array, enhanced: Array, sample_rate: int) -> Golden:
     return Golden(_encode(noisy, sample_rate), _encode(enhanced / peak, sample_rate), peak)
 
 
-def unpack(golden: Golden, where: str) -> tuple[Array, Array]:
-    """Noisy input and expected output, each (N,) float32; ``where`` names the artifact in errors.
+def unpack(golden: Golden, where: str, sample_rate: int | None = None) -> tuple[Array, Array]:
+    """Noisy input and expected output, each (N,) float32.
+
+    Args:
+        golden: the recording.
+        where: names the artifact in errors.
+        sample_rate: that it must be of, in Hz.
 
     Raises:
-        ArtifactError: the recording is damaged.
+        ArtifactError: the recording is damaged, or of another rate.
     """
     try:
-        noisy, enhanced = _decode(golden.noisy), _decode(golden.enhanced) * np.float32(golden.peak)
+        noisy, enhanced = (_decode(text, sample_rate) for text in (golden.noisy, golden.enhanced))
+        enhanced *= np.float32(golden.peak)
     except (ValueError, TypeError, soundfile.LibsndfileError) as error:
         raise ArtifactError(f"{where}: its golden recording is damaged ({error}); export it again") from error
     if noisy.shape != enhanced.shape:
@@ -92,19 +98,19 @@ def pack_embedding(signal: Array, embedding: Array, form: SpeakerForm, sample_ra
 
 
 def unpack_embedding(
-    golden: GoldenEmbedding, form: SpeakerForm, bins: int, where: str
+    golden: GoldenEmbedding, form: SpeakerForm, front_end: Filterbank, where: str
 ) -> tuple[Array, Array]:
-    """Waveform (N,) or features (T, ``bins``), and the expected embedding (E,); all float32.
+    """Waveform (N,) or features (T, bins), and the expected embedding (E,); all float32.
 
     Raises:
-        ArtifactError: the recording is damaged.
+        ArtifactError: the recording is damaged, or of another rate than the front end's.
     """
     try:
         if form == "wav":
-            signal = _decode(golden.signal)
+            signal = _decode(golden.signal, front_end.sample_rate)
         else:
             packed = base64.b64decode(golden.signal, validate=True)
-            signal = np.frombuffer(packed, "<f2").reshape(-1, bins).astype(np.float32)
+            signal = np.frombuffer(packed, "<f2").reshape(-1, front_end.bins).astype(np.float32)
         embedding = np.frombuffer(base64.b64decode(golden.embedding, validate=True), "<f4")
     except (ValueError, TypeError, soundfile.LibsndfileError) as error:
         raise ArtifactError(f"{where}: its golden recording is damaged ({error}); export it again") from error
@@ -127,6 +133,8 @@ def _encode(signal: Array, sample_rate: int) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _decode(text: str) -> Array:
-    samples, _ = soundfile.read(io.BytesIO(base64.b64decode(text, validate=True)), dtype="int16")
+def _decode(text: str, sample_rate: int | None) -> Array:
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(text, validate=True)), dtype="int16")
+    if sample_rate not in (None, rate):
+        raise ValueError(f"it is at {rate} Hz, and the manifest says {sample_rate} Hz")
     return samples.astype(np.float32) / FULL_SCALE

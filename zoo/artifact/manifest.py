@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 from zoo.errors import ArtifactError
 from zoo.spec import Filterbank, FrontEnd, MelSpectrum, TensorSpec, Tolerance
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 METADATA_KEY = "speechzoo"
 VERSION = 1
 RANDOM = "random"  # the source of weights that nobody trained
+HIGHEST_RATE = 768000  # Hz; no size of a front end is more
 
 _SIZE = re.compile(r"[1-9]\d*/[1-9]\d*")  # TOKENS/FRAMES
 
 Form = Literal["spec2spec", "wav2wav"]
+Geometry = TypeVar("Geometry", FrontEnd, Filterbank, MelSpectrum)
 SpeakerForm = Literal["feats", "wav"]
 
 
@@ -51,6 +54,7 @@ class Manifest:
         streamable: whether graphs of the task are either streaming or offline.
         recording: the class of golden recordings.
         model: registered name.
+        front_end: what the model reads, or makes.
         inputs, outputs: tensors in the graph's order, without the states.
         weights: sha256 of the training form's parameters; source (``RANDOM`` if nobody trained them), licence
             and training data if known.
@@ -64,6 +68,7 @@ class Manifest:
     recording: ClassVar[type[Golden | GoldenEmbedding | GoldenSpeech]]
 
     model: str
+    front_end: FrontEnd | Filterbank | MelSpectrum
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -143,7 +148,7 @@ class Manifest:
                 **data,
                 "inputs": _tensors(data["inputs"]),
                 "outputs": _tensors(data["outputs"]),
-                "tolerance": Tolerance(**data["tolerance"]),
+                "tolerance": _tolerance(data["tolerance"]),
             }
         )
 
@@ -225,7 +230,7 @@ class EnhancementManifest(Manifest):
         return super()._from_fields(
             {
                 **data,
-                "front_end": FrontEnd(**data["front_end"]),
+                "front_end": _front_end(FrontEnd, data["front_end"]),
                 "states": _tensors(data["states"]),
                 "golden": None if golden is None else Golden(**golden),
             }
@@ -297,10 +302,41 @@ class SpeakerManifest(Manifest):
         return super()._from_fields(
             {
                 **data,
-                "front_end": Filterbank(**data["front_end"]),
+                "front_end": _front_end(Filterbank, data["front_end"]),
                 "golden": None if golden is None else GoldenEmbedding(**golden),
             }
         )
+
+
+def _front_end(kind: type[Geometry], fields: Mapping[str, Any]) -> Geometry:
+    """A front end from its JSON's fields.
+
+    Raises:
+        ValueError: one of them is not of its type, or no size or rate that there can be.
+    """
+    front_end = kind(**fields)
+    for each in dataclasses.fields(kind):
+        value = getattr(front_end, each.name)
+        if each.type == "int" and not (type(value) is int and 0 < value <= HIGHEST_RATE):
+            raise ValueError(f"{each.name} {value!r}: expected a whole number from 1 to {HIGHEST_RATE}")
+        if each.type == "float" and not (type(value) in (int, float) and math.isfinite(value)):
+            raise ValueError(f"{each.name} {value!r}: expected a number")
+        if each.type == "str" and type(value) is not str:
+            raise ValueError(f"{each.name} {value!r}: expected a text")
+    return front_end
+
+
+def _tolerance(fields: Mapping[str, Any]) -> Tolerance:
+    """A tolerance from its JSON's fields.
+
+    Raises:
+        ValueError: it holds something else than numbers.
+    """
+    tolerance = Tolerance(**fields)
+    for name, value in dataclasses.asdict(tolerance).items():
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise ValueError(f"tolerance {name} {value!r}: expected a number")
+    return tolerance
 
 
 def _tensors(items: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
@@ -392,5 +428,5 @@ class SynthesisManifest(Manifest):
         if golden is not None:
             lists = {name: tuple(golden[name]) for name in ("ids", "durations", "forced")}
             golden = GoldenSpeech(**{**golden, **lists})
-        front_end, symbols = MelSpectrum(**data["front_end"]), tuple(data["symbols"])
+        front_end, symbols = _front_end(MelSpectrum, data["front_end"]), tuple(data["symbols"])
         return super()._from_fields({**data, "front_end": front_end, "symbols": symbols, "golden": golden})

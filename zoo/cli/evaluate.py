@@ -1,11 +1,15 @@
 """Measure enhancement models and artifacts side by side.
 
 Every row is measured on the same recordings, in this order; the first row is the noisy input.
+With --corpus, voices and noises are those that the corpus keeps apart from training. Each suite's table has
+the mean of every figure, the mean of the worst tenth of the files by the first, and the share of the files
+that by it got worse than the input.
 
 examples:
   speechzoo evaluate --speech speech/valid --noise noise/valid \\
       gtcrn=dns3 fastenhancer_t=out/fastenhancer_t/best.safetensors mine.onnx --alone --json figures.json
   speechzoo evaluate --noisy noisy/ --clean clean/ mine.onnx
+  speechzoo evaluate fastenhancer_t gtcrn=dns3 --corpus corpus/ --suites unseen clean telephone
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,13 +27,27 @@ import numpy as np
 from zoo.arrays import Array
 from zoo.cli._arguments import add_threads, one_sentence, positive
 from zoo.errors import AudioError
-from zoo.evaluation.comparison import Row, evaluate, open_row, table
+from zoo.evaluation.comparison import Row, evaluate, open_row, suite_table, table
 from zoo.evaluation.pairs import Pair, folder_pairs, mixed_pairs
+from zoo.evaluation.suites import SUITES, make
 from zoo.files import atomic
 from zoo.signal.audio import AudioFormat, AudioWriter
 from zoo.signal.plot import check_picture, plot_spectrograms
 
 GROUP = "measure"
+OF_PAIRS = (
+    "noisy",
+    "clean",
+    "speech",
+    "noise",
+    "snr_db",
+    "seed",
+    "count",
+    "metrics",
+    "alone",
+    "pictures",
+    "save",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--speech", type=Path, metavar="DIR", help="speech to mix, with --noise")
     parser.add_argument("--noise", type=Path, metavar="DIR", help="noise to mix it with")
+    parser.add_argument(
+        "--corpus", type=Path, metavar="DIR", help="with speech/judging and noise/judging, for --suites"
+    )
+    parser.add_argument(
+        "--suites", nargs="+", choices=SUITES, metavar="NAME", help=f"of {', '.join(SUITES)} (default all)"
+    )
     parser.add_argument(
         "--snr-db", type=float, nargs=2, default=(-5.0, 15.0), metavar=("LOW", "HIGH"), help="default -5 15"
     )
@@ -69,6 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     with one_sentence():
+        if args.corpus:
+            return _judge(args)
         pairs = _pairs(args)
         if args.pictures:
             args.pictures.mkdir(parents=True, exist_ok=True)
@@ -89,17 +115,44 @@ def run(args: argparse.Namespace) -> int:
             _keep(args, case, [*signals, ("clean", pair.clean)])
         print(table(rows))
         if args.json:
-            text = json.dumps(_record(rows, args), indent=1, allow_nan=False)
-            with atomic(args.json) as temporary:
-                temporary.write_text(f"{text}\n")
+            _write_json(args.json, _record(rows, args))
+    return 0
+
+
+def _judge(args: argparse.Namespace) -> int:
+    """Measure suite by suite; a table for each, and one record of all.
+
+    Raises:
+        AudioError: options that suites have no use for, or a corpus without what is kept apart.
+    """
+    add_arguments(parser := argparse.ArgumentParser())
+    given = [name for name in OF_PAIRS if getattr(args, name) != parser.get_default(name)]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise AudioError(f"--corpus has its own recordings and figures; leave {options} out")
+    suites = make(args.corpus, args.suites or (), args.sample_rate)
+    enhancers = [(name, open_row(name, args.threads)) for name in args.rows]
+    records = []
+    with _workers(args.jobs) as jobs:
+        for suite in suites:
+            rows, _ = evaluate(enhancers, suite.pairs, args.sample_rate, suite.metrics, jobs=jobs)
+            print(f"{suite.name}: {suite.title}, {len(suite.pairs)} files", flush=True)
+            print(f"{suite_table(rows, suite)}\n", flush=True)
+            records.append({"suite": suite.name, "title": suite.title, "rows": _plain(rows)})
+    if args.json:
+        _write_json(args.json, {"suites": records})
     return 0
 
 
 def _pairs(args: argparse.Namespace) -> list[Pair]:
+    if args.suites:
+        raise AudioError("--suites are made from a corpus; pass --corpus too")
     folders = (args.noisy, args.clean), (args.speech, args.noise)
     complete = [all(pair) for pair in folders]
     if sum(complete) != 1 or any(any(pair) != all(pair) for pair in folders):
-        raise AudioError("pass either --noisy and --clean, or --speech and --noise: folders of recordings")
+        raise AudioError(
+            "pass either --noisy and --clean, or --speech and --noise, or --corpus: folders of recordings"
+        )
     rate = args.sample_rate
     if complete[0]:
         return folder_pairs(args.noisy, args.clean, rate)[: args.count]
@@ -137,21 +190,28 @@ def _keep(args: argparse.Namespace, case: int, signals: list[tuple[str, Array]])
                 writer.write(wave[None])
 
 
-def _record(rows: list[Row], args: argparse.Namespace) -> dict[str, object]:
-    """For JSON, which has no NaN."""
+def _record(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, object]:
+    names = ("sample_rate", "snr_db", "seed", "count") if args.speech else ("sample_rate", "count")
+    return {"set": {name: getattr(args, name) for name in names}, "rows": _plain(rows)}
+
+
+def _plain(rows: Sequence[Row]) -> list[dict[str, object]]:
+    """Rows for JSON, which has no NaN."""
 
     def plain(figures: dict[str, float]) -> dict[str, float | None]:
         return {name: value if np.isfinite(value) else None for name, value in figures.items()}
 
-    names = ("sample_rate", "snr_db", "seed", "count") if args.speech else ("sample_rate", "count")
-    return {
-        "set": {name: getattr(args, name) for name in names},
-        "rows": [
-            {
-                "name": row.name,
-                "means": plain(row.means),
-                "files": {name: plain(figures) for name, figures in row.files.items()},
-            }
-            for row in rows
-        ],
-    }
+    return [
+        {
+            "name": row.name,
+            "means": plain(row.means),
+            "files": {name: plain(figures) for name, figures in row.files.items()},
+        }
+        for row in rows
+    ]
+
+
+def _write_json(path: Path, record: dict[str, object]) -> None:
+    text = json.dumps(record, indent=1, allow_nan=False)
+    with atomic(path) as temporary:
+        temporary.write_text(f"{text}\n")

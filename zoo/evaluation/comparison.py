@@ -13,6 +13,7 @@ from tqdm import tqdm
 from zoo.arrays import Array
 from zoo.evaluation.metrics import HEADINGS, level_db, measure, si_sdr
 from zoo.evaluation.pairs import Pair
+from zoo.evaluation.suites import Suite
 from zoo.extras import extra
 from zoo.registry import get_spec
 from zoo.spec import EnhancementSpec
@@ -82,7 +83,8 @@ def evaluate(
         enhancers: with the names of their rows.
         pairs: noisy and clean recordings at ``rate``.
         rate: in Hz.
-        metrics: as ``measure`` takes them.
+        metrics: as ``measure`` takes them, and ``reduction``: by how many dB an output is weaker than the
+            noisy input.
         by_themselves: also clean speech and noise by themselves, see ``alone``.
         keep: outputs of so many of the first pairs are given back.
         jobs: processes that measure; none: this one.
@@ -96,7 +98,7 @@ def evaluate(
     for row, run in zip(rows, [None, *(enhancer for _, enhancer in enhancers)], strict=True):
         bar.set_description(row.name[-30:])
         own = [pair.noisy if run is None else run(pair.noisy, rate) for pair in pairs]
-        tasks = [(output, pair.clean, rate, tuple(metrics)) for output, pair in zip(own, pairs, strict=True)]
+        tasks = [(output, pair, rate, tuple(metrics)) for output, pair in zip(own, pairs, strict=True)]
         found: Iterable[dict[str, float]] = (jobs.map if jobs else map)(_measure, tasks)
         for pair, figures in zip(pairs, found, strict=True):
             row.files[pair.name] = figures
@@ -145,5 +147,24 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _measure(task: tuple[Array, Array, int, tuple[str, ...]]) -> dict[str, float]:
-    return measure(*task)
+def suite_table(rows: Sequence[Row], suite: Suite) -> str:
+    """Write the means, the mean of the worst tenth by the first metric, and the share that got worse."""
+    first, width = suite.metrics[0], max(len(row.name) for row in rows)
+    headings = [*(HEADINGS[name] for name in suite.metrics), "worst tenth", *["got worse"] * suite.changed]
+    lines = [" " * width + "".join(f"{heading:>16}" for heading in headings)]
+    before = np.array([figures[first] for figures in rows[0].files.values()])
+    for row in rows:
+        values = np.array([figures[first] for figures in row.files.values()])
+        worst = float(np.sort(values)[: max(1, len(values) // 10)].mean())
+        cells = [f"{row.means[name]:.3f}" for name in suite.metrics] + [f"{worst:.3f}"]
+        cells += [f"{100 * np.mean(values < before):.0f} %"] * suite.changed
+        lines.append(f"{row.name:<{width}}" + "".join(f"{cell:>16}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _measure(task: tuple[Array, Pair, int, tuple[str, ...]]) -> dict[str, float]:
+    output, pair, rate, metrics = task
+    figures = measure(output, pair.clean, rate, metrics)
+    if "reduction" in metrics:
+        figures["reduction"] = level_db(pair.noisy) - level_db(output)
+    return figures

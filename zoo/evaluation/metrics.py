@@ -22,6 +22,7 @@ HEADINGS = {
     "clean": "clean (dB)",
     "noise": "noise (dB)",
     "steady": "steady (dB)",
+    "reduction": "reduction (dB)",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,8 @@ class Pair:
 
 
 def mixed_pairs(
-    speech: Path,
-    noise: Path,
+    speech: Path | Sequence[Path],
+    noise: Path | Sequence[Path],
     sample_rate: int,
     *,
     snr_db: tuple[float, float] = (-5.0, 15.0),
@@ -34,7 +35,7 @@ def mixed_pairs(
     """One mixture for each speech recording, of its whole length.
 
     Args:
-        speech, noise: folders.
+        speech, noise: a folder or several of each.
         sample_rate: in Hz.
         snr_db: range; speech to noise over the whole recording.
         seed: of the choice of noises, their beginnings and the ratios.
@@ -44,7 +45,14 @@ def mixed_pairs(
         AudioError: a folder without audio, or silent speech or noise.
     """
     rng = np.random.default_rng(seed)
-    talks, noises = read_folder(speech, sample_rate), read_folder(noise, sample_rate)
+    talks, noises = (
+        [
+            recording
+            for folder in ([folders] if isinstance(folders, Path) else folders)
+            for recording in read_folder(folder, sample_rate)
+        ]
+        for folders in (speech, noise)
+    )
     order = rng.permutation(len(talks))[:count]
     loops = rng.permutation(max(len(order), len(noises))) % len(noises)
     pairs = []

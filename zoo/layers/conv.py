@@ -269,11 +269,13 @@ def with_past(layer: CausalConv2d | CausalConvTranspose2d, x: Tensor, state: Sta
     if not layer.context:
         return x, state
     name = layer.state_name("past")
-    if layer.channels_last:
-        x = torch.cat([state[name], x.permute(0, 2, 3, 1)], dim=1)  # (B, context + T, F, C)
-        return x.permute(0, 3, 1, 2), {**state, name: x[:, -layer.context :]}
-    x = torch.cat([state[name], x], dim=2)  # (B, C, context + T, F)
-    return x, {**state, name: x[:, :, -layer.context :]}
+    time = 1 if layer.channels_last else 2
+    new = x.permute(0, 2, 3, 1) if layer.channels_last else x
+    joined = torch.cat([state[name], new], dim=time)  # (B, context + T, F, C) or (B, C, context + T, F)
+    frames = new.shape[time]
+    enough = isinstance(frames, int) and frames == layer.context  # a slice would be an operator of a graph
+    after = new if enough else joined.narrow(time, -layer.context, layer.context)
+    return joined.permute(0, 3, 1, 2) if layer.channels_last else joined, {**state, name: after}
 
 
 def unfold_neighbours(x: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from zoo.arrays import Array
 from zoo.artifact.manifest import METADATA_KEY, Manifest
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import check_record
+from zoo.runtime.onnx_file import check_file
 from zoo.spec import TensorSpec
 
 CPU = "CPUExecutionProvider"
@@ -66,8 +67,8 @@ class OnnxGraph:
         manifest: ours, or None for a file made by others.
 
     Raises:
-        ArtifactError: no such file, not an ONNX graph that ONNX Runtime can load, or a provider that is not
-            there.
+        ArtifactError: no such file, not an ONNX graph that ONNX Runtime can load, data outside the file, or a
+            provider that is not there.
     """
 
     def __init__(
@@ -84,7 +85,10 @@ class OnnxGraph:
         options = options or session_options(threads)
         wanted = choose_providers(providers)
         try:
+            check_file(self.path)
             self._inference = onnxruntime.InferenceSession(str(self.path), options, providers=wanted)
+        except ArtifactError:
+            raise
         except Exception as error:  # ONNX Runtime's own classes share no other base
             reason = _reason(error).replace(str(self.path), "the file")
             raise ArtifactError(

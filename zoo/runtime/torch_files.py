@@ -102,6 +102,8 @@ def read_record(path: Path) -> Manifest:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(f"/extra/{RECORD_NAME}")]
+            if len(names) > 1:
+                raise ArtifactError(f"{path}: it has {len(names)} manifests; export or download it again")
             text = archive.read(names[0]).decode() if names else None
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
         raise ArtifactError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,19 @@ def read_folder(folder: Path, sample_rate: int) -> list[tuple[Path, Array]]:
     Raises:
         AudioError: no such folder, no audio in it, or a file that cannot be read.
     """
+    return list(recordings_in(folder, sample_rate))
+
+
+def recordings_in(folder: Path, sample_rate: int) -> Iterator[tuple[Path, Array]]:
+    """Read as ``read_folder``, but one recording after the other, each when it is asked for."""
     paths = find_audio(folder, recursive=True)
     if not paths:
         raise AudioError(f"{folder}: there are no audio files in it")
     bar = tqdm(
         paths, desc=f"reading {folder.name}", unit="file", disable=not sys.stderr.isatty(), leave=False
     )
-    return [(path, read(path, sample_rate)) for path in bar]
+    for path in bar:
+        yield path, read(path, sample_rate)
 
 
 def read(path: Path, sample_rate: int) -> Array:

@@ -12,6 +12,7 @@ from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError, UnknownModelError
 from zoo.runtime.artifact import load_artifact
 from zoo.runtime.graph import Graph
+from zoo.tasks.limits import check_limits
 from zoo.tasks.task import Task
 
 
@@ -67,8 +68,15 @@ def verify(path: str | os.PathLike[str]) -> ParityReport:
         path: ONNX file, TorchScript file, exported program or engine with our manifest.
 
     Raises:
-        ArtifactError: damaged, or without manifest or recording.
+        ArtifactError: damaged, without manifest or recording, or its manifest says what its model is not.
         ParityError: it computes something else than it should.
     """
-    graph = load(path)
-    return task_of(graph).verify(graph)
+    return verify_graph(load(path))
+
+
+def verify_graph(graph: Graph) -> ParityReport:
+    """Run a loaded artifact on its golden recording, within the limits of its model; see ``verify``."""
+    task = task_of(graph)
+    if graph.manifest is not None:
+        check_limits(graph.manifest, graph.path)
+    return task.verify(graph)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,8 +27,8 @@ Record = TypeVar("Record", bound=Manifest)
 class Task(ABC, Generic[Spec, Record]):
     """What the zoo knows of a task. Everything that differs between tasks is asked here, by these names.
 
-    ``zoo/tasks/<name>/task.py`` defines one subclass, and ``TASK``, its only instance. Nothing here imports
-    torch before a method needs it.
+    ``zoo/tasks/<name>/task.py`` defines one subclass, and ``TASK``, its only instance. What needs PyTorch is
+    in ``torch.py`` beside it: ``open_network`` and ``verify_parameters``, as here.
 
     Attributes:
         spec: class of its models' records.
@@ -70,9 +71,9 @@ class Task(ABC, Generic[Spec, Record]):
             MissingExtraError: what runs them is not installed.
         """
 
-    @abstractmethod
     def open_network(self, model: Network) -> Any:
         """Open a session over a network in PyTorch; None if it is not one for this task."""
+        return self._torch().open_network(model)
 
     @abstractmethod
     def verify(self, graph: Graph) -> ParityReport:
@@ -83,7 +84,6 @@ class Task(ABC, Generic[Spec, Record]):
             ParityError: it computes something else than it should.
         """
 
-    @abstractmethod
     def verify_parameters(self, model: Any, golden: Path, form: str, where: str) -> ParityReport:
         """Run a network, in PyTorch, on the recording of one of its graphs.
 
@@ -97,6 +97,12 @@ class Task(ABC, Generic[Spec, Record]):
             ArtifactError: the recording is damaged.
             ParityError: the network computes something else than it should.
         """
+        found: ParityReport = self._torch().verify_parameters(model, golden, form, where)
+        return found
+
+    def _torch(self) -> Any:
+        """What needs PyTorch: ``torch.py`` beside the record, with these two functions."""
+        return importlib.import_module(f"zoo.tasks.{self.name}.torch")
 
     @abstractmethod
     def feeds(

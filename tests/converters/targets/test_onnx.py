@@ -129,6 +129,7 @@ def test_real_speech(
         ("lisennet", "wav2wav"),
         (SMALLEST, "spec2spec"),
         ("gtcrn", "wav2wav"),
+        ("ulunas", "spec2spec"),
     ],
 )
 def test_any_number_of_streams(exported: Exported, speech_16k: Array, name: str, form: str) -> None:
@@ -169,6 +170,7 @@ def test_a_fixed_number_of_streams(exported: Exported, speech_16k: Array) -> Non
         (SMALLEST, "wav2wav", 150),
         ("fspen", "wav2wav", 3),
         ("lisennet", "wav2wav", 4),
+        ("ulunas", "wav2wav", 3),
     ],
 )
 def test_hops_of_a_call(exported: Exported, speech_16k: Array, name: str, form: str, hops: int) -> None:

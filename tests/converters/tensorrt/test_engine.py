@@ -20,6 +20,7 @@ from converters.tensorrt.builder import Job, build
 from converters.tensorrt.engine import RTX_TARGETS, cached_engine, command_line, describe, record_engine
 from scripts import build_engine as script
 from tests.converters.tensorrt.bindings import other_graph, packaged
+from tests.data import ROOT
 from zoo.artifact.engine import EngineRecord, read_engine_record, record_path
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, MissingExtraError, ParityError
@@ -304,7 +305,7 @@ def test_the_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
     assert "making it fp16" in done.stderr and "in 32 bits stay" in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from zoo.configs.fastenhancer import model_settings, require, sample_rate
 from zoo.errors import CheckpointError
 from zoo.spec import FrontEnd
 
@@ -64,13 +65,10 @@ def read_layer_norm(config: dict[str, Any], where: str) -> tuple[Options, FrontE
 
 def read_time_kernel(config: dict[str, Any], where: str) -> tuple[Options, FrontEnd]:
     """The same of ``TimeKernelFastEnhancer``."""
-    options, front_end = _read(
-        config, where, "time_kernel", kernel_sizes="kernel_size_freq", extra={"heads": "num_heads"}
-    )
-    try:
-        return {**options, "time_kernel": int(config["model_kwargs"]["kernel_size_time"])}, front_end
-    except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(where, error) from error
+    extra = {"heads": "num_heads"}
+    options, front_end = _read(config, where, "time_kernel", kernel_sizes="kernel_size_freq", extra=extra)
+    with model_settings(config, where, "fastenhancer.time_kernel", {}) as model:
+        return {**options, "time_kernel": int(model["kernel_size_time"])}, front_end
 
 
 def _read(
@@ -82,23 +80,18 @@ def _read(
     *,
     extra: dict[str, str],
 ) -> tuple[Options, FrontEnd]:
-    """What all forms have in their configuration.
+    """Read what all forms have in their configuration.
 
     Args:
         form: after ``fastenhancer.`` in the model's name.
         block_name, kernel_sizes: what the settings of blocks and the kernels are called.
         extra: whole numbers that only some forms have, by option, as the blocks' settings call them.
     """
-    try:
-        if config["model"] != f"fastenhancer.{form}":
-            raise CheckpointError(
-                f"{where}: its config says model {config['model']}, not fastenhancer.{form}"
-            )
-        model, block = config["model_kwargs"], config["model_kwargs"][block_name]
-        _require(model, _FIXED, where)
-        _require(block, _FIXED_BLOCK, where)
+    with model_settings(config, where, f"fastenhancer.{form}", _FIXED) as model:
+        block = model[block_name]
+        require(block, _FIXED_BLOCK, where)
         if form not in ("default", "noncausal"):  # the older code, whose scale was an exponent by default
-            _require({"final_scale": "exp", **model}, {"final_scale": True}, where)
+            require({"final_scale": "exp", **model}, {"final_scale": True}, where)
         if model["win_size"] != model["n_fft"]:
             raise CheckpointError(
                 f"{where}: win_size {model['win_size']} differs from n_fft {model['n_fft']}"
@@ -114,17 +107,4 @@ def _read(
             "compression": float(model["input_compression"]),
             **{option: int(block[setting]) for option, setting in extra.items()},
         }
-        rate = int(config["data"]["sampling_rate"])
-        return options, FrontEnd(rate, int(model["n_fft"]), int(model["hop_size"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(where, error) from error
-
-
-def _require(settings: dict[str, Any], fixed: dict[str, Any], where: str) -> None:
-    for name, value in fixed.items():
-        if settings.get(name, value) != value:
-            raise CheckpointError(f"{where}: {name} is {settings[name]!r}; only {value!r} is supported")
-
-
-def _unreadable(where: str, error: Exception) -> CheckpointError:
-    return CheckpointError(f"{where}: its config lacks a setting or has a wrong one: {error!r}")
+        return options, FrontEnd(sample_rate(config), int(model["n_fft"]), int(model["hop_size"]))

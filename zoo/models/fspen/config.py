@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.errors import CheckpointError
+from zoo.configs.fastenhancer import model_settings, sample_rate
 from zoo.spec import FrontEnd
 
 # settings that are reproduced with one value only
@@ -17,22 +17,12 @@ _NORMS = {  # the public names of the blocks' norms
 
 
 def read_config(config: dict[str, Any], where: str) -> tuple[dict[str, Any], FrontEnd]:
-    """Options of the network and its front end from a parsed ``config.yaml``.
+    """Read options of the network and its front end from a parsed ``config.yaml``.
 
-    Args:
-        config: with ``model``, ``model_kwargs`` and ``data.sampling_rate``.
-        where: the folder, for errors.
-
-    Raises:
-        CheckpointError: another model, a setting that is missing, or one that is not supported.
+    Args, Raises: as ``model_settings``.
     """
-    try:
-        if config["model"] != "fspen":
-            raise CheckpointError(f"{where}: its config says model {config['model']}, not fspen")
-        model, block = config["model_kwargs"], config["model_kwargs"]["dpe_kwargs"]
-        for name, value in _FIXED.items():
-            if model[name] != value:
-                raise CheckpointError(f"{where}: {name} is {model[name]!r}; only {value!r} is supported")
+    with model_settings(config, where, "fspen", _FIXED) as model:
+        block = model["dpe_kwargs"]
         options = {
             "channels": tuple(model["channels"]),
             "kernel_sizes": tuple(model["kernel_size"]),
@@ -43,7 +33,4 @@ def read_config(config: dict[str, Any], where: str) -> tuple[dict[str, Any], Fro
             "norm": _NORMS[block["norm"]],
             "compression": float(model["input_compression"]),
         }
-        rate = int(config["data"]["sampling_rate"])
-        return options, FrontEnd(rate, int(model["n_fft"]), int(model["hop_size"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{where}: its config lacks a setting or has a wrong one: {error!r}") from error
+        return options, FrontEnd(sample_rate(config), int(model["n_fft"]), int(model["hop_size"]))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers.conv import CausalConvTranspose2d, UpsamplingConv2d
-from zoo.layers.recurrent import GroupedGRU, TimeGRU, block_diagonal_gru, run_recurrent
+from zoo.layers.recurrent import TimeGRU
 from zoo.layers.spectrum import complex_product
 from zoo.networks.streaming import State
 
@@ -50,59 +50,6 @@ class SummingAttention(TemporalAttention):
     def energy(self, x: Tensor) -> Tensor:
         """(B, C, T, F) -> (B, C, T, 1)"""
         return (x * x).sum(-1, keepdim=True)
-
-
-class FrequencyGRU(GroupedGRU):
-    """``GroupedGRU`` over the frequencies in both directions.
-
-    Args:
-        channels: in and out.
-        bins: length of the sequences.
-    """
-
-    def __init__(self, channels: int, bins: int) -> None:
-        super().__init__(channels, channels, bidirectional=True)
-        self.bins = bins
-
-    def streaming_twin(self) -> OneWayGRU:  # type: ignore[override]
-        return OneWayGRU(self.hidden_size, self.bins)
-
-    def streaming_parameters(self, own: Params) -> Params:
-        parts = [f"{rnn}.{{}}{way}" for rnn in ("rnn1", "rnn2") for way in ("", "_reverse")]
-        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-        one_way = {f"{i}.{name}": own[part.format(name)] for i, part in enumerate(parts) for name in names}
-        merged = block_diagonal_gru(one_way, [str(i) for i in range(len(parts))])
-        columns = merged["weight_ih_l0"].unflatten(1, (2, 2, -1))  # (3 H, half, direction, C / 2)
-        merged["weight_ih_l0"] = columns.transpose(1, 2).flatten(1)  # as the input comes: direction outermost
-        return {f"rnn.{name}": value for name, value in merged.items()}
-
-
-class OneWayGRU(nn.Module):
-    """Twin of ``FrequencyGRU``: one GRU in one direction, half as many steps as one in both.
-
-    With every frequency it reads the one as far from the other end. Its hidden state has four quarters:
-    each half of the channels, forwards and backwards; the weights are zero between them.
-    """
-
-    pairs: Tensor
-    quarters: Tensor
-
-    def __init__(self, channels: int, bins: int) -> None:
-        super().__init__()
-        self.rnn = nn.GRU(2 * channels, channels)
-        forwards = torch.arange(bins)
-        pairs = torch.stack([forwards, forwards.flip(0)], dim=1)  # (F, 2)
-        quarters = 4 * pairs.repeat(1, 2) + torch.arange(4)  # (F, 4): where the quarters of a frequency are
-        self.register_buffer("pairs", pairs.flatten(), persistent=False)
-        self.register_buffer("quarters", quarters.flatten(), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(F, B, C) -> (F, B, C)"""
-        x = x.index_select(0, self.pairs).unflatten(0, (-1, 2)).transpose(1, 2)  # (F, B, 2, C)
-        y, _ = run_recurrent(self.rnn, x.flatten(2))
-        y = y.unflatten(2, (4, -1)).transpose(1, 2).flatten(0, 1)  # (F x 4, B, C / 4)
-        y = y.index_select(0, self.quarters).unflatten(0, (-1, 4)).transpose(1, 2)  # (F, B, 4, C / 4)
-        return y.flatten(2)
 
 
 class MaskConv(CausalConvTranspose2d):

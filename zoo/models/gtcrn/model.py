@@ -6,7 +6,6 @@ Computational Resources, ICASSP 2024. Parameter names are those of the public ch
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,14 +19,13 @@ from zoo.layers.conv import (
     Unfold,
 )
 from zoo.layers.dual_path import DualPathBlock
-from zoo.layers.recurrent import GroupedTimeGRU
-from zoo.models.gtcrn.layers import FrequencyGRU, MaskConv, MaskProduct, TemporalAttention
+from zoo.layers.erb import BANDS, LOW_BINS, ERBBands
+from zoo.layers.recurrent import FrequencyGRU, GroupedTimeGRU
+from zoo.models.gtcrn.layers import MaskConv, MaskProduct, TemporalAttention
 from zoo.networks.streaming import State, StreamingModule
 from zoo.spec import EnhancementSpec
 
 CHANNELS = 16
-LOW_BINS = 65  # kept as they are; those above are merged into bands
-BANDS = 64
 WIDTH = 33  # frequencies after two halvings of LOW_BINS + BANDS
 
 
@@ -62,29 +60,6 @@ class GTCRN(StreamingModule):
         mask = self.erb.split(y.transpose(1, 2).flatten(0, 1))  # (B x T, 2, F)
         enhanced = self.product(parts, mask).unflatten(0, (-1, frames))  # (B, T, 2, F)
         return enhanced.permute(0, 3, 1, 2), state
-
-
-class ERBBands(nn.Module):
-    """Merges high frequencies into bands equally wide on the ERB scale, and spreads them again.
-
-    The filters are fixed, yet saved with the weights, as the public checkpoints do.
-    """
-
-    def __init__(self, n_fft: int, sample_rate: int) -> None:
-        super().__init__()
-        filters = torch.from_numpy(erb_filters(n_fft, sample_rate))  # (BANDS, bins - LOW_BINS)
-        self.erb_fc = nn.Linear(filters.shape[1], BANDS, bias=False)
-        self.ierb_fc = nn.Linear(BANDS, filters.shape[1], bias=False)
-        self.erb_fc.weight = nn.Parameter(filters, requires_grad=False)
-        self.ierb_fc.weight = nn.Parameter(filters.T.contiguous(), requires_grad=False)
-
-    def merge(self, x: Tensor) -> Tensor:
-        """(..., 257) -> (..., 129)"""
-        return torch.cat([x[..., :LOW_BINS], self.erb_fc(x[..., LOW_BINS:])], dim=-1)
-
-    def split(self, x: Tensor) -> Tensor:
-        """(..., 129) -> (..., 257)"""
-        return torch.cat([x[..., :LOW_BINS], self.ierb_fc(x[..., LOW_BINS:])], dim=-1)
 
 
 class ConvBlock(nn.Module):
@@ -198,24 +173,3 @@ class Decoder(nn.Module):
         for block, skip in zip(self.de_convs, reversed(skips), strict=True):
             x, state = block(x + skip, state)
         return x, state
-
-
-def erb_filters(n_fft: int, sample_rate: int) -> np.ndarray:
-    """Triangular filters between points equally far apart on the ERB scale, float32 (BANDS, bins - LOW_BINS).
-
-    The scale is 21.4 log10(1 + 0.00437 f) (Glasberg and Moore, 1990).
-    """
-
-    def erb(hertz: float) -> float:
-        return 21.4 * np.log10(0.00437 * hertz + 1)
-
-    points = np.linspace(erb(LOW_BINS / n_fft * sample_rate), erb(sample_rate / 2), BANDS)
-    edges = np.round((10 ** (points / 21.4) - 1) / 0.00437 / sample_rate * n_fft).astype(int)
-    filters = np.zeros((BANDS, n_fft // 2 + 1))
-    for band in range(1, BANDS):
-        low, high = edges[band - 1], edges[band]
-        rise = (np.arange(low, high) - low) / (high - low)
-        filters[band, low:high] = rise
-        filters[band - 1, low:high] = 1 - rise
-    filters[-1, edges[-1]] = 1
-    return filters[:, LOW_BINS:].astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo import wespeaker
+from zoo.configs import wespeaker
 from zoo.spec import Filterbank
 
 BLOCKS = {  # of each stage, by depth

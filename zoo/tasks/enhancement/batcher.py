@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -185,7 +186,8 @@ class StreamBatcher(Reopenable):
         Raises:
             AudioError: a stream that has left or was flushed, or a block of another shape or type, or with
                 a sample that is NaN, infinite or beyond ``samples.LARGEST``; no stream has changed.
-            ArtifactError: what the session computes is not finite, even at the start of a stream.
+                Or an output that is not finite, though its stream began anew: the graph is damaged, and the
+                others of this call have lost its output.
         """
 
         def begin() -> dict[BatchedStream, Array]:
@@ -207,7 +209,7 @@ class StreamBatcher(Reopenable):
             (M,) float32 for each of them; nothing for one that was flushed before.
 
         Raises:
-            AudioError: a stream that is not one of these.
+            AudioError: a stream that is not one of these, or an output that is not finite.
         """
         asked = list(dict.fromkeys(streams))
 
@@ -254,9 +256,14 @@ class StreamBatcher(Reopenable):
                     taken[-1].output, waiting = blocks, waiting | blocks
             enhanced = self._run(waiting)
             for request in taken:
-                request.output = {
-                    stream: request.end(stream._channel, enhanced[stream]) for stream in request.output
+                give = {
+                    stream: partial(request.end, stream._channel, enhanced[stream])
+                    for stream in request.output
                 }
+                try:
+                    request.output = _outputs(give)
+                except AudioError as error:
+                    request.error = error
         except BaseException as error:
             for request in taken:
                 request.error = request.error or error
@@ -307,6 +314,24 @@ class StreamBatcher(Reopenable):
 
 def _stranger() -> AudioError:
     return AudioError("this stream is not one of the batcher's: it has left, or joined another one")
+
+
+def _outputs(give: Mapping[BatchedStream, Callable[[], Array]]) -> dict[BatchedStream, Array]:
+    """What each stream gives; an error of one is raised when all have gone on.
+
+    Raises:
+        AudioError: of the first stream whose output is not finite.
+    """
+    outputs: dict[BatchedStream, Array] = {}
+    failed = None
+    for turn, (stream, output) in enumerate(give.items()):
+        try:
+            outputs[stream] = output()
+        except AudioError as error:
+            failed = failed or AudioError(f"stream {turn}: {error}")
+    if failed is not None:
+        raise failed
+    return outputs
 
 
 def _open(source: str | os.PathLike[str], threads: int) -> Session:

@@ -15,7 +15,7 @@ from zoo.errors import ArtifactError, AudioError
 from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
 from zoo.tasks.copies import Reopenable
-from zoo.tasks.enhancement.session import Session
+from zoo.tasks.enhancement.session import Session, check_output
 from zoo.tasks.enhancement.stream import Latency, Stream
 from zoo.tasks.enhancement.task import TASK
 from zoo.tasks.open import open_source
@@ -91,8 +91,8 @@ class Enhancer(Reopenable):
             float32 of the waveform's shape, aligned with it to the sample.
 
         Raises:
-            AudioError: another shape or type, an impossible rate, or samples that are NaN, infinite or beyond
-                ``samples.LARGEST``.
+            AudioError: another shape or type, an impossible rate, samples that are NaN, infinite or beyond
+                ``samples.LARGEST``, or an output of the model that is not finite.
         """
         array = np.asarray(waveform)
         rows = rows_of(array)
@@ -138,7 +138,7 @@ class Enhancer(Reopenable):
             samples = resample(check_samples(row)[0], rate, self.sample_rate)
             after = Resampler(self.sample_rate, rate)
             enhanced = after.push(self.session.whole(samples[None]))
-            yield np.concatenate([enhanced, after.flush(len(row))], axis=1)[0]
+            yield check_output(np.concatenate([enhanced, after.flush(len(row))], axis=1)[0], self.name)
             return
         stream, step = self.stream(rate), _SECONDS_AT_ONCE * rate
         for start in range(0, max(1, len(row)), step):

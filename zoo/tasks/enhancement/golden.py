@@ -23,7 +23,7 @@ def verify_session(
         raise ArtifactError(
             f"{where}: it carries no golden recording, so it cannot be verified; export it again"
         )
-    noisy, expected = unpack(golden, where)
+    noisy, expected = unpack(golden, where, session.front_end.sample_rate)
     return compare(
         expected,
         session.whole(noisy[None])[0],

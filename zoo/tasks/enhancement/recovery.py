@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from zoo.arrays import Array
-from zoo.errors import ArtifactError
 from zoo.tasks.enhancement.session import Session, State
 
 
@@ -21,10 +20,8 @@ def run_recovering(session: Session, blocks: Array, state: State) -> tuple[Array
         state: as of ``Session.run``.
 
     Returns:
-        output and state, as of ``Session.run``, and the rows that began anew.
-
-    Raises:
-        ArtifactError: a stream's output is not finite from its initial state either.
+        output and state, as of ``Session.run``, and the rows that began anew. The output is not finite only
+        where it is not at the start of a stream either, as of a damaged graph.
     """
     output, after = session.run(blocks, state)
     if _finite(output) and all(_finite(value) for value in after.values()):
@@ -43,13 +40,9 @@ def run_recovering(session: Session, blocks: Array, state: State) -> tuple[Array
 
 
 def _begin(session: Session, blocks: Array, fresh: State) -> tuple[Array, State]:
+    """Blocks from the start; what is not finite then either goes out, for the caller to refuse."""
     output, after = session.run(blocks, fresh)
-    if not (_finite(output) and all(_finite(value) for value in after.values())):
-        raise ArtifactError(
-            f"{session.name}: what it computes is not finite, even at the start of a stream; it is "
-            f"damaged, or its weights are: export or download it again"
-        )
-    return output, after
+    return output, after if all(_finite(value) for value in after.values()) else fresh
 
 
 def _finite(value: Any) -> bool:

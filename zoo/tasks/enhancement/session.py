@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import numpy as np
+
 from zoo.arrays import Array
+from zoo.errors import AudioError
 from zoo.spec import FrontEnd
 
 State = Mapping[str, Any]
@@ -14,6 +17,7 @@ State = Mapping[str, Any]
 class Framing(Protocol):
     """How a model takes a waveform, wherever it computes: see ``Session``."""
 
+    name: str
     front_end: FrontEnd
     latency: int
     block_length: int
@@ -35,7 +39,6 @@ class Session(Framing, Protocol):
         batched: whether ``run`` takes several streams at once, a row each, states along their axis 0.
     """
 
-    name: str
     backend: str
     streaming: bool
     batched: bool
@@ -59,3 +62,19 @@ class Session(Framing, Protocol):
     def whole(self, waveform: Array) -> Array:
         """Process a whole recording, aligned: (1, N) -> (1, N) float32."""
         ...
+
+
+def check_output(output: Array, name: str, begin: int = 0) -> Array:
+    """Output (..., N) of a model of that name, once it is known to be finite; ``begin`` is its first sample.
+
+    Raises:
+        AudioError: it is not, with the first sample that is not.
+    """
+    finite = np.isfinite(output)
+    if not finite.all():
+        first = int(np.argwhere(~finite)[:, -1].min())
+        raise AudioError(
+            f"{name}: its output is not finite from sample {begin + first} on; its weights are damaged, "
+            f"or the audio is far beyond [-1, 1]: verify the one, scale the other, and begin anew"
+        )
+    return output

@@ -14,7 +14,7 @@ from zoo.signal.resample import Resampler, check_rate
 from zoo.signal.samples import check_samples
 from zoo.tasks.copies import Bound
 from zoo.tasks.enhancement.recovery import run_recovering
-from zoo.tasks.enhancement.session import Framing, Session
+from zoo.tasks.enhancement.session import Framing, Session, check_output
 
 SAMPLES_AT_ONCE = 1 << 16  # about the most that one call of a session gets, so that memory stays bounded
 
@@ -78,6 +78,7 @@ class Channel:
         """
         model_rate = session.front_end.sample_rate
         self.sample_rate = model_rate if sample_rate is None else check_rate(sample_rate)
+        self._name = session.name
         self._session_latency, self._block_length = session.latency, session.block_length
         self._before = Resampler(self.sample_rate, model_rate)
         self._after = Resampler(model_rate, self.sample_rate)
@@ -91,6 +92,7 @@ class Channel:
         self._waiting = np.zeros((1, 0), np.float32)  # less than a block, at the model's rate
         self._received = 0  # samples pushed
         self._enhanced = -self._session_latency  # aligned samples at the model's rate
+        self._given = 0  # samples of output
         self.ended = False
 
     def check(self, block: ArrayLike) -> Array:
@@ -113,8 +115,12 @@ class Channel:
         return samples[:, :whole]
 
     def give(self, enhanced: Array) -> Array:
-        """(1, K x block_length) of the session -> (M,) output that it completes."""
-        return self._after.push(self._aligned(enhanced))[0]
+        """(1, K x block_length) of the session -> (M,) output that it completes.
+
+        Raises:
+            AudioError: it is not finite.
+        """
+        return self._checked(self._after.push(self._aligned(enhanced)))
 
     def take_rest(self) -> Array:
         """End the input: (1, K x block_length) with all that is left and zeros behind it."""
@@ -125,16 +131,26 @@ class Channel:
         return np.pad(samples, ((0, 0), (0, blocks * self._block_length - samples.shape[1])))
 
     def give_rest(self, enhanced: Array) -> Array:
-        """(1, K x block_length) of the session -> (M,), the end of the output."""
+        """(1, K x block_length) of the session -> (M,), the end of the output.
+
+        Raises:
+            AudioError: it is not finite.
+        """
         missing = self._length - max(0, self._enhanced)
         output = self._after.push(self._aligned(enhanced)[:, :missing])
-        return np.concatenate([output, self._after.flush(self._received)], axis=1)[0]
+        return self._checked(np.concatenate([output, self._after.flush(self._received)], axis=1))
 
     def _aligned(self, enhanced: Array) -> Array:
         """Without what lies before the first sample."""
         late = max(0, -self._enhanced)
         self._enhanced += enhanced.shape[1]
         return enhanced[:, late:]
+
+    def _checked(self, output: Array) -> Array:
+        """(1, M) that goes out -> (M,)"""
+        check_output(output, self._name, self._given)
+        self._given += output.shape[1]
+        return output[0]
 
     def _account(self, session: Framing) -> Latency:
         """The exact delay, from the one output sample a block that waits longest."""
@@ -209,9 +225,8 @@ class Stream(Bound):
 
         Raises:
             AudioError: another shape or type, a sample that is NaN, infinite or beyond ``samples.LARGEST``
-                (the stream is as it was before the call, and can go on), or a push after ``flush`` without
-                ``reset``.
-            ArtifactError: what the session computes is not finite, even at the start of a stream.
+                (the stream is as it was before the call, and can go on), a push after ``flush`` without
+                ``reset``, or an output that is not finite though the network began anew.
         """
         return self._channel.give(self._run(self._channel.take(self._channel.check(block))))
 
@@ -220,6 +235,9 @@ class Stream(Bound):
 
         Returns:
             (M,) float32; nothing when called again.
+
+        Raises:
+            AudioError: the output is not finite.
         """
         if self._channel.ended:
             return np.zeros(0, np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -20,9 +20,6 @@ from zoo.tasks.enhancement.graph import enhancement_manifest, session_over
 from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.session import Session
 from zoo.tasks.task import Feeds, Task
-
-if TYPE_CHECKING:
-    from zoo.networks.base import Network
 
 
 class Enhancement(Task[EnhancementSpec, EnhancementManifest]):
@@ -48,21 +45,10 @@ class Enhancement(Task[EnhancementSpec, EnhancementManifest]):
         many = others[0] if others else None
         return open_session(first, many=many, threads=threads, providers=providers)
 
-    def open_network(self, model: Network) -> Session | None:
-        from zoo.networks.streaming import StreamingModule
-        from zoo.tasks.enhancement.torch import TorchSession
-
-        return TorchSession(model) if isinstance(model, StreamingModule) else None
-
     def verify(self, graph: Graph) -> ParityReport:
         manifest, session = enhancement_manifest(graph), session_over(graph)
         tensor = manifest.outputs[0].name
         return verify_session(session, manifest.golden, manifest.tolerance, str(graph.path), tensor=tensor)
-
-    def verify_parameters(self, model: Any, golden: Path, form: str, where: str) -> ParityReport:
-        from zoo.tasks.enhancement.torch import verify_parameters
-
-        return verify_parameters(model, golden, where)
 
     def feeds(
         self,

@@ -12,6 +12,7 @@ from zoo.artifact.golden import read_golden
 from zoo.artifact.manifest import Golden
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError
+from zoo.networks.base import Network
 from zoo.networks.streaming import StreamingModule
 from zoo.streaming.conversion import to_deployment
 from zoo.streaming.waveform import WaveformModel
@@ -67,7 +68,12 @@ class TorchSession:
         return enhanced[:, self.latency : self.latency + length]
 
 
-def verify_parameters(model: StreamingModule, golden: Path, where: str) -> ParityReport:
+def open_network(model: Network) -> TorchSession | None:
+    """Open a session; see ``Task.open_network``."""
+    return TorchSession(model) if isinstance(model, StreamingModule) else None
+
+
+def verify_parameters(model: StreamingModule, golden: Path, form: str, where: str) -> ParityReport:
     """Run a network on a golden recording, as a stream if it has one; see ``Task.verify_parameters``."""
     recording = read_golden(golden, Golden, where)
     return verify_session(TorchSession(model), recording, model.spec.tolerance, where)

@@ -157,7 +157,8 @@ class Embedder(Reopenable):
             (E,) float32, not normalised.
 
         Raises:
-            AudioError: another shape or type, an impossible rate, NaN or infinite samples, or too short.
+            AudioError: another shape or type, an impossible rate, NaN or infinite samples in the waveform or
+                out of the model, or too short.
         """
         return self.embed([waveform], sample_rate, mix_down=mix_down)[0]
 
@@ -188,7 +189,12 @@ class Embedder(Reopenable):
                 if len(waveforms) == 1:
                     raise
                 raise AudioError(f"recording {index}: {error}") from error
-        return self._embed(rows)
+        embeddings = self._embed(rows)
+        for index, embedding in enumerate(embeddings):
+            fault = self._fault(embedding)
+            if fault:
+                raise AudioError(fault if len(rows) == 1 else f"recording {index}: {fault}")
+        return embeddings
 
     def files(
         self, sources: Iterable[str | os.PathLike[str]], *, mix_down: bool = False
@@ -235,9 +241,22 @@ class Embedder(Reopenable):
         for path, item in zip(paths, pending, strict=True):
             if isinstance(item, FileEmbedding):
                 yield item
+                continue
+            row, speech = item
+            embedding, seconds = next(embeddings), len(row) / self.sample_rate
+            if fault := self._fault(embedding):
+                yield FileEmbedding(path, None, seconds, f"{path}: {fault}")
             else:
-                row, speech = item
-                yield FileEmbedding(path, next(embeddings), len(row) / self.sample_rate, speech=speech)
+                yield FileEmbedding(path, embedding, seconds, speech=speech)
+
+    def _fault(self, embedding: Array) -> str:
+        """What is wrong with an embedding; empty if nothing is."""
+        if np.isfinite(embedding).all():
+            return ""
+        return (
+            f"{self.name}: the embedding is not finite; its weights are damaged, or the audio is far beyond "
+            f"[-1, 1]: verify the one, scale the other"
+        )
 
     def _read(self, path: str, mix_down: bool) -> tuple[Array, bool]:
         """One channel of a file at the model's rate, (N,), and whether its samples vary."""

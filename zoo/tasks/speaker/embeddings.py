@@ -1,4 +1,4 @@
-"""Embeddings in files: NumPy's archives, and Kaldi's with an index, through kaldiio.
+"""Embeddings in files: NumPy's archives, and Kaldi's with an index.
 
 Beside a Kaldi archive, which holds nothing but names and vectors, lies a JSON file of the same stem that says
 what they are; inside NumPy's it is an entry.
@@ -20,8 +20,8 @@ import numpy as np
 
 from zoo.arrays import Array
 from zoo.errors import ArtifactError
-from zoo.extras import extra
 from zoo.files import atomic
+from zoo.tasks.speaker.kaldi import read_ark, read_scp, write_ark
 
 SUFFIXES = (".npz", ".ark", ".scp")
 _SHARD = "xvector_{:03d}.ark"
@@ -70,7 +70,6 @@ def write_embeddings(
 
     Raises:
         ArtifactError: a file exists or cannot be written, or names that Kaldi's archives cannot hold.
-        MissingExtraError: kaldiio is not installed.
     """
     names = list(embeddings)
     if path.suffix == ".npz":
@@ -114,8 +113,7 @@ def read_embeddings(path: str | os.PathLike[str]) -> tuple[dict[str, Array], Ori
         path: ``.npz`` of ours; ``.ark``; ``.scp``; or a folder with several ``.scp``.
 
     Raises:
-        ArtifactError: none there, damaged, or vectors of several lengths.
-        MissingExtraError: kaldiio is not installed.
+        ArtifactError: none there, damaged, something else than numbers, or vectors of several lengths.
     """
     path = Path(path)
     if path.is_dir():
@@ -193,19 +191,9 @@ def _write_npz(files: Mapping[Path, Path], embeddings: Mapping[str, Array], orig
 
 
 def _write_ark(files: Mapping[Path, Path], embeddings: Mapping[str, Array], origin: Origin) -> None:
-    kaldiio = _kaldiio()
     parts = {target.suffix: part for target, part in files.items()}
     target = next(target for target in files if target.suffix == ".ark").absolute()
-    kaldiio.save_ark(
-        str(parts[".ark"]),
-        {name: np.ascontiguousarray(value, np.float32) for name, value in embeddings.items()},
-        scp=str(parts[".scp"]),
-    )
-    lines = []
-    for line in parts[".scp"].read_text().splitlines():
-        name, place = line.split(" ", 1)
-        lines.append(f"{name} {target}:{place.rpartition(':')[2]}\n")
-    parts[".scp"].write_text("".join(lines))
+    write_ark(parts[".ark"], parts[".scp"], embeddings, target)
     parts[".json"].write_text(json.dumps(asdict(origin), sort_keys=True) + "\n")
 
 
@@ -219,18 +207,10 @@ def _read_npz(path: Path) -> tuple[dict[str, Array], Origin | None]:
 
 
 def _read_kaldi(path: Path) -> tuple[dict[str, Array], Origin | None]:
-    kaldiio = _kaldiio()
-    pairs = kaldiio.load_ark(str(path)) if path.suffix == ".ark" else kaldiio.load_scp_sequential(str(path))
     found: dict[str, Array] = {}
-    for name, value in pairs:
+    for name, value in read_ark(path) if path.suffix == ".ark" else read_scp(path):
         if name in found:
             raise ValueError(f"{name} is in it twice")
-        found[name] = np.asarray(value, np.float32)
+        found[name] = value
     record = path.with_suffix(".json")
     return found, Origin(**json.loads(record.read_text())) if record.is_file() else None
-
-
-def _kaldiio() -> Any:
-    with extra("speaker", "Kaldi's archives", verb="need"):
-        import kaldiio
-    return kaldiio

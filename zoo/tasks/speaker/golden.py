@@ -17,7 +17,7 @@ def verify_graph(graph: Graph) -> ParityReport:
         raise ArtifactError(
             f"{where}: it carries no golden recording, so it cannot be verified; export it again"
         )
-    signal, expected = unpack_embedding(manifest.golden, manifest.form, manifest.front_end.bins, where)
+    signal, expected = unpack_embedding(manifest.golden, manifest.form, manifest.front_end, where)
     values = padded([signal]) if manifest.form == "wav" else (signal[None],)
     found = graph(*values)[0][0]
     return compare(expected, found, tensor=manifest.outputs[0].name, tolerance=manifest.tolerance)

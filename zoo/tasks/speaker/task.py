@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -21,9 +21,6 @@ from zoo.tasks.speaker.golden import verify_graph
 from zoo.tasks.speaker.graph import GraphSpeakerSession, speaker_manifest
 from zoo.tasks.speaker.session import SpeakerSession
 from zoo.tasks.task import Feeds, Task
-
-if TYPE_CHECKING:
-    from zoo.networks.base import Network
 
 
 class Speaker(Task[SpeakerSpec, SpeakerManifest]):
@@ -47,19 +44,8 @@ class Speaker(Task[SpeakerSpec, SpeakerManifest]):
         graph = load_artifact(paths[0], threads=threads, providers=providers)
         return GraphSpeakerSession(graph, speaker_manifest(graph))
 
-    def open_network(self, model: Network) -> SpeakerSession | None:
-        from zoo.networks.speaker import SpeakerNetwork
-        from zoo.tasks.speaker.torch import TorchSpeakerSession
-
-        return TorchSpeakerSession(model) if isinstance(model, SpeakerNetwork) else None
-
     def verify(self, graph: Graph) -> ParityReport:
         return verify_graph(graph)
-
-    def verify_parameters(self, model: Any, golden: Path, form: str, where: str) -> ParityReport:
-        from zoo.tasks.speaker.torch import verify_parameters
-
-        return verify_parameters(model, golden, where)
 
     def feeds(
         self,

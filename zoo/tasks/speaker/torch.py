@@ -13,6 +13,7 @@ from zoo.artifact.golden import read_golden, unpack_embedding
 from zoo.artifact.manifest import GoldenEmbedding
 from zoo.artifact.parity import ParityReport, compare
 from zoo.layers.filterbank import SpeakerFeatures
+from zoo.networks.base import Network
 from zoo.networks.speaker import SpeakerNetwork
 from zoo.streaming.conversion import fold
 from zoo.tasks.speaker.session import check_lengths, padded
@@ -47,9 +48,14 @@ class TorchSpeakerSession:
         return np.asarray(embeddings.numpy())
 
 
-def verify_parameters(model: SpeakerNetwork, golden: Path, where: str) -> ParityReport:
+def open_network(model: Network) -> TorchSpeakerSession | None:
+    """Open a session; see ``Task.open_network``."""
+    return TorchSpeakerSession(model) if isinstance(model, SpeakerNetwork) else None
+
+
+def verify_parameters(model: SpeakerNetwork, golden: Path, form: str, where: str) -> ParityReport:
     """Run a network on the recording of the graph that takes waveforms; see ``Task.verify_parameters``."""
     recording = read_golden(golden, GoldenEmbedding, where)
-    signal, expected = unpack_embedding(recording, "wav", model.spec.front_end.bins, where)
+    signal, expected = unpack_embedding(recording, "wav", model.spec.front_end, where)
     found = TorchSpeakerSession(model).run([signal])[0]
     return compare(expected, found, tensor="embs", tolerance=model.spec.tolerance)

@@ -34,6 +34,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 DEFAULT_MODEL = "fastspeech_small"
 LEAST_ALPHA, MOST_ALPHA = 0.1, 10.0
+_DAMAGED = "its weights are damaged: verify it, export or download it again"
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ class Synthesizer(Reopenable):
 
         Raises:
             TextError: nothing in it can be spoken, or braces hold no ARPAbet.
+            ArtifactError: frames or waveform are not finite.
             ValueError: an alpha that is not from 0.1 to 10.
         """
         if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
@@ -164,7 +166,10 @@ class Synthesizer(Reopenable):
         spoken = self._speak(pieces, alpha)
         waves = []
         for done, (piece, frames) in enumerate(spoken, 1):
-            waves += [self.vocoder(frames.mel), np.zeros(round(piece.pause * self.sample_rate), np.float32)]
+            waves += [
+                self._audible(piece, frames),
+                np.zeros(round(piece.pause * self.sample_rate), np.float32),
+            ]
             if progress is not None:
                 progress(done / len(spoken))
         return Speech(
@@ -204,6 +209,7 @@ class Synthesizer(Reopenable):
             waiting = [i for i, u in enumerate(utterances) if found[i] is None and len(u.ids) <= tokens]
             results = self.session.run([utterances[i] for i in waiting], bucket) if waiting else []
             for i, result in zip(waiting, results, strict=True):
+                self._check_frames(i, result)
                 if result.wanted <= frames:
                     found[i] = result
         return found
@@ -223,6 +229,26 @@ class Synthesizer(Reopenable):
                 *parts, last = split(piece.text, self._tokens, (len(text.ids) + 1) // 2)
                 spoken += self._speak([*parts, replace(last, pause=piece.pause)], alpha)
         return spoken
+
+    def _check_frames(self, index: int, frames: Frames) -> None:
+        if not np.isfinite(frames.durations).all():
+            raise ArtifactError(f"{self.name}: the durations of utterance {index} are not finite; {_DAMAGED}")
+        finite = np.isfinite(frames.mel).all(1)
+        if not finite.all():
+            raise ArtifactError(
+                f"{self.name}: the frames of utterance {index} are not finite from {finite.argmin()} on; "
+                f"{_DAMAGED}"
+            )
+
+    def _audible(self, piece: Piece, frames: Frames) -> Array:
+        wave = self.vocoder(frames.mel)
+        finite = np.isfinite(wave)
+        if not finite.all():
+            raise ArtifactError(
+                f"{self.vocoder.name}: its waveform of {piece.text!r} is not finite from sample "
+                f"{finite.argmin()} on; {_DAMAGED}"
+            )
+        return wave
 
     def _tokens(self, text: str) -> int:
         return len(encode(text, self.session.symbols).ids)

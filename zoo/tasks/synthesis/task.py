@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -20,9 +20,6 @@ from zoo.tasks.synthesis.graph import GraphSynthesis, synthesis_manifest
 from zoo.tasks.synthesis.plugins import register_plugins
 from zoo.tasks.synthesis.session import SynthesisSession
 from zoo.tasks.task import Feeds, Task
-
-if TYPE_CHECKING:
-    from zoo.networks.base import Network
 
 
 class Synthesis(Task[SynthesisSpec, SynthesisManifest]):
@@ -43,19 +40,8 @@ class Synthesis(Task[SynthesisSpec, SynthesisManifest]):
         """See ``Task``; several files are of several sizes."""
         return GraphSynthesis(paths, threads=threads, providers=providers)
 
-    def open_network(self, model: Network) -> SynthesisSession | None:
-        from zoo.networks.synthesis import SynthesisNetwork
-        from zoo.tasks.synthesis.torch import TorchSynthesis
-
-        return TorchSynthesis(model) if isinstance(model, SynthesisNetwork) else None
-
     def verify(self, graph: Graph) -> ParityReport:
         return verify_synthesis(graph, synthesis_manifest(graph), str(graph.path))
-
-    def verify_parameters(self, model: Any, golden: Path, form: str, where: str) -> ParityReport:
-        from zoo.tasks.synthesis.torch import verify_parameters
-
-        return verify_parameters(model, golden, form, where)
 
     def feeds(
         self,

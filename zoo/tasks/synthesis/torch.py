@@ -14,6 +14,7 @@ from zoo.artifact.golden import read_golden
 from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError
+from zoo.networks.base import Network
 from zoo.networks.synthesis import SynthesisNetwork
 from zoo.tasks.synthesis.golden import verify_synthesis
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
@@ -46,6 +47,11 @@ class TorchSynthesis:
             wanted = int(result.mel_lengths[0])
             found.append(Frames(result.mel[0, :wanted].numpy(), result.durations[0].numpy(), wanted))
         return found
+
+
+def open_network(model: Network) -> TorchSynthesis | None:
+    """Open a session; see ``Task.open_network``."""
+    return TorchSynthesis(model) if isinstance(model, SynthesisNetwork) else None
 
 
 @torch.inference_mode()

@@ -1,0 +1,1 @@
+"""Configuration files of public training folders: one module a public repository, for all its families."""
