@@ -214,11 +214,12 @@ def run_settings(run: Path) -> dict[str, Any]:
         recorded["folders"] = {
             option: [named(path) for path in paths] for option, paths in recorded["folders"].items()
         }
-    return {**content["settings"], "last": content["step"], "best": best, **recorded}
+    settings = {**content["settings"], "weights": named(content["settings"].get("weights", ""))}
+    return {**settings, "last": content["step"], "best": best, **recorded}
 
 
 def named(path: str) -> str:
-    """Name a folder of recordings for everyone: one outside the clone by its last three parts."""
+    """Name a file or folder for everyone: one outside the clone by its last three parts."""
     whole = PurePath(path)
     inside = [part for part in whole.parts if part not in ("..", whole.anchor)]
     return "/".join(inside if len(inside) == len(whole.parts) else inside[-3:])

@@ -207,7 +207,7 @@ def load_strictly(
         [
             f"{key} {params[key].dtype} instead of {expected[key].dtype}"
             for key in common
-            if _kind(params[key]) != _kind(expected[key])
+            if not _holds(expected[key], params[key])
         ],
     )
     problems += _list("not finite", [key for key in common if not params[key].isfinite().all()])
@@ -249,11 +249,13 @@ def digest(params: Params) -> str:
     return sha.hexdigest()
 
 
-def _kind(value: Tensor) -> str:
-    """What numbers a tensor holds, whatever their bits."""
-    if value.is_complex():
-        return "complex"
-    return "real" if value.is_floating_point() else "truth" if value.dtype == torch.bool else "whole"
+def _holds(expected: Tensor, value: Tensor) -> bool:
+    """Whether a parameter can take a value's numbers, whatever their bits; counts may come as reals."""
+    if value.is_complex() or value.dtype == torch.bool:
+        return value.dtype == expected.dtype
+    if expected.is_floating_point() or not value.is_floating_point():
+        return expected.is_floating_point() == value.is_floating_point()
+    return bool((value == value.round()).all())
 
 
 def _parameters_in(content: Any, path: Path) -> Params:

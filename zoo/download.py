@@ -51,6 +51,7 @@ def pull(
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     build: Build | None = None,
+    trust: bool = False,
     progress: Say | None = None,
 ) -> Path:
     """A file of a model's artifact repository, proved on this machine.
@@ -75,6 +76,7 @@ def pull(
         force: replace another file there.
         build: makes an engine from a graph where the repository has none for this machine:
             ``converters.cached_engine``, or what takes the same.
+        trust: prove exported programs that are code, by running them: docs/trust.md.
         progress: called with a line for each step.
 
     Returns:
@@ -93,7 +95,7 @@ def pull(
     if format in FLAVOURS:
         path = _engine(source, format, form, streaming, precision, streams, build, say)
     else:
-        path = _proved(source, source.index.find(format, source.name, form, streaming), say)
+        path = _proved(source, source.index.find(format, source.name, form, streaming), say, trust)
     return path if out is None else _copy(path, Path(out), force)
 
 
@@ -115,7 +117,9 @@ def repository_of(repo: str | None, model: str) -> str:
     return name
 
 
-def prove(path: Path, file: File, index: Index, golden: Path | None, where: str) -> None:
+def prove(
+    path: Path, file: File, index: Index, golden: Path | None, where: str, *, trust: bool = False
+) -> None:
     """Hold a file against its index and against the golden recording.
 
     Args:
@@ -124,6 +128,7 @@ def prove(path: Path, file: File, index: Index, golden: Path | None, where: str)
         index: of the repository.
         golden: the repository's recording, for parameters; graphs have theirs inside.
         where: the repository, for messages.
+        trust: as of ``load_artifact``.
 
     Raises:
         ArtifactError: damaged, or another than the index says.
@@ -136,7 +141,7 @@ def prove(path: Path, file: File, index: Index, golden: Path | None, where: str)
                 raise ArtifactError(f"{path}: without {GOLDEN} it cannot be verified")
             _prove_parameters(path, index, golden, f"{where}: {GOLDEN}")
         elif file.format in GRAPHS and is_artifact(path):
-            _prove_graph(path, file, index)
+            _prove_graph(path, file, index, trust)
         else:
             raise ArtifactError(
                 f"{path}: this version of speechzoo cannot verify files of the format {file.format}, and "
@@ -211,7 +216,7 @@ def _check_model(index: Index, model: str, where: str) -> None:
         raise ArtifactError(f"{where}: it says that {model} is for {index.task}; it is for {task}")
 
 
-def _proved(source: _Source, file: File, say: Say) -> Path:
+def _proved(source: _Source, file: File, say: Say, trust: bool = False) -> Path:
     """A file in the cache, from where it is or from the network."""
     target = source.folder / file.path
     if client.has(target, file.size, file.sha256):
@@ -229,7 +234,7 @@ def _proved(source: _Source, file: File, say: Say) -> Path:
         try:
             if beside is not None:
                 shutil.copyfile(beside, copy)
-            prove(part, file, source.index, golden, source.name)
+            prove(part, file, source.index, golden, source.name, trust=trust)
             client.keep(part, target)
         finally:
             part.unlink(missing_ok=True)
@@ -308,9 +313,9 @@ def _prove_parameters(path: Path, index: Index, golden: Path, where: str) -> Non
         get_task(index.task).verify_parameters(model, golden, form, where)
 
 
-def _prove_graph(path: Path, file: File, index: Index) -> None:
+def _prove_graph(path: Path, file: File, index: Index, trust: bool) -> None:
     """A graph against its manifest, the index and the recording inside it."""
-    graph = load(path)
+    graph = load(path, trust=trust)
     manifest = graph.manifest
     if manifest is None:
         raise ArtifactError(f"{path}: it has no manifest of speechzoo")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
@@ -13,6 +15,7 @@ def simplify(proto: onnx.ModelProto) -> None:
     """Apply every rewrite of this file to a graph, in place."""
     constant_slopes(proto.graph)
     sums_of_squares(proto.graph)
+    changes_of_shape(proto)
 
 
 def constant_slopes(graph: onnx.GraphProto) -> None:
@@ -42,6 +45,58 @@ def sums_of_squares(graph: onnx.GraphProto) -> None:
             node.op_type = "ReduceSumSquare"
             node.input[0] = squares[node.input[0]]
     remove_unused(graph)
+
+
+def changes_of_shape(proto: onnx.ModelProto) -> None:
+    """Operators in a row that change nothing but a shape become one ``Reshape``, or nothing.
+
+    Where a size is free they stay.
+    """
+    graph = proto.graph
+    shapes = _static_shapes(proto)
+    makers = {name: node for node in graph.node for name in node.output}
+    outputs = {value.name for value in graph.output}
+    same: dict[str, str] = {}  # a tensor, and the one that it is
+    nodes = []
+    for node in graph.node:
+        node.input[:] = [same.get(name, name) for name in node.input]
+        if _changes_shape(node, shapes):
+            source, out = node.input[0], node.output[0]
+            while source in makers and _changes_shape(makers[source], shapes):
+                source = makers[source].input[0]
+            if shapes[source] == shapes[out] and out not in outputs:
+                same[out] = source
+                continue
+            size = numpy_helper.from_array(np.array(shapes[out], np.int64), f"{out}.shape")
+            graph.initializer.append(size)
+            node.CopyFrom(helper.make_node("Reshape", [source, size.name], [out], node.name))
+        nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    remove_unused(graph)
+
+
+def _changes_shape(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether a node between known shapes leaves the order of the elements."""
+    if not node.input or node.input[0] not in shapes or node.output[0] not in shapes:
+        return False
+    if node.op_type == "Transpose":
+        order = next((list(a.ints) for a in node.attribute if a.name == "perm"), [])
+        moved = [axis for axis in order if shapes[node.input[0]][axis] > 1]
+        return bool(order) and moved == sorted(moved)
+    return node.op_type in ("Reshape", "Squeeze", "Unsqueeze", "Flatten")
+
+
+def _static_shapes(proto: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors between the nodes, and of the graph's inputs, of which every size is known."""
+    graph = onnx.shape_inference.infer_shapes(proto).graph
+    found = {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        kind = value.type.tensor_type
+        sizes = [size.dim_value for size in kind.shape.dim]
+        if kind.HasField("shape") and all(sizes):
+            found[value.name] = tuple(sizes)
+    return found
 
 
 def elus_in_parts(graph: onnx.GraphProto) -> int:

@@ -223,12 +223,16 @@ def _run(settings: dict[str, Any], number: int, count: int) -> str:
     lines.append(f"    {' '.join(known)}")
     if number > 1:
         lines.append(f"    --weights out/{settings['model']}_{number - 1}/best.safetensors")
+    elif settings.get("weights"):
+        lines.append(f"    --weights {settings['weights']}")
     command = " \\\n".join(lines)
     notes = f" It was stopped after {settings['last']}." if settings["last"] < settings["steps"] else ""
     for name, option in options.items():
         if name not in settings:
             notes += f" This run was made before the trainer had `{option}`."
-    if "recipe" not in settings:
+    if "recipe" in settings:
+        notes += f" Its recipe of mixtures is in `docs/weights/{settings['model']}.json`."
+    else:
         notes += " It did not record its recipe of mixtures, which is another now."
     return (
         f"```sh\n{command}\n```\n\nBest in validation: after step {settings['best']} of {settings['steps']}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,16 @@ def test_suites_are_measured_and_recorded(
     assert [suite["suite"] for suite in suites] == ["telephone", "telephone noisy", "noise alone"]
     noise = {row["name"]: row["means"]["reduction"] for row in suites[2]["rows"]}
     assert noise["noisy"] == 0 and noise["fastenhancer_t"] > 10
+
+
+def test_a_silent_recording_is_refused(corpus: Path, tmp_path: Path) -> None:
+    shutil.copytree(corpus, tmp_path / "corpus")
+    for name in ("speech/judging/kerstin/voice/0.flac", "noise/judging/scenes/fan.flac"):
+        original = (corpus / name).read_bytes()
+        soundfile.write(tmp_path / "corpus" / name, np.zeros(RATE), RATE)
+        with pytest.raises(AudioError, match=rf"{Path(name).name}: it is silent"):
+            make(tmp_path / "corpus", (), RATE)
+        (tmp_path / "corpus" / name).write_bytes(original)
 
 
 def test_a_corpus_without_what_is_kept_apart_is_refused(

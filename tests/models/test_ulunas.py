@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 import zoo
-from converters.export import whole_waveform
+from converters.subjects.enhancement import whole_waveform
 from tests.contract import Signal, difference, random_model, uniform, verify_contract, verify_exact
 from zoo.arrays import Array
 from zoo.layers.erb import erb_filters

@@ -64,6 +64,8 @@ def test_folders_outside_the_clone_are_named_by_their_ends() -> None:
         "/home/someone/corpus/speech/train": "corpus/speech/train",
         "../noise": "noise",
         "out/a/long/way/speech/train": "out/a/long/way/speech/train",
+        "dns3": "dns3",
+        "": "",
     }
     assert {path: package_weights.named(path) for path in names} == names
 

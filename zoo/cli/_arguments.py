@@ -34,6 +34,15 @@ def one_sentence() -> Iterator[None]:
         ) from error
 
 
+def add_trust(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """The option that opens what is code."""
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="open a .pt2 that holds pickles or machine code, which run on this machine: docs/trust.md",
+    )
+
+
 def positive(text: str) -> int:
     """Read a whole number of at least 1."""
     try:

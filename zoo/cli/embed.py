@@ -26,7 +26,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from zoo.cli._arguments import above_zero, add_threads, positive
+from zoo.cli._arguments import above_zero, add_threads, add_trust, positive
 from zoo.cli._ray import Record, add_ray_argument, file_state, work_on_ray
 from zoo.errors import ArtifactError, AudioError, SpeechZooError
 from zoo.runtime.artifact import SUFFIXES as ARTIFACTS
@@ -68,6 +68,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument("--batch", type=positive, default=BATCH, metavar="N", help=f"default {BATCH}")
     add_threads(model)
+    add_trust(model)
 
 
 def embedder(args: argparse.Namespace) -> Embedder:
@@ -86,7 +87,13 @@ def embedder(args: argparse.Namespace) -> Embedder:
         raise SpeechZooError(f"--artifact {args.artifact}: a file in {', '.join(ARTIFACTS)} is expected")
     try:
         return Embedder(
-            source, weights, mean=args.mean, window=args.window, batch=args.batch, threads=args.threads
+            source,
+            weights,
+            mean=args.mean,
+            window=args.window,
+            batch=args.batch,
+            threads=args.threads,
+            trust=args.trust,
         )
     except ValueError as error:
         raise error if isinstance(error, SpeechZooError) else SpeechZooError(str(error)) from error

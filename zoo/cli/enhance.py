@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
-from zoo.cli._arguments import add_threads, positive
+from zoo.cli._arguments import add_threads, add_trust, positive
 from zoo.cli._model import warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.errors import AudioError, SpeechZooError
@@ -82,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of ONNX Runtime: cuda, tensorrt, ... (default cpu)",
     )
+    add_trust(model)
 
     audio = parser.add_argument_group("audio")
     audio.add_argument("--mix-down", action="store_true", help="enhance the mean of all channels")
@@ -192,7 +193,7 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
                 f"--artifact {args.artifact}: a file in {', '.join(SUFFIXES)} is expected; a checkpoint "
                 f"goes with --model NAME --weights {args.artifact}"
             )
-        return Enhancer(args.artifact, threads=args.threads, providers=args.providers)
+        return Enhancer(args.artifact, threads=args.threads, providers=args.providers, trust=args.trust)
     if args.weights and not args.model:
         raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
     name = args.model or DEFAULT_MODEL

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from zoo.cli._arguments import positive
+from zoo.cli._arguments import add_trust, positive
 from zoo.download import VARIABLE, pull
 
 GROUP = "find and share models"
@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("-o", "--output", metavar="DIR", help="copy the file to this folder")
     add("--force", action="store_true", help="replace another file there")
+    add_trust(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
         out=args.output,
         force=args.force,
         build=_build,
+        trust=args.trust,
         progress=lambda line: print(line, file=sys.stderr),
     )
     print(path)

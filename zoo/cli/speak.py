@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from zoo.builtin import TAG
-from zoo.cli._arguments import add_threads
+from zoo.cli._arguments import add_threads, add_trust
 from zoo.errors import SpeechZooError
 from zoo.signal.audio import PIPE, AudioWriter, new_format
 from zoo.signal.plot import check_picture, plot_mel
@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--g2p", choices=("espeak",), help="phonemes of words that the dictionary lacks, by eSpeak NG's rules"
     )
     add_threads(model)
+    add_trust(model)
 
     report = parser.add_argument_group("report")
     report.add_argument("--json", action="store_true", help="print pieces, lengths and speed as JSON")
@@ -104,6 +105,7 @@ def _synthesizer(args: argparse.Namespace) -> Synthesizer:
         "dictionary": args.dictionary,
         "g2p": args.g2p,
         "threads": args.threads,
+        "trust": args.trust,
     }
     if args.artifact:
         if args.model or args.weights:

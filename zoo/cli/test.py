@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from zoo.artifact.manifest import SpeakerManifest, SynthesisManifest
 from zoo.benchmark.audio import TimedSession, time_embedder
-from zoo.cli._arguments import Misuse, add_threads, one_sentence, positive
+from zoo.cli._arguments import Misuse, add_threads, add_trust, one_sentence, positive
 from zoo.cli.enhance import ENHANCED
 from zoo.errors import ArtifactError
 from zoo.runtime.artifact import load_artifact
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the enhanced audio (first channel); without FILE beside the recording, as x.enhanced.wav",
     )  # fmt: skip
     add_threads(parser)
+    add_trust(parser)
     add(
         "--runs", type=positive, metavar="N",
         help=f"timed runs on whole recordings (default {RUNS}, of speaker models {EMBEDDINGS})",
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         raise Misuse("one graph is needed: FILE, or --onnx-path FILE")
     with one_sentence():
         path = args.artifact or args.onnx_path
-        graph = load_artifact(path, threads=args.threads)
+        graph = load_artifact(path, threads=args.threads, trust=args.trust)
         if isinstance(graph.manifest, SynthesisManifest):
             raise ArtifactError(
                 f"{path}: it takes text; speechzoo speak TEXT --artifact {path} --json -o OUT tells its speed"
@@ -114,7 +115,7 @@ def _embed(args: argparse.Namespace, path: Path, source: Path) -> dict[str, floa
     """Time a speaker model on the recording."""
     if args.save_output is not None:
         raise Misuse("--save-output is for enhancers; speechzoo embed writes embeddings")
-    embedder = Embedder(path, threads=args.threads)
+    embedder = Embedder(path, threads=args.threads, trust=args.trust)
     _check_front_end(args, path, {"sample_rate": embedder.sample_rate})
     with AudioReader(source) as reader:
         wave = np.concatenate(list(reader.blocks(1 << 16)), axis=1)[0]

@@ -15,9 +15,10 @@ import sys
 from pathlib import Path
 
 from zoo.builtin import packaged_artifact
+from zoo.cli._arguments import add_trust
 from zoo.errors import SpeechZooError
 from zoo.registry import get_spec, list_models
-from zoo.tasks import load, task_of
+from zoo.tasks import load, verify_graph
 
 GROUP = "measure"
 
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=".onnx, .ts, .pt2 or .engine artifacts, or model names",
     )
+    add_trust(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -36,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
     results, failed = [], 0
     for path in args.artifact:
         try:
-            graph = load(_packaged(path) or path)
-            report = task_of(graph).verify(graph)
+            graph = load(_packaged(path) or path, trust=args.trust)
+            report = verify_graph(graph)
             warning = graph.manifest.warning if graph.manifest else ""
         except SpeechZooError as error:
             failed += 1

@@ -70,19 +70,28 @@ def kept_apart(corpus: Path, sample_rate: int) -> Kept:
     """Choose recordings of a corpus: as many of each source as SPEECH_FILES says, of all its speakers.
 
     Raises:
-        AudioError: they are not in it.
+        AudioError: they are not in it, or one begins with silence only.
     """
+    most = round(MOST_SECONDS * sample_rate)
     speech: dict[str, list[tuple[str, Array]]] = {}
     for source, count in SPEECH_FILES.items():
-        found = read_folder(corpus / "speech" / "judging" / source, sample_rate)
+        found = _heard(corpus / "speech" / "judging" / source, sample_rate)
         found = [found[index] for index in np.linspace(0, len(found) - 1, count).round().astype(int)]
-        most = round(MOST_SECONDS * sample_rate)
         speech[source] = [(path.stem, wave[:most] / np.abs(wave).max() * 0.5) for path, wave in found]
     noise = [
         (f"{path.parent.name}-{path.stem}", wave)
-        for path, wave in read_folder(corpus / "noise" / "judging", sample_rate)
+        for path, wave in _heard(corpus / "noise" / "judging", sample_rate)
     ]
     return Kept(sample_rate, speech, noise)
+
+
+def _heard(folder: Path, sample_rate: int) -> list[tuple[Path, Array]]:
+    """Read a folder in which every recording is heard within ``MOST_SECONDS``."""
+    found = read_folder(folder, sample_rate)
+    for path, wave in found:
+        if not wave[: round(MOST_SECONDS * sample_rate)].any():
+            raise AudioError(f"{path}: it is silent for {MOST_SECONDS:g} s; leave the file out")
+    return found
 
 
 def unseen(kept: Kept) -> list[Suite]:

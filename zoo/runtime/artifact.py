@@ -40,6 +40,7 @@ def load_artifact(
     threads: int = 1,
     providers: Sequence[str] = (),
     register_plugins: Callable[[], None] | None = None,
+    trust: bool = False,
 ) -> Graph:
     """Load an artifact: ONNX, TorchScript, an exported program, or an engine.
 
@@ -48,9 +49,11 @@ def load_artifact(
         threads: of ONNX Runtime; PyTorch keeps its own setting.
         providers: of ONNX Runtime, see ``OnnxGraph``.
         register_plugins: called before an engine is loaded that calls plugins in Python.
+        trust: open an exported program that is code, not data: see docs/trust.md.
 
     Raises:
-        ArtifactError: another ending, or a file that is damaged or has no manifest of ours.
+        ArtifactError: another ending, or a file that is damaged, has no manifest of ours, or is code and not
+            trusted.
         MissingExtraError: what runs it is not installed.
         ValueError: an impossible number of threads.
     """
@@ -67,7 +70,7 @@ def load_artifact(
     if suffix in (".ts", ".pt2"):
         from zoo.runtime.torch_files import TorchGraph
 
-        return TorchGraph(path)
+        return TorchGraph(path, trust=trust)
     if suffix in ENGINES:
         from zoo.runtime.tensorrt import Engine
 

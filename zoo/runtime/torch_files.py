@@ -1,7 +1,8 @@
 """Files that PyTorch runs by itself, without the networks: TorchScript, and exported programs.
 
 Both are zip archives with the manifest inside, which is read and judged before any of the rest is loaded.
-A compiled program is machine code: load only files that you trust.
+An exported program is opened as data, see ``program_archive``; one that is more than that, as every compiled
+one is, only where the caller trusts it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from zoo.artifact.manifest import METADATA_KEY, Manifest
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.extras import extra
 from zoo.runtime.graph import check_record
+from zoo.runtime.program_archive import read_program
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +36,7 @@ class TorchGraph:
 
     Args:
         path: the file.
+        trust: open an exported program whole, with what in it is code: pickles, machine code, engines.
 
     Attributes:
         backend: ``torchscript``, ``torch.export`` or ``aotinductor``.
@@ -41,11 +44,12 @@ class TorchGraph:
         manifest: the file's record.
 
     Raises:
-        ArtifactError: no such file, not one of those kinds, damaged, or without our manifest.
+        ArtifactError: no such file, not one of those kinds, damaged, without our manifest, or code that is
+            not trusted.
         MissingExtraError: PyTorch is not installed.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, trust: bool = False) -> None:
         self.path = Path(path)
         self.manifest = read_record(self.path)
         self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
@@ -56,9 +60,13 @@ class TorchGraph:
         if TORCH_TENSORRT in self.manifest.toolchain:
             self._device = "cuda"
             _load_torch_tensorrt(self.path)
-        load = _load_script if self.path.suffix == ".ts" else _load_program
         try:
-            self.backend, self._module = load(self.path, self._device)
+            if self.path.suffix == ".ts":
+                self.backend, self._module = _load_script(self.path, self._device)
+            else:
+                self.backend, self._module = _load_program(self.path, trust)
+        except ArtifactError:
+            raise
         except Exception as error:  # whatever a damaged archive leads to
             raise ArtifactError(
                 f"{self.path}: PyTorch {torch.__version__} cannot load it ({_reason(error)}); it is damaged, "
@@ -128,10 +136,10 @@ def _load_script(path: Path, device: str) -> tuple[str, Callable[..., Any]]:
         return "torchscript", torch.jit.load(str(path), map_location=device).eval()
 
 
-def _load_program(path: Path, device: str) -> tuple[str, Callable[..., Any]]:
+def _load_program(path: Path, trust: bool) -> tuple[str, Callable[..., Any]]:
     from torch.export.pt2_archive._package import load_pt2
 
-    contents = load_pt2(str(path))
+    contents = load_pt2(str(path) if trust else read_program(path))
     if contents.aoti_runners:
         return "aotinductor", next(iter(contents.aoti_runners.values()))
     return "torch.export", next(iter(contents.exported_programs.values())).module()

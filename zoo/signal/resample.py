@@ -95,10 +95,9 @@ class _Filter:
         first, last = start // self.up, (stop - 1) // self.up
         begin = first * self.down - self.half + 1
         low, high = start - first * self.up, stop - first * self.up
-        if first == last:  # within one period: only what is needed of it
-            left, right = low * self.down // self.up, (high - 1) * self.down // self.up + 2 * self.half
-            return _dot("cw,ow->co", read(begin + left, begin + right), matrix[low:high, left:right])
-        width = matrix.shape[1]
+        if first == last:  # within one period: only the outputs that are needed of it
+            matrix, low, high = matrix[low:high], 0, high - low
+        width = matrix.shape[1]  # always the same, so that the same sums are rounded to the same
         signal = read(begin, begin + (last - first) * self.down + width)
         windows = sliding_window_view(signal, width, axis=1)[:, :: self.down]
         return _dot("ckw,ow->cko", windows, matrix).reshape(len(signal), -1)[:, low:high]
@@ -141,8 +140,8 @@ class Resampler:
 
     Output sample j lies exactly at input time j * source_rate / target_rate; before the start and
     after the end the signal is zero. The pass band reaches to 0.9 of half the lower rate, and from
-    that half on the filter takes 100 dB off. However the input is cut, the outputs joined are the same
-    to within float32 rounding.
+    that half on the filter takes 100 dB off. However the input is cut, the outputs joined are the same,
+    to the last bit: what is left of an empty band is rounding, and some networks read its logarithm.
 
     Attributes:
         source_rate, target_rate: in Hz.

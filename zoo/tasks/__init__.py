@@ -49,29 +49,30 @@ def task_of(graph: Graph) -> Task[Any, Any]:
     return get_task(graph.manifest.task)
 
 
-def load(path: str | os.PathLike[str]) -> Graph:
+def load(path: str | os.PathLike[str], *, trust: bool = False) -> Graph:
     """Load an artifact of any task; see ``load_artifact``."""
 
     def register_plugins() -> None:
         for name in list_tasks():
             get_task(name).register_plugins()
 
-    return load_artifact(path, register_plugins=register_plugins)
+    return load_artifact(path, register_plugins=register_plugins, trust=trust)
 
 
-def verify(path: str | os.PathLike[str]) -> ParityReport:
+def verify(path: str | os.PathLike[str], *, trust: bool = False) -> ParityReport:
     """Run an artifact on its golden recording and compare with the training form's output.
 
     Needs nothing but the file and what runs it: no network, and for ONNX no torch.
 
     Args:
         path: ONNX file, TorchScript file, exported program or engine with our manifest.
+        trust: open an exported program that is code, as every compiled one is; see docs/trust.md.
 
     Raises:
         ArtifactError: damaged, without manifest or recording, or its manifest says what its model is not.
         ParityError: it computes something else than it should.
     """
-    return verify_graph(load(path))
+    return verify_graph(load(path, trust=trust))
 
 
 def verify_graph(graph: Graph) -> ParityReport:

@@ -24,6 +24,7 @@ def open_source(
     *,
     threads: int = 1,
     providers: Sequence[str] = (),
+    trust: bool = False,
 ) -> Any:
     """Open a session.
 
@@ -34,6 +35,7 @@ def open_source(
         weights: tag or checkpoint, for a model's name; by default those that come with the package.
         threads: of ONNX Runtime; PyTorch keeps its own setting.
         providers: of ONNX Runtime.
+        trust: of artifacts, as of ``load_artifact``.
 
     Raises:
         ArtifactError: an artifact that cannot be read or is for another task, or options that it has no use
@@ -49,7 +51,7 @@ def open_source(
         if name in list_models() or not (is_artifact(name) or os.path.exists(name)):
             return _open_name(task, name, weights, threads, providers)
         if is_artifact(name):
-            return _open_files(task, [Path(name)], weights, threads, providers)
+            return _open_files(task, [Path(name)], weights, threads, providers, trust)
         if os.path.isdir(name):
             return _open_folder(task, name, weights, providers)
         raise ArtifactError(
@@ -57,7 +59,7 @@ def open_source(
             f"weights={name!r}"
         )
     if isinstance(source, Sequence):
-        return _open_files(task, [Path(path) for path in source], weights, threads, providers)
+        return _open_files(task, [Path(path) for path in source], weights, threads, providers, trust)
     if weights is not None:
         raise CheckpointError("weights go with a model's name; a network or session has its own")
     if providers:
@@ -73,13 +75,14 @@ def _open_files(
     weights: str | os.PathLike[str] | None,
     threads: int,
     providers: Sequence[str],
+    trust: bool,
 ) -> Any:
     if weights is not None:
         which = (
             f"{paths[0]}: an artifact has its own weights" if paths else "artifacts have their own weights"
         )
         raise ArtifactError(f"{which}; leave weights={os.fspath(weights)!r} out")
-    return task.open_files(paths, threads=threads, providers=providers)
+    return task.open_files(paths, threads=threads, providers=providers, trust=trust)
 
 
 def _open_folder(

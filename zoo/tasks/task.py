@@ -58,13 +58,16 @@ class Task(ABC, Generic[Spec, Record]):
         """Name the forms that a model can be had in, for people."""
 
     @abstractmethod
-    def open_files(self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = ()) -> Any:
+    def open_files(
+        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = (), trust: bool = False
+    ) -> Any:
         """Open a session over finished artifacts that belong together.
 
         Args:
             paths: one or more; what several are to each other is the task's own.
             threads: of ONNX Runtime.
             providers: of ONNX Runtime.
+            trust: see ``load_artifact``.
 
         Raises:
             ArtifactError: damaged, of another task, or they do not go together.

@@ -68,6 +68,39 @@ def test_a_slope_that_is_computed_stays() -> None:
     assert operators == ["PRelu"]
 
 
+def reshape(source: str, out: str, *shape: int) -> tuple[onnx.NodeProto, dict[str, NDArray]]:
+    return helper.make_node("Reshape", [source, f"to_{out}"], [out]), {f"to_{out}": np.array(shape)}
+
+
+def test_changes_of_shape_in_a_row_are_one() -> None:
+    """Also a transposition that moves nothing but axes of one element."""
+    first, sizes = reshape("x", "a", 6, 1, 4)
+    nodes = [
+        first,
+        helper.make_node("Transpose", ["a"], ["b"], perm=[1, 0, 2]),
+        helper.make_node("Squeeze", ["b", "axis"], ["c"]),
+        helper.make_node("Relu", ["c"], ["z"]),
+    ]
+    operators, proto = simplified(lambda: model(nodes, ["z"], axis=np.array([0]), **sizes))
+    assert operators == ["Reshape", "Relu"]
+    assert proto.graph.node[0].input[0] == "x"
+
+
+def test_a_shape_that_comes_back_needs_nothing() -> None:
+    (there, sizes), (back, more) = reshape("x", "a", 24), reshape("a", "b", *SHAPE)
+    nodes = [there, back, helper.make_node("Relu", ["b"], ["z"]), helper.make_node("Neg", ["a"], ["w"])]
+    operators, _ = simplified(lambda: model(nodes, ["z", "w"], **sizes, **more))
+    assert operators == ["Reshape", "Relu", "Neg"]
+
+
+def test_an_output_keeps_its_name_and_elements_their_order() -> None:
+    (there, sizes), (back, more) = reshape("x", "a", 24), reshape("a", "z", *SHAPE)
+    operators, _ = simplified(lambda: model([there, back], ["z"], **sizes, **more))
+    assert operators == ["Reshape"]
+    nodes = [helper.make_node("Transpose", ["x"], ["z"], perm=[1, 0, 2])]
+    assert simplified(lambda: model(nodes, ["z"]))[0] == ["Transpose"]
+
+
 @pytest.mark.parametrize("keepdims", [0, 1])
 def test_squares_are_summed_in_one_operator(keepdims: int) -> None:
     nodes = [

@@ -187,8 +187,21 @@ def test_machine_code(tmp_path: Path, speech_16k: Array, monkeypatch: pytest.Mon
     model, speech = Masked().eval(), speech_16k[16000:32000]
     path = tmp_path / "masked.pt2"
     assert export_program(model, path, "spec2spec", compiled=True).passed
-    enhancer = Enhancer(path)
-    assert enhancer.backend == "aotinductor" and zoo.verify(path).passed
+    for refused in (Enhancer, zoo.verify):
+        with pytest.raises(ArtifactError, match=r"masked\.pt2: it holds machine code .*--trust"):
+            refused(path)
+    assert main(["verify", str(path)]) == 1 and main(["verify", str(path), "--trust"]) == 0
+    words = [
+        "enhance",
+        str(ROOT / "examples/noisy.wav"),
+        "--artifact",
+        str(path),
+        "-o",
+        str(tmp_path / "o.wav"),
+    ]
+    assert main(words) == 1 and not (tmp_path / "o.wav").exists() and main([*words, "--trust"]) == 0
+    enhancer = Enhancer(path, trust=True)
+    assert enhancer.backend == "aotinductor" and zoo.verify(path, trust=True).passed
     same(whole_waveform(model, speech[None])[0], enhancer(speech))
     assert any(name.endswith(".so") for name in zipfile.ZipFile(path).namelist())
 

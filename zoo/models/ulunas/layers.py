@@ -89,7 +89,7 @@ class TimeFrequencyAttention(nn.Module):
         of_channels, of_bins = self.energies(x)
         hidden, state = self.ta_gru(of_channels.transpose(0, 1).unsqueeze(2), state)  # (T, B, 1, 2 C)
         gain = self.ta_fc(hidden.flatten(0, 2)).sigmoid()  # (T x B, C)
-        gain = gain.unflatten(0, (-1, 1, len(x))).transpose(0, 2)  # (B, 1, T, C)
+        gain = gain.unflatten(0, (-1, 1, x.shape[0])).transpose(0, 2)  # (B, 1, T, C)
         return x * (self.fa(of_bins).unsqueeze(3) * gain.transpose(1, 2)), state
 
     def energies(self, x: Tensor) -> tuple[Tensor, Tensor]:

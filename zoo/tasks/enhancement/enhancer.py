@@ -49,6 +49,7 @@ class Enhancer(Reopenable):
         *,
         threads: int = 1,
         providers: Sequence[str] = (),
+        trust: bool = False,
     ) -> None:
         """
         Args:
@@ -60,6 +61,7 @@ class Enhancer(Reopenable):
             threads: of ONNX Runtime; PyTorch keeps its own setting.
             providers: of ONNX Runtime: ``cuda``, ``tensorrt``, ... in the order of preference; by default the
                 CPU. One that does not start is an error.
+            trust: open exported programs (``.pt2``) that are code, as every compiled one is: docs/trust.md.
 
         Raises:
             ArtifactError: an artifact that cannot be read, or was given weights besides.
@@ -68,8 +70,10 @@ class Enhancer(Reopenable):
             MissingExtraError: PyTorch is needed and not installed.
             ValueError: threads that are no whole number from 1 to 1024.
         """
-        self._remember(source, weights=weights, threads=threads, providers=providers)
-        self.session: Session = open_source(TASK, source, weights, threads=threads, providers=providers)
+        self._remember(source, weights=weights, threads=threads, providers=providers, trust=trust)
+        self.session: Session = open_source(
+            TASK, source, weights, threads=threads, providers=providers, trust=trust
+        )
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
         self.streaming = self.session.streaming

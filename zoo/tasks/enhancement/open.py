@@ -24,6 +24,7 @@ def open_session(
     many: str | os.PathLike[str] | None = None,
     threads: int = 1,
     providers: Sequence[str] = (),
+    trust: bool = False,
 ) -> StreamingSession | OfflineSession:
     """Open one of our artifacts: ONNX, TorchScript, an exported program, or an engine.
 
@@ -33,17 +34,20 @@ def open_session(
             faster for several; each call then goes to the better of the two.
         threads: of one call, in ONNX Runtime.
         providers: of ONNX Runtime, as of ``OnnxGraph``.
+        trust: as of ``load_artifact``.
 
     Raises:
         ArtifactError: damaged, without our manifest, of another task, a provider that is not there, or two
             files that do not belong together.
         MissingExtraError: what runs it is not installed.
     """
-    graph = load_artifact(path, threads=threads, providers=providers)
+    graph = load_artifact(path, threads=threads, providers=providers, trust=trust)
     manifest = enhancement_manifest(graph)
     other = None
     if many is not None:
-        other = _companion(graph, manifest, load_artifact(many, threads=threads, providers=providers))
+        other = _companion(
+            graph, manifest, load_artifact(many, threads=threads, providers=providers, trust=trust)
+        )
     session = session_over(graph, other)
     if Path(path).suffix in ENGINES:
         _keep_off_batches(session)

@@ -38,12 +38,12 @@ class Enhancement(Task[EnhancementSpec, EnhancementManifest]):
         return ("training", *streaming, "ONNX streaming and offline, in both forms")
 
     def open_files(
-        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = ()
+        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = (), trust: bool = False
     ) -> Session:
         """See ``Task``; a second file is for many hops, as of ``open_session``."""
         first, *others = paths
         many = others[0] if others else None
-        return open_session(first, many=many, threads=threads, providers=providers)
+        return open_session(first, many=many, threads=threads, providers=providers, trust=trust)
 
     def verify(self, graph: Graph) -> ParityReport:
         manifest, session = enhancement_manifest(graph), session_over(graph)

@@ -96,6 +96,7 @@ class Embedder(Reopenable):
         batch: int = BATCH,
         threads: int = 1,
         providers: Sequence[str] = (),
+        trust: bool = False,
     ) -> None:
         """
         Args:
@@ -107,6 +108,7 @@ class Embedder(Reopenable):
             batch: recordings that are embedded at once.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
             providers: of ONNX Runtime: ``cuda``, ... in the order of preference; by default the CPU.
+            trust: open exported programs (``.pt2``) that are code, as every compiled one is: docs/trust.md.
 
         Raises:
             ArtifactError: an artifact that cannot be read, or a mean that would be subtracted twice.
@@ -124,9 +126,10 @@ class Embedder(Reopenable):
             batch=batch,
             threads=threads,
             providers=providers,
+            trust=trust,
         )
         self.session: SpeakerSession = open_source(
-            TASK, source, weights, threads=threads, providers=providers
+            TASK, source, weights, threads=threads, providers=providers, trust=trust
         )
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate

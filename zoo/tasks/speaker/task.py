@@ -36,12 +36,12 @@ class Speaker(Task[SpeakerSpec, SpeakerManifest]):
         return ("training", "deployment", "ONNX from features and from waveforms")
 
     def open_files(
-        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = ()
+        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = (), trust: bool = False
     ) -> SpeakerSession:
         """See ``Task``; there is one file."""
         if len(paths) != 1:
             raise ArtifactError(f"one artifact is expected, got {len(paths)}: {', '.join(map(str, paths))}")
-        graph = load_artifact(paths[0], threads=threads, providers=providers)
+        graph = load_artifact(paths[0], threads=threads, providers=providers, trust=trust)
         return GraphSpeakerSession(graph, speaker_manifest(graph))
 
     def verify(self, graph: Graph) -> ParityReport:

@@ -22,6 +22,7 @@ class GraphSynthesis:
         paths: the files, in any order: artifacts of one kind.
         threads: of one call, in ONNX Runtime.
         providers: of ONNX Runtime.
+        trust: as of ``load_artifact``.
 
     Raises:
         ArtifactError: none, damaged, for another task, two of a size, not of the same weights; or engines
@@ -30,14 +31,21 @@ class GraphSynthesis:
     """
 
     def __init__(
-        self, paths: Sequence[str | os.PathLike[str]], *, threads: int = 1, providers: Sequence[str] = ()
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        threads: int = 1,
+        providers: Sequence[str] = (),
+        trust: bool = False,
     ) -> None:
         if not paths:
             raise ArtifactError("no graph for synthesis was named; pass one .onnx file for each size")
         files = [Path(path) for path in paths]
         records = check_engines(files)  # before a GPU is asked for
         loaded = [
-            load_artifact(path, threads=threads, providers=providers, register_plugins=register_plugins)
+            load_artifact(
+                path, threads=threads, providers=providers, register_plugins=register_plugins, trust=trust
+            )
             for path in files
         ]
         found = [(synthesis_manifest(graph), graph) for graph in loaded]

@@ -84,6 +84,7 @@ class Synthesizer(Reopenable):
         g2p: Literal["espeak"] | Callable[[str], str | None] | None = None,
         threads: int = 1,
         providers: Sequence[str] = (),
+        trust: bool = False,
     ) -> None:
         """
         Args:
@@ -104,6 +105,7 @@ class Synthesizer(Reopenable):
                 NG, or a function from a word in lower case to its ARPAbet, or None.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
             providers: of ONNX Runtime: ``cuda``, ... in the order of preference; by default the CPU.
+            trust: open exported programs (``.pt2``) that are code, as every compiled one is: docs/trust.md.
 
         Raises:
             TextError: a dictionary that cannot be read, or rules of another name.
@@ -116,11 +118,11 @@ class Synthesizer(Reopenable):
         """
         self._remember(
             source, weights=weights, vocoder=vocoder, dictionary=dictionary, g2p=g2p, threads=threads,
-            providers=providers,
+            providers=providers, trust=trust,
         )  # fmt: skip
         config = _config(source)
         self.session: SynthesisSession = open_source(
-            TASK, _files(source, config), weights, threads=threads, providers=providers
+            TASK, _files(source, config), weights, threads=threads, providers=providers, trust=trust
         )
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate

@@ -35,10 +35,10 @@ class Synthesis(Task[SynthesisSpec, SynthesisManifest]):
         return ("training", "ONNX of fixed sizes")
 
     def open_files(
-        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = ()
+        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = (), trust: bool = False
     ) -> SynthesisSession:
         """See ``Task``; several files are of several sizes."""
-        return GraphSynthesis(paths, threads=threads, providers=providers)
+        return GraphSynthesis(paths, threads=threads, providers=providers, trust=trust)
 
     def verify(self, graph: Graph) -> ParityReport:
         return verify_synthesis(graph, synthesis_manifest(graph), str(graph.path))
