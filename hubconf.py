@@ -30,9 +30,9 @@ def _import_all() -> None:
 def _entry_point(name: str) -> _Callable[..., _Any]:
     spec = _zoo.get_spec(name)
 
-    def entry_point(weights: str | None = None, **options: _Any) -> _Any:
+    def entry_point(*weights: str | None, **options: _Any) -> _Any:
         _import_all()
-        return _zoo.create_model(name, weights, **options)
+        return _zoo.create_model(name, *weights, **options)
 
     tags = ", ".join(w.tag for w in spec.weights) or "none yet"
     entry_point.__name__ = entry_point.__qualname__ = name
@@ -42,7 +42,8 @@ def _entry_point(name: str) -> _Callable[..., _Any]:
     {spec.url}
 
     Args:
-        weights: a known tag ({tags}), or the path of a checkpoint; untrained if not given.
+        weights: a known tag ({tags}), or the path of a checkpoint; untrained if not given, with a
+            warning unless it is None.
     """
     return entry_point
 

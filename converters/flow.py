@@ -19,9 +19,10 @@ import torch
 
 from converters.subjects import get_subject
 from converters.subjects.subject import Exportable, Progress, Traceable
-from zoo.artifact.manifest import Manifest
+from zoo.artifact.manifest import RANDOM, Manifest
 from zoo.artifact.parity import ParityReport
 from zoo.checkpoint import digest
+from zoo.errors import ArtifactError
 from zoo.files import atomic
 from zoo.networks.base import Network
 from zoo.runtime.graph import Graph
@@ -102,13 +103,24 @@ def export_graph(
         manifest = graph.manifest(
             *target.tensors(program),
             model=training.spec.name,
-            weights={**training.provenance, "sha256": digest(training.state_dict())},
+            weights=_weights(training),
             tolerance=target.tolerance or training.spec.tolerance,
             toolchain={"speechzoo": __version__, "torch": torch.__version__, **target.toolchain(program)},
         )
         target.save(program, manifest, temporary, graph.metadata)
         say(f"{graph.name}: checking it in {target.name}")
-        report = graph.check(target.load(temporary), manifest.tolerance)
+        try:
+            report = graph.check(target.load(temporary), manifest.tolerance)
+        except ArtifactError as error:  # it does not run: told of the file that was asked for
+            raise ArtifactError(str(error).replace(str(temporary), os.fspath(out))) from error
         finished: Any = replace(manifest, golden=graph.recording())  # type: ignore[call-arg]  # every task's
         target.save(program, finished, temporary, graph.metadata)
     return report
+
+
+def _weights(training: Network) -> dict[str, str]:
+    """What the manifest says of the weights: random ones only as long as nobody has changed them."""
+    known, sha256 = dict(training.provenance), digest(training.state_dict())
+    if known.get("source") == RANDOM and known["sha256"] != sha256:
+        del known["source"]
+    return {**known, "sha256": sha256}

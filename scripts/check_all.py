@@ -118,7 +118,7 @@ def main(argv: list[str] | None = None) -> int:
 def random_model(name: str) -> StreamingModule:
     """A model with seeded random weights and batch norms that matter, so that a slip in folding shows."""
     torch.manual_seed(0)
-    model = zoo.create_model(name)
+    model = zoo.create_model(name, None)
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, _BatchNorm):

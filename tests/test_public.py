@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pkgutil
 import re
 from types import ModuleType
 
@@ -46,6 +48,33 @@ def test_a_plain_import_is_enough() -> None:
     assert modules.split() == [f"zoo.{name}" for name in MODULES]
     assert early.split() == ["zoo.version"]
     assert all(isinstance(getattr(zoo, name), ModuleType) for name in MODULES)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_every_name_and_module_imports_alone() -> None:
+    """As the first thing that a program asks for: what others import before it must not matter."""
+    names = [f"zoo.{name}" for name in dir(zoo)]
+    for module in MODULES:
+        package = getattr(zoo, module)
+        found = pkgutil.walk_packages(getattr(package, "__path__", ()), f"zoo.{module}.")
+        names += [name.name for name in found]
+    code = (
+        "import importlib, os, traceback, numpy, onnxruntime, torch, zoo\n"
+        f"for name in {names!r}:\n"
+        "    if not (child := os.fork()):\n"
+        "        top, _, rest = name.partition('.')\n"
+        "        try:\n"
+        "            found = getattr(zoo, rest) if rest in dir(zoo) else importlib.import_module(name)\n"
+        "            assert found is not None\n"
+        "        except BaseException as error:\n"
+        "            print(name, repr(error), flush=True)\n"
+        "        os._exit(0)\n"
+        "    os.waitpid(child, 0)\n"
+    )
+    done = python(code, hidden=())
+    absent = [line for line in done.stdout.splitlines() if "MissingExtraError" not in line]
+    absent = [line for line in absent if not re.search("No module named '(tensorrt|modelopt)", line)]
+    assert (done.returncode, absent) == (0, [])
 
 
 def test_converters_names() -> None:

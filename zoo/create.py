@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from zoo import checkpoint
+from zoo.artifact.manifest import RANDOM
+from zoo.builtin import TAG as PACKAGED
+from zoo.builtin import packaged_artifact
 from zoo.errors import CheckpointError
-from zoo.hub.weights import locate
+from zoo.hub.weights import locate, weights_advice
 from zoo.networks.base import Network
 from zoo.registry import get_spec, list_models
 from zoo.spec import ModelSpec
 
 
-def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> Network:
+class _Absent(Enum):
+    """The place of an argument that was not given, where None was meant if it was."""
+
+    WEIGHTS = "not given"
+
+
+def create_model(
+    name: str, weights: str | os.PathLike[str] | Literal[_Absent.WEIGHTS] | None = _Absent.WEIGHTS
+) -> Network:
     """Build a model in its training form, in eval mode.
 
     Args:
         name: registered name, see ``zoo.list_models()``.
         weights: a known tag (downloaded once, checked by sha256); the path of a checkpoint; or a public
-            training folder, whose configuration file then decides the sizes. None: random weights.
+            training folder, whose configuration file then decides the sizes. None: random weights; if it is
+                left out, with a warning.
 
     Returns:
         the network. For enhancement its ``forward(spectrum, state=None)`` maps (B, F, T, 2) to the same and
@@ -32,10 +46,16 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> Ne
     Raises:
         UnknownModelError: no such model, or neither tag nor path.
         CheckpointError: the checkpoint is not one of this model.
+
+    Warns:
+        UserWarning: no weights were asked for, so that they are random.
     """
     spec = get_spec(name)
+    if weights is _Absent.WEIGHTS:
+        warnings.warn(f"{random_weights(spec)}; weights=None asks for random ones", stacklevel=2)
+        weights = None
     if weights is None:
-        return build(spec).eval()
+        return _untrained(spec)
     located = locate(spec, weights)
     record = checkpoint.read_record(located.path)
     spec = _configured(spec, located.path, record)
@@ -52,6 +72,22 @@ def create_model(name: str, weights: str | os.PathLike[str] | None = None) -> Ne
     known = {**located.provenance, **(record.weights if record else {})}
     model.provenance = {**known, "sha256": checkpoint.digest(model.state_dict())}
     return model.eval()
+
+
+def random_weights(spec: ModelSpec) -> str:
+    """Say that a model has random weights, and how to get trained ones."""
+    ready = packaged_artifact(spec)
+    way = f'pass weights="{PACKAGED}"' if ready else weights_advice(spec)
+    return f"{spec.name} has random weights, which make nothing better; for trained ones: {way}"
+
+
+def _untrained(spec: ModelSpec) -> Network:
+    """A network with random weights, which says so for as long as it has these."""
+    model = build(spec).eval()
+    params = model.state_dict()
+    if not any(value.is_meta for value in params.values()):
+        model.provenance = {"source": RANDOM, "sha256": checkpoint.digest(params)}
+    return model
 
 
 def build(spec: ModelSpec) -> Network:

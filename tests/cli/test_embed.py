@@ -185,3 +185,20 @@ def test_compare(graph: str, recordings: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == f"similarity {report['similarity']:.4f}\n"
     assert main(["compare", one, str(recordings / "empty.wav"), "--artifact", graph]) == 1
     assert "is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("level", [0, 0.25])
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_silence_is_no_speaker(
+    graph: str, recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], level: float, rate: int
+) -> None:
+    """Two silent files would be the same speaker with similarity 1."""
+    silent, other = tmp_path / "silent.wav", tmp_path / "other.wav"
+    soundfile.write(silent, np.full(2 * rate, float(level)), rate)
+    soundfile.write(other, np.full(3 * rate, float(level)), rate)
+    for pair in ((silent, other), (recordings / "one.wav", silent)):
+        assert main(["compare", *map(str, pair), "--artifact", graph]) == 1
+        told = capsys.readouterr()
+        assert "silent.wav: no speech: all of its samples are alike" in told.err and not told.out
+    assert main(["embed", str(silent), "--artifact", graph, "-o", str(tmp_path / "s.npz")]) == 0
+    assert "silent.wav: no speech: all of its samples are alike" in capsys.readouterr().err

@@ -330,9 +330,9 @@ def test_wav_through_a_pipe(artifacts: Path, tmp_path: Path) -> None:
     assert json.loads(result.stderr)["files"][0]["output"] == "-"  # stdout is taken, and no progress bar
 
 
-@pytest.mark.parametrize(("name", "dtype"), [("s16le", "<i2"), ("f32le", "<f4")])
-def test_raw_through_a_pipe(artifacts: Path, name: str, dtype: str) -> None:
-    samples = (3000 * np.sin(np.arange(4000) / 9)).astype(dtype)
+@pytest.mark.parametrize(("name", "dtype", "peak"), [("s16le", "<i2", 3000), ("f32le", "<f4", 90)])
+def test_raw_through_a_pipe(artifacts: Path, name: str, dtype: str, peak: int) -> None:
+    samples = (peak * np.sin(np.arange(4000) / 9)).astype(dtype)
     command = start(artifacts, "--raw-rate", "16000", "--raw-format", name)
     result = subprocess.run(command, input=samples.tobytes(), capture_output=True, check=False)
     assert (result.returncode, result.stderr) == (0, b"")
@@ -380,3 +380,13 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert expected in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):
         main(["enhance"])
+
+
+def test_integers_in_floats_are_told(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], speech_16k: np.ndarray
+) -> None:
+    soundfile.write(tmp_path / "x.wav", 32768 * speech_16k[:16000], 16000, "FLOAT")
+    assert run(tmp_path / "x.wav") == 0
+    error = capsys.readouterr().err
+    assert "x.wav: its largest sample is" in error and "divide them by the integers' largest value" in error
+    assert "Warning" not in error

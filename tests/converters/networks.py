@@ -24,6 +24,13 @@ from zoo.spec import EnhancementSpec, FrontEnd, Tolerance
 # the first of each that streams
 ONE_A_FAMILY = sorted({get_spec(name).family: name for name in reversed(STREAMING)}.values())
 FORMS = ("spec2spec", "wav2wav")
+SMALLEST_OF_FAMILIES = sorted(
+    min(
+        (name for name in STREAMING if get_spec(name).family == family),
+        key=lambda name: get_spec(name).parameters,
+    )
+    for family in {get_spec(name).family for name in STREAMING}
+)
 SMALLEST = "fastenhancer_t"  # the fastest to export
 
 

@@ -9,6 +9,7 @@ import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -216,3 +217,25 @@ def test_a_streaming_form_of_the_other_kind(
     with pytest.raises(ValueError, match="given is wav2wav, not spec2spec; pass the training form"):
         export_onnx(streaming, tmp_path / "model.onnx", "spec2spec")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_graph_that_does_not_run_is_an_error_of_ours(
+    network: Callable[[str], StreamingModule], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gate says so in a sentence that names the file, and leaves none."""
+    real = tracing.trace
+
+    def broken(*arguments: Any) -> onnx.ModelProto:
+        proto = real(*arguments)
+        output = proto.graph.output[0].name
+        for node in proto.graph.node:
+            node.output[:] = ["before" if name == output else name for name in node.output]
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array([9999]), "place"))
+        proto.graph.node.append(onnx.helper.make_node("Gather", ["before", "place"], ["beyond"], axis=1))
+        proto.graph.node.append(onnx.helper.make_node("Add", ["before", "beyond"], [output]))
+        return proto
+
+    monkeypatch.setattr(tracing, "trace", broken)
+    with pytest.raises(ArtifactError, match=r"model\.onnx: ONNX Runtime [\d.]+ cannot run it \("):
+        export_onnx(network(SMALLEST), tmp_path / "model.onnx", "wav2wav", streams="streams")
+    assert not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ import inspect
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import zoo
@@ -155,3 +156,17 @@ def test_a_second_family_for_speech_is_a_folder_alone(tmp_path: Path) -> None:
     done = python(PROGRAM.replace("sys.argv[1]", repr(str(tmp_path))), hidden=())
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["((16,", "64),)", "fastspeech", "fastspeech_small", "tiny"]
+
+
+@pytest.mark.parametrize("threads", [0, -1, "2", True, 1.0, 100000])
+def test_threads_are_one_or_more(threads: object) -> None:
+    """Refused by all in one sentence, before anything is opened."""
+    for call in (
+        lambda: zoo.Enhancer("gtcrn", threads=threads),
+        lambda: zoo.StreamBatcher("gtcrn", threads=threads),
+        lambda: zoo.Synthesizer(threads=threads),
+        lambda: zoo.Embedder("missing.onnx", threads=threads),
+    ):
+        with pytest.raises(ValueError, match=rf"threads must be .*from 1 to 1024, not {threads!r}"):
+            call()
+    assert zoo.Enhancer("gtcrn", threads=np.int64(2)).backend == "onnxruntime"

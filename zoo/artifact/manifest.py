@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "speechzoo"
 VERSION = 1
+RANDOM = "random"  # the source of weights that nobody trained
 HIGHEST_RATE = 768000  # Hz; no size of a front end is more
 
 _SIZE = re.compile(r"[1-9]\d*/[1-9]\d*")  # TOKENS/FRAMES
@@ -55,7 +56,8 @@ class Manifest:
         model: registered name.
         front_end: what the model reads, or makes.
         inputs, outputs: tensors in the graph's order, without the states.
-        weights: sha256 of the training form's parameters; source, licence and training data if known.
+        weights: sha256 of the training form's parameters; source (``RANDOM`` if nobody trained them), licence
+            and training data if known.
         tolerance: what the export was held to.
         toolchain: versions of the packages that made the artifact.
     """
@@ -87,6 +89,13 @@ class Manifest:
             KeyError: there is no such task.
         """
         return {kind.task: kind for kind in Manifest.__subclasses__()}[task]
+
+    @property
+    def warning(self) -> str:
+        """What everyone who runs the graph should know; empty if there is nothing."""
+        if self.weights.get("source") != RANDOM:
+            return ""
+        return f"its weights are random, as {self.model} was exported without trained ones: it is of no use"
 
     @property
     def graph_inputs(self) -> tuple[TensorSpec, ...]:

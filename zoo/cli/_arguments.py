@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zoo.errors import SpeechZooError
-
-MOST_THREADS = 1024
+from zoo.runtime.artifact import MOST_THREADS
 
 
 class Misuse(SpeechZooError):

@@ -5,20 +5,28 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.extras import extra
+from zoo.registry import get_spec
 
 if TYPE_CHECKING:
     from zoo.networks.base import Network
+
+
+NONE = "none"  # in place of weights: random ones
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="registered name; see speechzoo list")
     source = parser.add_mutually_exclusive_group()
     add = source.add_argument
-    add("--weights", metavar="TAG|PATH", help="tag of trained weights, or the path of a checkpoint")
+    add(
+        "--weights",
+        metavar="TAG|PATH",
+        help="tag of trained weights, the path of a checkpoint, or none for random ones",
+    )
     add("--checkpoint", metavar="PATH", help="a checkpoint or a training folder")
     add("--folder", metavar="DIR", help="a training folder, which names the model")
     add("-n", "--name", help="training folder logs/NAME; its config.yaml names the model")
@@ -55,13 +63,21 @@ def load_model(args: argparse.Namespace, brought_by: str = "torch") -> Network:
         args: those of ``add_model_arguments``.
         brought_by: the extra that brings all that the command needs.
 
+    Without any it says on standard error that they are random, unless they are asked for.
+
     Raises:
         SpeechZooError: there is no such model, or it cannot be loaded.
     """
     name, weights = named_model(args)
     with extra(brought_by, f"a network of {name}"):
-        from zoo.create import create_model
-    model = create_model(name, weights)
+        from zoo.create import create_model, random_weights
     if weights is None:
-        print("no weights given: the network gets random ones", file=sys.stderr)
-    return model
+        print(f"speechzoo: warning: {random_weights(get_spec(name))} (--weights)", file=sys.stderr)
+    return create_model(name, None if weights == NONE else weights)
+
+
+def warn_of_weights(session: Any) -> None:
+    """Say on standard error if what runs has random weights."""
+    manifest = getattr(getattr(session, "graph", None), "manifest", None)
+    if manifest is not None and manifest.warning:
+        print(f"speechzoo: {session.name}: {manifest.warning}", file=sys.stderr)

@@ -36,6 +36,11 @@ def run(args: argparse.Namespace) -> int:
     for result in model.files([args.a, args.b], mix_down=args.mix_down):
         if result.embedding is None:
             raise AudioError(result.error)
+        if not result.speech:
+            raise AudioError(
+                f"{result.source}: no speech: all of its samples are alike, so its embedding is no one's; "
+                f"pass a recording of a speaker"
+            )
         embeddings.append(result.embedding)
     a, b = embeddings
     report: dict[str, object] = {"similarity": similarity(a, b)}

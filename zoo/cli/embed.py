@@ -121,12 +121,14 @@ def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Emb
             failed.append({"name": name, "input": result.source, "error": message})
             print(f"speechzoo: {message}", file=sys.stderr)
         else:
+            if not result.speech:
+                print(f"{result.source}: no speech: all of its samples are alike", file=sys.stderr)
             embeddings[name] = result.embedding
             seconds += result.seconds
     elapsed = time.perf_counter() - started
     files: list[Path] = []
     if embeddings:
-        origin = Origin(model.name, model.mean_subtracted)
+        origin = Origin(model.name, model.mean_subtracted, model.session.weights)
         embeddings = {name: embeddings[name] for name in recordings if name in embeddings}
         force = args.force or going_on
         files = write_embeddings(args.output, embeddings, origin, shards=args.shards, force=force)

@@ -20,6 +20,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,7 @@ from tqdm import tqdm
 from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
 from zoo.cli._arguments import add_threads, add_trust, positive
+from zoo.cli._model import warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.errors import AudioError, SpeechZooError
 from zoo.hub.weights import weights_advice
@@ -39,6 +41,7 @@ from zoo.registry import get_spec
 from zoo.runtime.artifact import SUFFIXES, is_artifact
 from zoo.signal.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
 from zoo.signal.plot import check_picture, plot_spectrograms
+from zoo.signal.samples import SUSPECT
 from zoo.spec import EnhancementSpec
 from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.enhancement.stream import Latency
@@ -105,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
     if args.ray and (args.plot or any(PIPE in (job.source, job.target) for job in jobs)):
         raise SpeechZooError("--ray takes files to files; leave --plot and - out")
     enhancer = _enhancer(args)
+    warn_of_weights(enhancer.session)
     waiting = [job for job in jobs if not (args.ray and os.path.exists(job.target)) or args.force]
     results = _on_ray(args, waiting) if args.ray else ((job, _attempt(enhancer, job, args)) for job in jobs)
     done: list[dict[str, Any]] = []
@@ -148,7 +152,9 @@ def _open_work(args: argparse.Namespace) -> Callable[[list[_Job]], list[dict[str
 def _attempt(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[str, Any]:
     """What ``_enhance`` gives; or ``input`` and ``error``."""
     try:
-        return _enhance(enhancer, job, args)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "samples beyond")  # told at the end, with the recording's name
+            return _enhance(enhancer, job, args)
     except AudioError as error:
         message = str(error) if job.source in str(error) else f"{job.source}: {error}"
         return {"input": job.source, "error": message}
@@ -160,6 +166,16 @@ def _tell(job: _Job, report: dict[str, Any], args: argparse.Namespace) -> None:
     target = "standard output" if job.target == PIPE else job.target
     if report["clipped"]:
         print(f"{target}: clipped samples: {report['clipped']} (--subtype float keeps them)", file=sys.stderr)
+    if report["peak_in"] > SUSPECT:
+        print(
+            f"{source}: its largest sample is {report['peak_in']:.0f}, where 1 is full scale; if these are "
+            f"integers in floats, divide them by the integers' largest value",
+            file=sys.stderr,
+        )
+    if report["resets"]:
+        print(
+            f"{target}: resets of the network: {report['resets']} (it gave no finite values)", file=sys.stderr
+        )
     if not args.json and job.target != PIPE:
         speed = 1 / max(report["real_time_factor"], 1e-9)
         print(f"{source} -> {target} ({report['seconds']:.1f} s, {speed:.0f} times faster than real time)")
@@ -305,6 +321,7 @@ def _enhance(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[st
         "peak_in": peak,
         "peak_out": writer.peak,
         "clipped": writer.clipped,
+        "resets": process.resets,
     }
 
 
@@ -317,6 +334,11 @@ class _Process:
         self._kept: list[Array] = []  # an offline artifact needs the whole recording
         self.latency = self._streams[0].latency if self._streams else None
         self.seconds = 0.0
+
+    @property
+    def resets(self) -> int:
+        """How often a channel's network began anew."""
+        return sum(stream.resets for stream in self._streams)
 
     def push(self, block: Array) -> Iterator[Array]:
         """(channels, n) -> (channels, m), if there is any yet."""

@@ -18,7 +18,7 @@ from zoo.builtin import packaged_artifact
 from zoo.cli._arguments import add_trust
 from zoo.errors import SpeechZooError
 from zoo.registry import get_spec, list_models
-from zoo.tasks import verify
+from zoo.tasks import load, verify_graph
 
 GROUP = "measure"
 
@@ -38,7 +38,9 @@ def run(args: argparse.Namespace) -> int:
     results, failed = [], 0
     for path in args.artifact:
         try:
-            report = verify(_packaged(path) or path, trust=args.trust)
+            graph = load(_packaged(path) or path, trust=args.trust)
+            report = verify_graph(graph)
+            warning = graph.manifest.warning if graph.manifest else ""
         except SpeechZooError as error:
             failed += 1
             results.append({"artifact": path, "passed": False, "error": str(error)})
@@ -47,8 +49,12 @@ def run(args: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
             continue
+        if warning:
+            print(f"{path}: {warning}", file=sys.stderr)
         figures = {"snr_db": report.snr_db, "max_error": report.max_error, "samples": report.elements}
-        results.append({"artifact": path, "passed": True, **figures})
+        results.append(
+            {"artifact": path, "passed": True, **figures, **({"warning": warning} if warning else {})}
+        )
         if not args.json:
             print(f"{path}: verified; {report}")
     if args.json:

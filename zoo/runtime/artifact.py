@@ -6,11 +6,27 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import Graph
 
 ENGINES = (".engine", ".plan", ".trt")
 SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES)
+MOST_THREADS = 1024
+
+
+def check_threads(threads: object) -> None:
+    """Refuse what is no number of threads.
+
+    Raises:
+        ValueError: not a whole number from 1 to 1024.
+    """
+    # a bool is an int, and no number of threads
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)):
+        raise ValueError(f"threads must be a whole number from 1 to {MOST_THREADS}, not {threads!r}")
+    if not 1 <= threads <= MOST_THREADS:
+        raise ValueError(f"threads must be from 1 to {MOST_THREADS}, not {threads}")
 
 
 def is_artifact(path: str | os.PathLike[str]) -> bool:
@@ -39,7 +55,9 @@ def load_artifact(
         ArtifactError: another ending, or a file that is damaged, has no manifest of ours, or is code and not
             trusted.
         MissingExtraError: what runs it is not installed.
+        ValueError: an impossible number of threads.
     """
+    check_threads(threads)
     if not Path(path).is_file():
         raise ArtifactError(f"{path}: there is no such file; expected an artifact")
     suffix = Path(path).suffix

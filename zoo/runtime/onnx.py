@@ -90,7 +90,7 @@ class OnnxGraph:
         except ArtifactError:
             raise
         except Exception as error:  # ONNX Runtime's own classes share no other base
-            reason = str(error).splitlines()[0].replace(str(self.path), "the file")[:200]
+            reason = _reason(error).replace(str(self.path), "the file")
             raise ArtifactError(
                 f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}); it is "
                 f"damaged, truncated or not ONNX: export or download it again"
@@ -112,9 +112,23 @@ class OnnxGraph:
             check_record(self.path, self.manifest, self.inputs, self.outputs)
 
     def __call__(self, *values: NDArray[Any]) -> list[Array]:
-        """Run once with values in the order of ``inputs``; the outputs are new arrays."""
+        """Run once with values in the order of ``inputs``; the outputs are new arrays.
+
+        Raises:
+            ArtifactError: ONNX Runtime cannot run it.
+        """
         feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
-        return self._inference.run(None, feed)
+        try:
+            return self._inference.run(None, feed)
+        except Exception as error:  # as above
+            raise ArtifactError(
+                f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot run it ({_reason(error)}); it "
+                f"is damaged, or made for other sizes: export or download it again"
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _tensor_spec(value: Any) -> TensorSpec:

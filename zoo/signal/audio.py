@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from zoo.arrays import Array
 from zoo.errors import AudioError
+from zoo.signal.samples import LARGEST, refusal
 
 PIPE = "-"  # in place of a path: standard input or output
 
@@ -134,8 +135,8 @@ class AudioReader:
         """All samples, in blocks of (channels, n) float32 with n at most ``frames``.
 
         Raises:
-            AudioError: damaged data, or a sample that is NaN or infinite (its time in seconds is named),
-                or nothing at all on a pipe.
+            AudioError: damaged data, or a sample that is NaN, infinite or beyond ``samples.LARGEST`` (its
+                time in seconds is named), or nothing at all on a pipe.
         """
         position = 0
         while True:
@@ -148,14 +149,13 @@ class AudioReader:
                 ) from error
             if not block.shape[1]:
                 break
-            bad = ~np.isfinite(block).all(0)
-            if bad.any():
-                at = int(bad.argmax())
-                value = next(v for v in block[:, at] if not np.isfinite(v))
+            good = np.abs(block) <= LARGEST
+            if not good.all():
+                at = int(good.all(0).argmin())
+                value = float(block[good[:, at].argmin(), at])
                 second = (position + at) / self.format.sample_rate
                 raise AudioError(
-                    f"{self.name}: the sample at {second:.3f} s is {value}; "
-                    f"finite samples are expected, so repair the recording or cut it there"
+                    f"{self.name}: the sample at {second:.3f} s is {value:.7g}; {refusal(value)}"
                 )
             position += block.shape[1]
             yield block

@@ -12,7 +12,7 @@ from zoo.errors import ArtifactError, CheckpointError, UnknownModelError
 from zoo.extras import extra
 from zoo.hub.weights import weights_advice
 from zoo.registry import get_spec, list_models
-from zoo.runtime.artifact import SUFFIXES, is_artifact
+from zoo.runtime.artifact import SUFFIXES, check_threads, is_artifact
 from zoo.spec import ModelSpec
 from zoo.tasks.task import Task
 
@@ -43,7 +43,9 @@ def open_source(
         UnknownModelError: no such model, one for another task, or nothing of the kinds above.
         CheckpointError: no weights for a model's name, or some that do not fit.
         MissingExtraError: what runs it is not installed.
+        ValueError: an impossible number of threads.
     """
+    check_threads(threads)
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
         if name in list_models() or not (is_artifact(name) or os.path.exists(name)):

@@ -68,6 +68,7 @@ class RemoteSpeakerSession:
         self.front_end, self.embedding = self.manifest.front_end, self.manifest.embedding
         self.least_frames = self.manifest.least_frames
         self.mean_subtracted = self.manifest.mean_subtracted
+        self.weights = self.manifest.weights.get("sha256", "")
 
     def run(self, waveforms: Sequence[Array]) -> Array:
         """See ``SpeakerSession``.

@@ -12,11 +12,12 @@ import torch
 
 from converters import export_onnx
 from converters.subjects.enhancement import whole_waveform
-from tests.converters.networks import FORMS, ONE_A_FAMILY, SMALLEST, manifest_of, same
+from tests.converters.networks import FORMS, ONE_A_FAMILY, SMALLEST, SMALLEST_OF_FAMILIES, manifest_of, same
 from zoo import Enhancer, get_spec, to_streaming
 from zoo.arrays import Array
 from zoo.networks.streaming import StreamingModule
 from zoo.runtime.onnx import OnnxGraph
+from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.spectrum import Transforms
 
 Exported = Callable[..., Path]
@@ -198,6 +199,36 @@ def test_any_number_of_hops(exported: Exported, speech_16k: Array, name: str, fo
     stream = enhancer.stream()
     parts = [stream.push(block) for block in np.array_split(speech_16k, 77)]
     same(expected, np.concatenate([*parts, stream.flush()]))
+
+
+@pytest.mark.parametrize("free", ["streams", "hops", "streams, hops"])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", SMALLEST_OF_FAMILIES)
+def test_streams_and_hops_free_together_and_apart(
+    exported: Exported, speech_16k: Array, name: str, form: str, free: str
+) -> None:
+    """Every causal family: an export passes the gate, and calls of one and of many hops agree.
+
+    About 5 s each on a free core, most of it the trace.
+    """
+    path = exported(name, form, **{what: what for what in free.split(", ")})
+    session = open_session(path)
+    manifest = manifest_of(path)
+    assert session.batched == ("streams" in free)
+    assert (manifest.streams == "streams", manifest.hops == "hops") == ("streams" in free, "hops" in free)
+    length = 33 * session.block_length
+    one, two = speech_16k[None, 20000 : 20000 + length], speech_16k[None, 28000 : 28000 + length]
+    alone = [session.run(wave, session.initial_state())[0] for wave in (one, two)]
+    stream, parts = session.initial_state(), []
+    for block in np.split(one, 33, axis=1):
+        output, stream = session.run(block, stream)
+        parts.append(output)
+    same(alone[0], np.concatenate(parts, axis=1))
+    if session.batched:
+        fresh = {key: np.repeat(value, 2, axis=0) for key, value in session.initial_state().items()}
+        together, _ = session.run(np.concatenate([one, two]), fresh)
+        same(alone[0], together[:1])
+        same(alone[1], together[1:])
 
 
 @pytest.mark.parametrize(("form", "options"), [("spec2spec", {"streams": 2}), ("wav2wav", {"hops": "hops"})])

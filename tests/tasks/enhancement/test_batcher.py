@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from zoo.arrays import Array
 from zoo.errors import ArtifactError, AudioError
 from zoo.tasks.enhancement.batcher import BatchedStream
 from zoo.tasks.enhancement.open import open_session
+from zoo.tasks.enhancement.session import State
 from zoo.tasks.enhancement.stream import Stream
 
 Exported = Callable[..., Path]
@@ -129,3 +133,70 @@ def test_what_cannot_be_batched(exported: Exported, tmp_path: Path) -> None:
             zoo.StreamBatcher(path)
     with pytest.raises(ArtifactError, match="there is no such file"):
         zoo.StreamBatcher(tmp_path / "missing.onnx")
+
+
+def test_threads_that_join_push_flush_and_leave(artifact: Path, speech_16k: Array) -> None:
+    """A server with a thread for every user: each stream is as if it were alone."""
+    batcher = zoo.StreamBatcher(artifact)
+    together: list[int] = []
+    run = batcher.session.run
+
+    def counted(hops: Array, state: State) -> tuple[Array, State]:
+        together.append(len(hops))
+        return run(hops, state)
+
+    batcher.session.run = counted  # type: ignore[method-assign]
+    ready = threading.Barrier(8)
+
+    def serve(user: int) -> list[tuple[Array, int | None, Array]]:
+        ready.wait()
+        served = []
+        for turn in range(8):
+            rng = np.random.default_rng([user, turn])
+            start, rate = int(rng.integers(40000)), RATES[(user + turn) % len(RATES)]
+            wave, parts, done = speech_16k[start : start + 12000], [], 0
+            with batcher.join(rate) as stream:
+                while done < len(wave):
+                    size = int(rng.choice([100, 256, 1000, 3000]))
+                    parts.append(batcher.push({stream: wave[done : done + size]})[stream])
+                    done += size
+                parts.append(batcher.flush([stream])[stream])
+            served.append((wave, rate, np.concatenate(parts)))
+        return served
+
+    with ThreadPoolExecutor(8) as pool:
+        served = [stream for user in pool.map(serve, range(8)) for stream in user]
+    assert len(served) == 64 and len(batcher) == 0
+    for wave, rate, output in served:
+        same(alone(artifact, wave, rate), output)
+    assert max(together) > 1  # what waits is computed in one call
+
+
+def test_an_error_is_that_of_the_thread_that_made_it(artifact: Path, speech_16k: Array) -> None:
+    """One request that cannot be computed keeps none of those that wait with it from being computed."""
+    batcher = zoo.StreamBatcher(artifact)
+    wave = speech_16k[20000:24000]
+    good, bad = batcher.join(), batcher.join()
+    batcher._lock.acquire()
+    with ThreadPoolExecutor(3) as pool:
+        calls = []
+        for stream, block in ((good, wave), (bad, wave * np.nan), (good, wave)):
+            calls.append(pool.submit(batcher.push, {stream: block}))
+            while len(batcher._requests) < len(calls):
+                time.sleep(0.001)
+        batcher._lock.release()
+        parts = [calls[0].result()[good], calls[2].result()[good], batcher.flush([good])[good]]
+        with pytest.raises(AudioError, match="block 0: sample 0 is nan"):
+            calls[1].result()
+    same(alone(artifact, np.concatenate([wave, wave]), None), np.concatenate(parts))
+
+
+def test_a_stream_leaves_at_the_end_of_its_context(artifact: Path) -> None:
+    batcher = zoo.StreamBatcher(artifact)
+    with batcher.join() as stream:
+        assert len(batcher) == 1
+    assert len(batcher) == 0
+    with pytest.raises(AudioError, match="it has left"):
+        batcher.flush([stream])
+    with batcher.join() as stream:
+        batcher.leave(stream)

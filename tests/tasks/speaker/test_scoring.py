@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.score import main
-from zoo.tasks.speaker.embeddings import Origin, write_embeddings
+from zoo.tasks.speaker.embeddings import Origin, read_embeddings, write_embeddings
 from zoo.tasks.speaker.scoring import (
     CohortStatistics,
     cohort_statistics,
@@ -246,3 +246,36 @@ def test_the_scripts_errors(corpus: Path, capsys: pytest.CaptureFixture[str]) ->
         arguments = ["--embeddings", str(corpus / "eval.npz"), "--trials", str(corpus / trials)]
         assert main([*arguments, "--output", str(corpus / "out"), "--no-plots", *options]) == 1
         assert message in capsys.readouterr().err
+
+
+def test_embeddings_are_told_apart_by_the_parameters(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By sha256 where both files have it, else by the name; files without one, as made before, still load."""
+    found, _ = read_embeddings(corpus / "cohort.npz")
+    words = "--embeddings", str(corpus / "x.npz"), "--cohort", str(corpus / "y.npz"), "--no-plots"
+    for a, b, alike in (
+        (Origin("m.onnx", False, "1" * 64), Origin("m.onnx", False, "2" * 64), False),
+        (Origin("m.onnx", False, "1" * 64), Origin("n.onnx", False, "1" * 64), True),
+        (Origin("m.onnx", False, "1" * 64), Origin("m.onnx", True, "1" * 64), False),
+        (Origin("m.onnx", False, "1" * 64), Origin("m.onnx", False), True),
+        (Origin("m.onnx", False), Origin("n.onnx", False, "1" * 64), False),
+    ):
+        embeddings, _ = read_embeddings(corpus / "eval.npz")
+        write_embeddings(corpus / "x.npz", embeddings, a, force=True)
+        write_embeddings(corpus / "y.npz", found, b, force=True)
+        assert read_embeddings(corpus / "x.npz")[1] == a
+        status = main([*words, "--trials", str(corpus / "trials"), "-o", str(tmp_path / "s")])
+        told = capsys.readouterr()
+        assert status == (0 if alike else 1) and ("embed both in the same way" in told.err) is not alike
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (16, 1), (1, 16), (16, 16), (15,)])
+def test_a_mean_has_the_embeddings_length(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], shape: tuple[int, ...]
+) -> None:
+    """What merely broadcasts gives other error rates without a word."""
+    np.save(tmp_path / "mean.npy", np.ones(shape, np.float32))
+    words = "--embeddings", str(corpus / "eval.npz"), "--mean", str(tmp_path / "mean.npy"), "--no-plots"
+    assert main([*words, "--trials", str(corpus / "trials"), "-o", str(tmp_path / "s")]) == 1
+    assert "mean.npy: it has the shape (" in capsys.readouterr().err and not (tmp_path / "s").exists()

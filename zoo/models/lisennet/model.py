@@ -404,10 +404,11 @@ def previous(x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
 
     (T x B, ...), (B, ...) -> (T x B, ...), (B, ...)
     """
-    streams = past.shape[0]
-    if x.shape[0] == streams:
+    count, streams = x.shape[0], past.shape[0]
+    if count == streams:
         return past, x
-    return torch.cat([past, x[:-streams]]), x[-streams:]
+    # by lengths, not by x[:-streams]: where both numbers are free, the exporter must know that count is kept
+    return torch.cat([past, x]).narrow(0, 0, count), x.narrow(0, count - streams, streams)
 
 
 def mish(x: Tensor) -> Tensor:

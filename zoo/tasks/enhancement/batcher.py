@@ -3,42 +3,88 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
-from zoo.errors import ArtifactError, AudioError, CheckpointError
+from zoo.errors import ArtifactError, AudioError, CheckpointError, SpeechZooError
 from zoo.registry import get_spec
+from zoo.runtime.artifact import check_threads
+from zoo.tasks.copies import Bound, Reopenable
 from zoo.tasks.enhancement.open import open_session
+from zoo.tasks.enhancement.recovery import run_recovering
 from zoo.tasks.enhancement.session import Session
 from zoo.tasks.enhancement.stream import Channel, Latency
 
 FRAMES_AT_ONCE = 64  # of one call, hops x streams, where that much waits: more leave the fastest memory
 
 
-class BatchedStream:
-    """One of the streams of a ``StreamBatcher``; made by ``join``.
+class BatchedStream(Bound):
+    """One of the streams of a ``StreamBatcher``; made by ``join``. A context manager that leaves at its end.
 
     Attributes:
         sample_rate: of input and output, in Hz.
         latency: how late the output is, apart from the wait for a call.
+        resets: how often since the start the network began anew, as of ``Stream``; the others of the batcher
+            do not notice.
     """
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    advice = "pass the batcher's model or artifact, and join a stream where it is used"
+
+    def __init__(self, channel: Channel, batcher: StreamBatcher) -> None:
+        self._channel, self._batcher = channel, batcher
         self.sample_rate: int = channel.sample_rate
         self.latency: Latency = channel.latency
+        self.resets = 0
+
+    def __enter__(self) -> BatchedStream:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._batcher._leave(self)
 
 
-class StreamBatcher:
+@dataclass(eq=False)
+class _Request:
+    """What a thread wants of some streams, and what became of it.
+
+    Attributes:
+        streams: those.
+        begin: checks them, then gives whole blocks of those that compute, (1, K x block_length) each; or
+            raises before any has changed.
+        end: gives a channel's output, (M,), from what became of its blocks.
+        output: of each, once it is computed.
+        error: why there is none.
+        done: whether there is one of both.
+    """
+
+    streams: Sequence[BatchedStream]
+    begin: Callable[[], dict[BatchedStream, Array]]
+    end: Callable[[Channel, Array], Array]
+    output: dict[BatchedStream, Array] = field(default_factory=dict)
+    error: BaseException | None = None
+    done: bool = False
+
+
+class StreamBatcher(Reopenable):
     """Independent streams that share one session and its calls.
 
     Every stream joins, is reset and leaves by itself, has its own sample rate, and takes blocks of any
     size. Its output is that of a ``Stream`` of its own.
+
+    All methods may be called by any number of threads at once, a server's for example with one for every
+    user: while one of them computes, what the others push waits, and is computed together in the next call.
+    Where two threads push to one stream, its blocks come in the order in which they are taken, whole.
+
+    A batcher without streams is pickled and copied by what it was made from.
 
     Attributes:
         session: what computes.
@@ -55,7 +101,10 @@ class StreamBatcher:
             ArtifactError: an artifact that cannot be read, or takes one stream at a time.
             UnknownModelError: no such model.
             CheckpointError: no weights of the model come with the package.
+            ValueError: threads that are no whole number from 1 to 1024.
         """
+        check_threads(threads)
+        self._remember(source, threads=threads)
         session = _open(source, threads) if isinstance(source, (str, os.PathLike)) else source
         if not (session.streaming and session.batched):
             raise ArtifactError(
@@ -65,9 +114,27 @@ class StreamBatcher:
         self.session = session
         self._rows: dict[BatchedStream, int] = {}
         self._state: dict[str, Array] = {}  # a row for each stream
+        self._lock = threading.Lock()  # held by who reads or changes streams, rows and state
+        self._requests: deque[_Request] = deque()  # until who holds the lock takes them
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._rows:
+            raise TypeError(
+                f"this StreamBatcher has {len(self)} streams, which cannot be pickled or copied; pass it "
+                f"before they join, or make it anew"
+            )
+        return super().__reduce__()
+
+    def __copy__(self) -> StreamBatcher:
+        """A batcher of its own, over the same session."""
+        if self._rows:
+            self.__reduce__()
+        clone = StreamBatcher(self.session)
+        clone._given = self._given
+        return clone
 
     def join(self, sample_rate: int | None = None) -> BatchedStream:
         """Begin a stream; without ``sample_rate`` at the model's own.
@@ -75,13 +142,14 @@ class StreamBatcher:
         Raises:
             AudioError: a rate that is not a whole number from 1000 to 768000.
         """
-        stream = BatchedStream(Channel(self.session, sample_rate))
+        stream = BatchedStream(Channel(self.session, sample_rate), self)
         fresh = self.session.initial_state()
-        self._state = {
-            name: np.concatenate([self._state[name], zeros]) if self._rows else np.array(zeros)
-            for name, zeros in fresh.items()
-        }
-        self._rows[stream] = len(self._rows)
+        with self._lock:
+            self._state = {
+                name: np.concatenate([self._state[name], zeros]) if self._rows else np.array(zeros)
+                for name, zeros in fresh.items()
+            }
+            self._rows[stream] = len(self._rows)
         return stream
 
     def leave(self, stream: BatchedStream) -> None:
@@ -90,10 +158,8 @@ class StreamBatcher:
         Raises:
             AudioError: it is not one of these streams.
         """
-        row = self._row(stream)
-        del self._rows[stream]
-        self._rows = {other: new for new, other in enumerate(self._rows)}
-        self._state = {name: np.delete(value, row, axis=0) for name, value in self._state.items()}
+        if not self._leave(stream):
+            raise _stranger()
 
     def reset(self, stream: BatchedStream) -> None:
         """Take a stream back to before its first sample.
@@ -101,10 +167,12 @@ class StreamBatcher:
         Raises:
             AudioError: it is not one of these streams.
         """
-        row = self._row(stream)
-        stream._channel.reset()
-        for name, zeros in self.session.initial_state().items():
-            self._state[name][row] = zeros[0]
+        with self._lock:
+            row = self._row(stream)
+            stream._channel.reset()
+            stream.resets = 0
+            for name, zeros in self.session.initial_state().items():
+                self._state[name][row] = zeros[0]
 
     def push(self, blocks: Mapping[BatchedStream, ArrayLike]) -> dict[BatchedStream, Array]:
         """Take the next samples of some streams and give all output that they complete.
@@ -117,20 +185,22 @@ class StreamBatcher:
 
         Raises:
             AudioError: a stream that has left or was flushed, or a block of another shape or type, or with
-                a sample that is NaN or infinite; no stream has changed. Or an output that is not finite: that
-                stream must ``leave`` or be ``reset``, and the others have lost the output of this call.
+                a sample that is NaN, infinite or beyond ``samples.LARGEST``; no stream has changed.
+                Or an output that is not finite, though its stream began anew: the graph is damaged, and the
+                others of this call have lost its output.
         """
-        checked: dict[BatchedStream, Array] = {}
-        for turn, (stream, block) in enumerate(blocks.items()):
-            self._row(stream)
-            try:
-                checked[stream] = stream._channel.check(block)
-            except AudioError as error:
-                raise AudioError(f"block {turn}: {error}") from error
-        enhanced = self._run({stream: stream._channel.take(block) for stream, block in checked.items()})
-        return _outputs(
-            {stream: partial(stream._channel.give, output) for stream, output in enhanced.items()}
-        )
+
+        def begin() -> dict[BatchedStream, Array]:
+            checked: dict[BatchedStream, Array] = {}
+            for turn, (stream, block) in enumerate(blocks.items()):
+                self._row(stream)
+                try:
+                    checked[stream] = stream._channel.check(block)
+                except AudioError as error:
+                    raise AudioError(f"block {turn}: {error}") from error
+            return {stream: stream._channel.take(block) for stream, block in checked.items()}
+
+        return self._serve(_Request(list(blocks), begin, Channel.give))
 
     def flush(self, streams: Iterable[BatchedStream]) -> dict[BatchedStream, Array]:
         """End some streams: give the rest of their output. They stay until they ``leave`` or are ``reset``.
@@ -141,18 +211,71 @@ class StreamBatcher:
         Raises:
             AudioError: a stream that is not one of these, or an output that is not finite.
         """
-        asked = list(streams)
-        for stream in asked:
-            self._row(stream)
-        open_ones = [stream for stream in asked if not stream._channel.ended]
-        enhanced = self._run({stream: stream._channel.take_rest() for stream in open_ones})
-        rest = _outputs({stream: partial(stream._channel.give_rest, out) for stream, out in enhanced.items()})
+        asked = list(dict.fromkeys(streams))
+
+        def begin() -> dict[BatchedStream, Array]:
+            for stream in asked:
+                self._row(stream)
+            return {stream: stream._channel.take_rest() for stream in asked if not stream._channel.ended}
+
+        rest = self._serve(_Request(asked, begin, Channel.give_rest))
         return {stream: rest.get(stream, np.zeros(0, np.float32)) for stream in asked}
+
+    def _leave(self, stream: BatchedStream) -> bool:
+        """Take a stream out if it is one of these, and say whether it was."""
+        with self._lock:
+            row = self._rows.pop(stream, None)
+            if row is None:
+                return False
+            self._rows = {other: new for new, other in enumerate(self._rows)}
+            self._state = {name: np.delete(value, row, axis=0) for name, value in self._state.items()}
+        return True
+
+    def _serve(self, request: _Request) -> dict[BatchedStream, Array]:
+        """Compute a request, with all that other threads ask for by then."""
+        self._requests.append(request)
+        with self._lock:
+            while not request.done:  # else the thread that held the lock before has computed it
+                self._compute_next()
+        if request.error is not None:
+            raise request.error
+        return request.output
+
+    def _compute_next(self) -> None:
+        """Compute the requests that wait, as far as each stream is in one of them only."""
+        taken: list[_Request] = []
+        waiting: dict[BatchedStream, Array] = {}
+        try:
+            while self._requests and waiting.keys().isdisjoint(self._requests[0].streams):
+                taken.append(self._requests.popleft())
+                try:
+                    blocks = taken[-1].begin()
+                except SpeechZooError as error:
+                    taken[-1].error = error
+                else:
+                    taken[-1].output, waiting = blocks, waiting | blocks
+            enhanced = self._run(waiting)
+            for request in taken:
+                give = {
+                    stream: partial(request.end, stream._channel, enhanced[stream])
+                    for stream in request.output
+                }
+                try:
+                    request.output = _outputs(give)
+                except AudioError as error:
+                    request.error = error
+        except BaseException as error:
+            for request in taken:
+                request.error = request.error or error
+            raise
+        finally:
+            for request in taken:
+                request.done = True
 
     def _row(self, stream: BatchedStream) -> int:
         row = self._rows.get(stream)
         if row is None:
-            raise AudioError("this stream is not one of the batcher's: it has left, or joined another one")
+            raise _stranger()
         return row
 
     def _run(self, waiting: dict[BatchedStream, Array]) -> dict[BatchedStream, Array]:
@@ -164,7 +287,7 @@ class StreamBatcher:
             least = min(waiting[stream].shape[1] for stream in ready) - done
             step = min(least, max(1, FRAMES_AT_ONCE // len(ready)) * length)
             together = np.concatenate([waiting[stream][:, done : done + step] for stream in ready])
-            enhanced = self._call(together, [self._rows[stream] for stream in ready])
+            enhanced = self._call(together, ready)
             for stream, output in zip(ready, enhanced, strict=True):
                 outputs[stream].append(output)
             done += step
@@ -173,16 +296,24 @@ class StreamBatcher:
             for stream, parts in outputs.items()
         }
 
-    def _call(self, blocks: Array, rows: list[int]) -> Array:
-        """(B, K x block_length) of the streams in these rows."""
-        if rows == list(range(len(self._rows))):
-            output, state = self.session.run(blocks, self._state)
+    def _call(self, blocks: Array, streams: list[BatchedStream]) -> Array:
+        """(B, K x block_length) of these streams."""
+        rows = [self._rows[stream] for stream in streams]
+        all_of_them = rows == list(range(len(self._rows)))
+        before = self._state if all_of_them else {name: value[rows] for name, value in self._state.items()}
+        output, state, begun = run_recovering(self.session, blocks, before)
+        if all_of_them:
             self._state = dict(state)
-            return output
-        output, state = self.session.run(blocks, {name: value[rows] for name, value in self._state.items()})
-        for name, value in state.items():
-            self._state[name][rows] = value
+        else:
+            for name, value in state.items():
+                self._state[name][rows] = value
+        for row in begun:
+            streams[row].resets += 1
         return output
+
+
+def _stranger() -> AudioError:
+    return AudioError("this stream is not one of the batcher's: it has left, or joined another one")
 
 
 def _outputs(give: Mapping[BatchedStream, Callable[[], Array]]) -> dict[BatchedStream, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
@@ -13,6 +14,7 @@ from zoo.arrays import Array
 from zoo.errors import ArtifactError, AudioError
 from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
+from zoo.tasks.copies import Reopenable
 from zoo.tasks.enhancement.session import Session, check_output
 from zoo.tasks.enhancement.stream import Latency, Stream
 from zoo.tasks.enhancement.task import TASK
@@ -27,8 +29,10 @@ DEFAULT_MODEL = "fastenhancer_t"
 _SECONDS_AT_ONCE = 10  # of a channel, between two reports of progress
 
 
-class Enhancer:
+class Enhancer(Reopenable):
     """Removes noise from recordings and running streams.
+
+    It is pickled by what it was made from, and opened again where it is unpickled.
 
     Attributes:
         session: what computes; shared by all streams.
@@ -64,7 +68,9 @@ class Enhancer:
             UnknownModelError: no such model or tag, or nothing that can be enhanced with.
             CheckpointError: no weights, where none come with the package, or weights that do not fit.
             MissingExtraError: PyTorch is needed and not installed.
+            ValueError: threads that are no whole number from 1 to 1024.
         """
+        self._remember(source, weights=weights, threads=threads, providers=providers, trust=trust)
         self.session: Session = open_source(
             TASK, source, weights, threads=threads, providers=providers, trust=trust
         )
@@ -89,8 +95,8 @@ class Enhancer:
             float32 of the waveform's shape, aligned with it to the sample.
 
         Raises:
-            AudioError: another shape or type, an impossible rate, or NaN or infinite samples in the waveform
-                or out of the model.
+            AudioError: another shape or type, an impossible rate, samples that are NaN, infinite or beyond
+                ``samples.LARGEST``, or an output of the model that is not finite.
         """
         array = np.asarray(waveform)
         rows = rows_of(array)
@@ -142,3 +148,9 @@ class Enhancer:
         for start in range(0, max(1, len(row)), step):
             yield stream.push(row[start : start + step])
         yield stream.flush()
+        if stream.resets:
+            warnings.warn(
+                f"{self.name}: resets of the network: {stream.resets} (it gave no finite values)",
+                RuntimeWarning,
+                stacklevel=3,
+            )

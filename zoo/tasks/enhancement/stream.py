@@ -12,6 +12,8 @@ from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.signal.resample import Resampler, check_rate
 from zoo.signal.samples import check_samples
+from zoo.tasks.copies import Bound
+from zoo.tasks.enhancement.recovery import run_recovering
 from zoo.tasks.enhancement.session import Framing, Session, check_output
 
 SAMPLES_AT_ONCE = 1 << 16  # about the most that one call of a session gets, so that memory stays bounded
@@ -97,7 +99,8 @@ class Channel:
         """A block as (1, N) float32; nothing changes.
 
         Raises:
-            AudioError: another shape or type, a sample that is NaN or infinite, or the input has ended.
+            AudioError: another shape or type, a sample that is NaN, infinite or beyond
+                ``samples.LARGEST``, or the input has ended.
         """
         if self.ended:
             raise AudioError("this stream was flushed; call reset() before the next recording")
@@ -171,7 +174,7 @@ class Channel:
         return Latency(source, window, look_ahead, total - window - look_ahead - buffering, buffering)
 
 
-class Stream:
+class Stream(Bound):
     """One channel of noisy audio in, the same channel enhanced out.
 
     The outputs of all pushes and of the flush, joined, are as long as the input and aligned with it to
@@ -181,7 +184,11 @@ class Stream:
         session: what enhances.
         sample_rate: of input and output, in Hz.
         latency: how late the output is.
+        resets: how often since the start the network began anew, because what it computed or remembered was
+            not finite; the output goes on, aligned.
     """
+
+    advice = "pass the enhancer, or its model or artifact, and begin a stream where it is used"
 
     def __init__(self, session: Session, sample_rate: int | None = None) -> None:
         """Begin a stream; without ``sample_rate`` at the model's own.
@@ -193,10 +200,18 @@ class Stream:
         self._channel = Channel(session, sample_rate)
         self.sample_rate, self.latency = self._channel.sample_rate, self._channel.latency
         self._state = session.initial_state()
+        self.resets = 0
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Do nothing: a stream holds only memory. Those of a batcher leave it here."""
 
     def reset(self) -> None:
         """Go back to before the first sample, as a fresh stream."""
         self._channel.reset()
+        self.resets = 0
         self._state = self.session.initial_state()
 
     def push(self, block: ArrayLike) -> Array:
@@ -209,9 +224,9 @@ class Stream:
             (M,) float32, M of 0 or more.
 
         Raises:
-            AudioError: another shape or type, a sample that is NaN or infinite (the stream is as it was
-                before the call, and can go on), a push after ``flush`` without ``reset``, or an output that
-                is not finite (only ``reset`` helps then).
+            AudioError: another shape or type, a sample that is NaN, infinite or beyond ``samples.LARGEST``
+                (the stream is as it was before the call, and can go on), a push after ``flush`` without
+                ``reset``, or an output that is not finite though the network began anew.
         """
         return self._channel.give(self._run(self._channel.take(self._channel.check(block))))
 
@@ -234,6 +249,7 @@ class Stream:
         step = max(1, SAMPLES_AT_ONCE // self.session.block_length) * self.session.block_length
         for start in range(0, blocks.shape[1], step):
             part = np.ascontiguousarray(blocks[:, start : start + step])
-            output, self._state = self.session.run(part, self._state)
+            output, self._state, begun = run_recovering(self.session, part, self._state)
+            self.resets += len(begun)
             outputs.append(output)
         return np.concatenate(outputs, axis=1)

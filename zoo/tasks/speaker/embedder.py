@@ -16,6 +16,7 @@ from zoo.errors import ArtifactError, AudioError
 from zoo.signal.audio import AudioReader
 from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
+from zoo.tasks.copies import Reopenable
 from zoo.tasks.open import open_source
 from zoo.tasks.speaker.session import SpeakerSession
 from zoo.tasks.speaker.task import TASK
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Source = Union[str, "os.PathLike[str]", SpeakerSession, "nn.Module"]
 
 WINDOW = 60.0  # seconds; longer recordings are cut
+LEAST_VARIATION = 1e-8  # between the largest and the smallest sample; less leaves no trace in the features
 BATCH = 16  # recordings of a call
 FRAMES_AT_ONCE = 6000  # of a call of several recordings, padding included
 _SECONDS_AT_ONCE = 600  # of files that are read before they are grouped
@@ -40,12 +42,15 @@ class FileEmbedding:
         embedding: (E,) float32; None if it failed.
         seconds: of audio.
         error: why it failed.
+        speech: False if all samples are alike, silence or a constant: any two such files have the same
+            embedding, which is no one's.
     """
 
     source: str
     embedding: Array | None
     seconds: float = 0.0
     error: str = ""
+    speech: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,10 @@ class Comparison:
     same: bool
 
 
-class Embedder:
+class Embedder(Reopenable):
     """Embeds recordings of speakers, and compares them.
+
+    It is pickled by what it was made from, and opened again where it is unpickled.
 
     A recording longer than ``window`` is cut into pieces of one length that are no longer; its embedding is
     the mean of theirs.
@@ -108,8 +115,19 @@ class Embedder:
             UnknownModelError: no such model, or one for another task.
             CheckpointError: no weights, or weights that do not fit.
             MissingExtraError: PyTorch is needed and not installed.
-            ValueError: a window or a batch that is too small.
+            ValueError: a window or a batch that is too small, or threads that are no whole number from 1 to
+                1024.
         """
+        self._remember(
+            source,
+            weights=weights,
+            mean=mean,
+            window=window,
+            batch=batch,
+            threads=threads,
+            providers=providers,
+            trust=trust,
+        )
         self.session: SpeakerSession = open_source(
             TASK, source, weights, threads=threads, providers=providers, trust=trust
         )
@@ -193,15 +211,15 @@ class Embedder:
         Yields:
             a result for each file, in the order given.
         """
-        pending: list[FileEmbedding | Array] = []
+        pending: list[FileEmbedding | tuple[Array, bool]] = []
         paths: list[str] = []
         samples = 0
         for source in sources:
             paths.append(os.fspath(source))
             try:
-                row = self._read(paths[-1], mix_down)
-                pending.append(row)
-                samples += len(row)
+                read = self._read(paths[-1], mix_down)
+                pending.append(read)
+                samples += len(read[0])
             except AudioError as error:
                 pending.append(FileEmbedding(paths[-1], None, error=str(error)))
             if samples > _SECONDS_AT_ONCE * self.sample_rate:
@@ -221,17 +239,18 @@ class Embedder:
         return Comparison(value, threshold, value >= threshold)
 
     def _results(self, paths: list[str], pending: list[Any]) -> Iterator[FileEmbedding]:
-        rows = [item for item in pending if not isinstance(item, FileEmbedding)]
+        rows = [item[0] for item in pending if not isinstance(item, FileEmbedding)]
         embeddings = iter(self._embed(rows))
         for path, item in zip(paths, pending, strict=True):
             if isinstance(item, FileEmbedding):
                 yield item
                 continue
-            embedding, seconds = next(embeddings), len(item) / self.sample_rate
+            row, speech = item
+            embedding, seconds = next(embeddings), len(row) / self.sample_rate
             if fault := self._fault(embedding):
                 yield FileEmbedding(path, None, seconds, f"{path}: {fault}")
             else:
-                yield FileEmbedding(path, embedding, seconds)
+                yield FileEmbedding(path, embedding, seconds, speech=speech)
 
     def _fault(self, embedding: Array) -> str:
         """What is wrong with an embedding; empty if nothing is."""
@@ -242,16 +261,19 @@ class Embedder:
             f"[-1, 1]: verify the one, scale the other"
         )
 
-    def _read(self, path: str, mix_down: bool) -> Array:
-        """One channel of a file at the model's rate: (N,)"""
+    def _read(self, path: str, mix_down: bool) -> tuple[Array, bool]:
+        """One channel of a file at the model's rate, (N,), and whether its samples vary."""
+        low, high = np.inf, -np.inf
         with AudioReader(path) as reader:
             rate = reader.format.sample_rate
             resampler, parts = Resampler(rate, self.sample_rate), []
             for block in reader.blocks(10 * rate):
-                parts.append(resampler.push(_one_channel(block, mix_down)[None]))
+                channel = _one_channel(block, mix_down)
+                low, high = min(low, channel.min()), max(high, channel.max())
+                parts.append(resampler.push(channel[None]))
         row = np.concatenate([*parts, resampler.flush()], axis=1)[0]
         self._check_length(row, path)
-        return row
+        return row, bool(high - low > LEAST_VARIATION)
 
     def _prepare(self, waveform: ArrayLike, sample_rate: int | None, mix_down: bool) -> Array:
         """One channel of a recording at the model's rate: (N,)"""

@@ -12,7 +12,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,18 @@ class Origin:
     Attributes:
         model: name of the model or artifact.
         mean_subtracted: whether the mean of a cohort is subtracted from them already.
+        sha256: of the network's parameters; empty if it is not known, as in files of earlier versions.
     """
 
     model: str
     mean_subtracted: bool
+    sha256: str = field(default="", compare=False)
+
+    def is_like(self, other: Origin) -> bool:
+        """Whether embeddings of both can be compared: by the parameters, else by the name."""
+        known = bool(self.sha256 and other.sha256)
+        network = self.sha256 == other.sha256 if known else self.model == other.model
+        return network and self.mean_subtracted == other.mean_subtracted
 
 
 def write_embeddings(
@@ -132,10 +140,11 @@ def _read_folder(path: Path) -> tuple[dict[str, Array], Origin | None]:
         origins.append(origin)
     if not found:
         raise ArtifactError(f"{path}: the folder holds no .scp files with embeddings")
-    if len(set(origins)) > 1:
+    first = origins[0]
+    if not all(first.is_like(origin) if first and origin else first is origin for origin in origins):
         raise ArtifactError(f"{path}: its files come from several models ({', '.join(map(str, origins))})")
     _check(found, path)
-    return found, origins[0]
+    return found, first
 
 
 def _check(found: Mapping[str, Array], path: Path) -> None:

@@ -25,6 +25,7 @@ class GraphSpeakerSession:
         self.name, self.backend, self.front_end = graph.path.name, graph.backend, manifest.front_end
         self.embedding, self.least_frames = manifest.embedding, manifest.least_frames
         self.mean_subtracted = manifest.mean_subtracted
+        self.weights = manifest.weights.get("sha256", "")
         self.mixed = manifest.form == "wav"
         self._graph = graph
 

@@ -24,6 +24,7 @@ class SpeakerSession(Protocol):
         least_frames: of the shortest recording with a finite embedding.
         mean_subtracted: whether the mean of a cohort is subtracted already.
         mixed: whether the recordings of a call may have different lengths.
+        weights: sha256 of the parameters, or empty if it is not known.
     """
 
     name: str
@@ -33,6 +34,7 @@ class SpeakerSession(Protocol):
     least_frames: int
     mean_subtracted: bool
     mixed: bool
+    weights: str
 
     def run(self, waveforms: Sequence[Array]) -> Array:
         """Embed recordings.

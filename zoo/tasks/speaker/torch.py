@@ -33,6 +33,8 @@ class TorchSpeakerSession:
     def __init__(self, model: SpeakerNetwork) -> None:
         self._model = model if model.converted_from else fold(model)
         self.name, self.front_end = model.spec.name, model.spec.front_end
+        training = model.converted_from[0] if model.converted_from else model
+        self.weights = training.provenance.get("sha256", "")
         self.embedding, self.least_frames = model.spec.embedding, model.spec.least_frames
         self._features = SpeakerFeatures(model.spec.front_end)
 

@@ -86,7 +86,8 @@ def score_trials(
     if norm != "none" and cohort is None:
         raise ValueError(f"--norm {norm} needs --cohort")
     found, origin = read_embeddings(embeddings)
-    others, offset, described = _cohort(embeddings, origin, cohort, mean, centre)
+    length = len(next(iter(found.values())))
+    others, offset, described = _cohort(embeddings, length, origin, cohort, mean, centre)
     wanted = _wanted(trial_lists, found, embeddings)
     rows = {name: index for index, name in enumerate(wanted)}
     units = normalised(np.stack([found[name] for name in wanted]), offset)
@@ -182,13 +183,19 @@ def _scores(
 
 
 def _cohort(
-    embeddings: Path, origin: Origin | None, cohort: Path | None, given: Path | None, centre: bool
+    embeddings: Path,
+    length: int,
+    origin: Origin | None,
+    cohort: Path | None,
+    given: Path | None,
+    centre: bool,
 ) -> tuple[Vector, Vector | None, str]:
     """The cohort's embeddings of unit length, the mean to subtract, and what that is in words.
 
     Raises:
         ValueError: a mean is given, and none is wanted.
-        ArtifactError: a mean would be subtracted twice, or the cohort was embedded in another way.
+        ArtifactError: a mean would be subtracted twice, the cohort was embedded in another way, or either has
+            another length than the embeddings.
     """
     if given is not None and not centre:
         raise ValueError("--mean and --no-mean contradict each other")
@@ -202,7 +209,8 @@ def _cohort(
     if cohort is not None:
         found, of_cohort = read_embeddings(cohort)
         rows = np.stack(list(found.values())).astype(np.float64)
-        if origin is not None and of_cohort is not None and origin != of_cohort:
+        _check_length(cohort, rows[0], embeddings, length)
+        if origin is not None and of_cohort is not None and not origin.is_like(of_cohort):
             raise ArtifactError(
                 f"{cohort}: these are by {of_cohort}, and {embeddings} by {origin}; "
                 f"embed both in the same way"
@@ -212,9 +220,23 @@ def _cohort(
         described = f"subtracted already, by {subtracted.model}"
     elif given is not None:
         mean, described = read_mean(given).astype(np.float64), str(given)
+        _check_length(given, mean, embeddings, length)
     elif rows is not None and centre:
         mean, described = rows.mean(0), f"of {cohort}"
     return (np.empty((0, 0)) if rows is None else normalised(rows, mean)), mean, described
+
+
+def _check_length(path: Path, vector: Vector, embeddings: Path, length: int) -> None:
+    """Refuse a vector of a file that is not of the embeddings' length, or no vector.
+
+    Raises:
+        ArtifactError: that.
+    """
+    if vector.shape != (length,):
+        raise ArtifactError(
+            f"{path}: it has the shape {vector.shape}, where {embeddings} has vectors of {length}; pass "
+            f"what the same model made"
+        )
 
 
 def _wanted(lists: Sequence[Trials], found: Mapping[str, Array], where: Path) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from zoo.arrays import Array
 from zoo.errors import ArtifactError, TextError
 from zoo.registry import list_models
+from zoo.tasks.copies import Reopenable
 from zoo.tasks.open import open_source
 from zoo.tasks.synthesis.engine_config import EngineConfig, read_engine_config
 from zoo.tasks.synthesis.graph import find_files
@@ -60,8 +61,10 @@ class Speech:
     letters: tuple[str, ...] = ()
 
 
-class Synthesizer:
+class Synthesizer(Reopenable):
     """Speaks text.
+
+    It is pickled by what it was made from, and opened again where it is unpickled.
 
     Attributes:
         session: what computes the frames.
@@ -111,7 +114,12 @@ class Synthesizer:
             UnknownModelError: no such model, or one for another task.
             CheckpointError: no weights for a model's name, or some that do not fit.
             MissingExtraError: PyTorch, TensorRT or eSpeak NG is needed and not installed.
+            ValueError: threads that are no whole number from 1 to 1024.
         """
+        self._remember(
+            source, weights=weights, vocoder=vocoder, dictionary=dictionary, g2p=g2p, threads=threads,
+            providers=providers, trust=trust,
+        )  # fmt: skip
         config = _config(source)
         self.session: SynthesisSession = open_source(
             TASK, _files(source, config), weights, threads=threads, providers=providers, trust=trust
