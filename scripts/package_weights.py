@@ -15,7 +15,7 @@ import torch
 
 import zoo
 from converters.targets.onnx import export_onnx
-from scripts.training.card import Evaluation, Made, card, read_evaluation, read_made
+from scripts.training.card import Evaluation, Made, card, read_evaluations, read_made
 from scripts.training.trainer import BEST, LAST
 from scripts.voice import card as voice
 from zoo.builtin import TAG, address_of, folder, with_packaged_weights
@@ -32,7 +32,8 @@ whose rows name the packaged weights by the model's name alone:
 
   python -m scripts.package_weights --run out/fastenhancer_t
   speechzoo evaluate --speech ... --noise ... fastenhancer_t gtcrn=dns3 --alone --json figures.json
-  python -m scripts.package_weights --run out/fastenhancer_t --figures figures.json
+  speechzoo evaluate --corpus corpus fastenhancer_t gtcrn=dns3 --json suites.json
+  python -m scripts.package_weights --run out/fastenhancer_t --figures figures.json suites.json
 
 What the card was written from stays in docs/weights, and it can be written again from that:
 
@@ -54,6 +55,11 @@ def main(argv: list[str] | None = None) -> int:
         nargs="+",
         metavar="FOLDER",
         help="that scripts.train wrote; several if each began with the weights of the one before",
+    )
+    parser.add_argument(
+        "--continued",
+        action="store_true",
+        help="the first run began with the packaged weights: the runs of their record come before it",
     )
     parser.add_argument(
         "--figures", type=Path, nargs="*", default=[], metavar="JSON", help="that speechzoo evaluate wrote"
@@ -83,10 +89,11 @@ def main(argv: list[str] | None = None) -> int:
         else:
             paths = package(
                 arguments.run,
-                [read_evaluation(path) for path in arguments.figures],
+                [evaluation for path in arguments.figures for evaluation in read_evaluations(path)],
                 arguments.training_data.read_text(),
                 arguments.licence,
                 arguments.datasets,
+                continued=arguments.continued,
             )
         for path in paths:
             print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
@@ -102,6 +109,8 @@ def package(
     training_data: str,
     licence: str,
     datasets: Sequence[str],
+    *,
+    continued: bool = False,
 ) -> list[Path]:
     """Write the files of one model's weights, all of them or none.
 
@@ -111,13 +120,17 @@ def package(
         training_data: text with a heading, a sentence that the record repeats, and a table for the card.
         licence: SPDX identifier.
         datasets: the public sets among the recordings.
+        continued: whether the runs that are on record come before these.
 
     Raises:
+        ArtifactError: there is no record to continue.
         CheckpointError: no run, or not one of a registered model.
         ParityError: the graph does not compute what the network computes.
     """
     history = [run_settings(run) for run in runs]
     spec = get_spec(history[-1]["model"])
+    if continued:
+        history = read_made(RECORDS / f"{spec.name}.json").history + history
     sentence = training_data.split("\n\n")[1].strip()
     model = zoo.create_model(spec.name, runs[-1] / BEST)
     model.provenance = {"source": TAG, "licence": licence, "training_data": sentence}
@@ -209,27 +222,30 @@ def run_settings(run: Path) -> dict[str, Any]:
     content = torch.load(run / LAST, map_location="cpu", weights_only=True)
     with safe_open(run / BEST, "pt") as file:
         best = (file.metadata() or {}).get("step", "")
+    settings = dict(content["settings"])
+    if settings.get("weights"):
+        settings["weights"] = named(settings["weights"])
     recorded = {name: content[name] for name in ("recipe", "folders") if content.get(name)}
     if "folders" in recorded:
         recorded["folders"] = {
             option: [named(path) for path in paths] for option, paths in recorded["folders"].items()
         }
-    settings = {**content["settings"], "weights": named(content["settings"].get("weights", ""))}
     return {**settings, "last": content["step"], "best": best, **recorded}
 
 
 def named(path: str) -> str:
-    """Name a file or folder for everyone: one outside the clone by its last three parts."""
+    """Name a folder or a file for everyone: one outside the clone by its last three parts."""
     whole = PurePath(path)
     inside = [part for part in whole.parts if part not in ("..", whole.anchor)]
     return "/".join(inside if len(inside) == len(whole.parts) else inside[-3:])
 
 
 def metrics(spec: EnhancementSpec, evaluations: list[Evaluation]) -> dict[str, float]:
-    """The packaged weights' own figures, the set in each name."""
+    """The packaged weights' own figures, the set in each name; of suites, those of noise and no more."""
     return {
         f"{heading}, {evaluation.title}": round(value, 3)
         for evaluation in evaluations
+        if evaluation.suite in ("", "unseen")
         for heading, value in evaluation.figures(spec.name).items()
     }
 

@@ -13,6 +13,8 @@ from zoo.evaluation.metrics import HEADINGS
 from zoo.spec import EnhancementSpec, Weights
 from zoo.tasks.describe import count, row
 
+UNCHANGED = 100.0  # the SI-SDR in dB of what equals its target
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -22,14 +24,18 @@ class Evaluation:
         title: what was measured on.
         rows: means by metric, by row.
         files: how many recordings.
-        worse: by row, in how many of them the SI-SDR is below that of the noisy recording; empty if that is
-            not known.
+        worse: by row, in how many of them the SI-SDR, or the first metric of a suite, is below that of the
+            input; empty if that is not known or the input is what is wanted.
+        suite: its name, if it is one: of voices and noises that training has not heard.
+        worst: of a suite, by row, the mean of the worst tenth of the recordings by the first metric.
     """
 
     title: str
     rows: dict[str, dict[str, float]]
     files: int
     worse: dict[str, int] = field(default_factory=dict)
+    suite: str = ""
+    worst: dict[str, float] = field(default_factory=dict)
 
     def figures(self, row: str) -> dict[str, float]:
         """The means of a row, by heading.
@@ -42,32 +48,50 @@ class Evaluation:
         return {HEADINGS[name]: value for name, value in self.rows[row].items()}
 
 
-def read_evaluation(path: Path) -> Evaluation:
-    """Read what ``speechzoo evaluate --json`` wrote.
+def read_evaluations(path: Path) -> list[Evaluation]:
+    """Read what ``speechzoo evaluate --json`` wrote: one evaluation of mixtures, or one a suite.
 
     Raises:
         AudioError: it is something else.
     """
     try:
         record = json.loads(path.read_text())
+        if "suites" in record:
+            return [_suite(suite) for suite in record["suites"]]
         low, high = record["set"]["snr_db"]
-        rows = {
-            row["name"]: {name: value for name, value in row["means"].items() if value is not None}
-            for row in record["rows"]
-        }
-        files = {row["name"]: row["files"] for row in record["rows"]}
+        rows, files = _means(record["rows"]), {row["name"]: row["files"] for row in record["rows"]}
         count = len(record["rows"][0]["files"])
         noisy = files.pop("noisy", {})
-        worse = {name: _worse(noisy, found) for name, found in files.items() if noisy}
+        worse = {name: _worse(noisy, found, "si_sdr") for name, found in files.items() if noisy}
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise AudioError(
             f"{path}: expected mixtures' figures from speechzoo evaluate --json ({error!r})"
         ) from error
-    return Evaluation(f"mixtures at {low:g} to {high:g} dB", rows, count, worse)
+    return [Evaluation(f"mixtures at {low:g} to {high:g} dB", rows, count, worse)]
 
 
-def _worse(noisy: dict[str, Any], enhanced: dict[str, Any]) -> int:
-    pairs = [(noisy[name].get("si_sdr"), figures.get("si_sdr")) for name, figures in enhanced.items()]
+def _suite(record: dict[str, Any]) -> Evaluation:
+    rows, noisy = record["rows"], record["rows"][0]["files"]
+    first = next(iter(rows[0]["means"]))
+    worst = {}
+    for found in rows:
+        values = sorted(figures[first] for figures in found["files"].values())
+        lowest = values[: max(1, len(values) // 10)]
+        worst[found["name"]] = round(sum(lowest) / len(lowest), 3)
+    changed = rows[0]["means"][first] != UNCHANGED
+    worse = {found["name"]: _worse(noisy, found["files"], first) for found in rows[1:] if changed}
+    return Evaluation(record["title"], _means(rows), len(noisy), worse, record["suite"], worst)
+
+
+def _means(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    return {
+        row["name"]: {name: round(value, 3) for name, value in row["means"].items() if value is not None}
+        for row in rows
+    }
+
+
+def _worse(noisy: dict[str, Any], enhanced: dict[str, Any], metric: str) -> int:
+    pairs = [(noisy[name].get(metric), figures.get(metric)) for name, figures in enhanced.items()]
     return sum(b < a for a, b in pairs if a is not None and b is not None)
 
 
@@ -134,11 +158,11 @@ def card(spec: EnhancementSpec, weights: Weights, made: Made) -> str:
         ),
     ]
     if made.evaluations:
-        parts += ["## Figures", _FIGURES, *(_table(evaluation) for evaluation in made.evaluations)]
+        parts += _figures(made.evaluations)
     parts += [
         "## Training data",
         f"{sentence}.",
-        table.replace("](training.md)", "](../../../../docs/training.md)"),
+        table.replace("](training.md)", "](../../../../docs/training.md)").replace("\n## ", "\n### "),
         "## Limits",
         _limits(spec.name, made.evaluations),
         "## Made by",
@@ -149,37 +173,106 @@ def card(spec: EnhancementSpec, weights: Weights, made: Made) -> str:
 
 
 _FIGURES = (
-    "Recordings of speech and noise, mixed by `speechzoo evaluate`; means, all rows on the same "
-    "files in one run. `MODEL=TAG` is that model's released weights; `clean` is the SI-SDR of clean speech "
-    "after enhancement, `noise` and `steady` by how many dB the set's noise and pink noise get weaker "
-    "without speech."
+    "Measured by `speechzoo evaluate`; means, all rows on the same files. `MODEL=TAG` is that model's "
+    "released weights."
 )
+_HEARD = (
+    "Recordings that training never saw, of voices and microphones that it heard, mixed with noise; `clean` "
+    "is the SI-SDR of clean speech after enhancement, `noise` and `steady` by how many dB the set's noise "
+    "and pink noise get weaker without speech."
+)
+_UNHEARD = (
+    "The suites of `speechzoo evaluate --corpus` ([what they are](../../../../docs/training.md#evaluate)). "
+    "`worst tenth` is the mean of the tenth of the files that is worst by the first figure, `got worse` the "
+    "share of the files that by it is below the input."
+)
+
+
+def _figures(evaluations: list[Evaluation]) -> list[str]:
+    """Tables of voices that training has heard, and of those that it has not."""
+    heard, unheard = ([e for e in evaluations if bool(e.suite) is told] for told in (False, True))
+    parts = ["## Figures", _FIGURES]
+    if heard:
+        parts += ["### Voices that training has heard", _HEARD, *map(_table, heard)]
+    if unheard:
+        parts += ["### Voices and noises that training has not heard", _UNHEARD, _suites_table(unheard)]
+    return parts
 
 
 def _limits(own: str, evaluations: list[Evaluation]) -> str:
     """What the figures themselves say against the weights, and where they end."""
     if not evaluations:
         return "These weights were not measured."
-    sets = " and ".join(f"{evaluation.files} {evaluation.title}" for evaluation in evaluations)
-    lines = [f"Measured on {sets}, and on nothing else."]
-    clean = [means["clean"] for e in evaluations if "clean" in (means := e.rows[own])]
+    suites = [e for e in evaluations if e.suite]
+    sets = [f"{e.files} {e.title}" for e in evaluations if not e.suite]
+    if suites:
+        sets.append(f"{len(suites)} suites of voices and noises that training has not heard")
+    lines = [f"Measured on {' and '.join(sets)}, and on nothing else."]
+    clean = [e.rows[own]["clean"] for e in evaluations if "clean" in e.rows[own]]
     if clean:
         lines.append(f"Clean speech does not come back unchanged: its SI-SDR is {min(clean):.1f} dB.")
+    strange = {e.title: e.rows[own]["si_sdr"] for e in suites if e.rows["noisy"].get("si_sdr") == UNCHANGED}
+    if strange:
+        told = ", ".join(f"{value:.1f} dB ({title})" for title, value in strange.items())
+        lines.append(f"Clean speech of voices that training has not heard: {told}.")
     for evaluation in evaluations:
-        where = f"Of {evaluation.files} {evaluation.title}"
-        if own in evaluation.worse:
-            lines.append(f"{where}, the SI-SDR of {evaluation.worse[own]} is below that of the noisy one.")
-        means = evaluation.rows[own]
-        for other, others in evaluation.rows.items():
-            better = [n for n in ("si_sdr", "pesq", "stoi") if others.get(n, 0) > means.get(n, float("inf"))]
-            if better:
-                told = ", ".join(
-                    f"{HEADINGS[n]} {_shown(n, others)} against {_shown(n, means)}" for n in better
-                )
-                lines.append(
-                    f"At {evaluation.title.removeprefix('mixtures at ')}, {other} is better: {told}."
-                )
+        lines += _worse_than(own, evaluation)
+    for other in dict.fromkeys(other for e in suites if e.suite == "unseen" for other in _better(own, e)):
+        model, _, tag = other.partition("=")
+        if tag:
+            lines.append(
+                f"Of voices that training has not heard, {other} removes noise better, as the figures say: "
+                f"`speechzoo enhance noisy.wav --model {model} --weights {tag}`."
+            )
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _worse_than(own: str, evaluation: Evaluation) -> list[str]:
+    """What an evaluation says against a row: files below their input, and rows that are better."""
+    lines, mixtures = [], evaluation.title.removeprefix("mixtures at ")
+    if own in evaluation.worse and not evaluation.suite:
+        lines.append(
+            f"Of {evaluation.files} {evaluation.title}, the SI-SDR of {evaluation.worse[own]} is below that "
+            "of the noisy one."
+        )
+    where = f"On {evaluation.suite} ({evaluation.title})" if evaluation.suite else f"At {mixtures}"
+    means = evaluation.rows[own]
+    for other, better in _better(own, evaluation).items():
+        others = evaluation.rows[other]
+        told = ", ".join(f"{HEADINGS[n]} {_shown(n, others)} against {_shown(n, means)}" for n in better)
+        lines.append(f"{where}, {other} is better: {told}.")
+    return lines
+
+
+def _better(own: str, evaluation: Evaluation) -> dict[str, list[str]]:
+    """By row that is better than one's own, the metrics in which it is; clean input counts for nothing."""
+    means = evaluation.rows[own]
+    found = {
+        other: [
+            n
+            for n in ("si_sdr", "pesq", "stoi", "reduction")
+            if others.get(n, 0) > means.get(n, float("inf"))
+        ]
+        for other, others in evaluation.rows.items()
+        if others.get("si_sdr") != UNCHANGED
+    }
+    return {other: names for other, names in found.items() if names}
+
+
+def _suites_table(suites: list[Evaluation]) -> str:
+    metrics = ("si_sdr", "pesq", "stoi", "reduction")
+    headings = [*(HEADINGS[metric] for metric in metrics), "worst tenth", "got worse"]
+    lines = [f"| suite | | {' | '.join(headings)} |", "|---" * (len(headings) + 2) + "|"]
+    for suite in suites:
+        label = f"**{suite.suite}**: {suite.title}, {suite.files} files"
+        for name, means in suite.rows.items():
+            if name == "noisy" and not suite.worse:
+                continue
+            cells = [*(_shown(metric, means) for metric in metrics), f"{suite.worst[name]:.1f}"]
+            share = f"{100 * suite.worse[name] / suite.files:.0f} %" if name in suite.worse else ""
+            lines.append(f"| {label} | {name} | {' | '.join([*cells, share])} |")
+            label = ""
+    return "\n".join(lines)
 
 
 def _table(evaluation: Evaluation) -> str:
@@ -196,7 +289,7 @@ def _table(evaluation: Evaluation) -> str:
     return "\n".join(lines)
 
 
-_DIGITS = {"stoi": 3, "clean": 1, "noise": 1, "steady": 1}
+_DIGITS = {"stoi": 3, "clean": 1, "noise": 1, "steady": 1, "reduction": 1}
 # What stands for the folders of runs that did not record them.
 _UNRECORDED = {
     option: [f"{kind}/{part}"]
@@ -234,6 +327,9 @@ def _run(settings: dict[str, Any], number: int, count: int) -> str:
         notes += f" Its recipe of mixtures is in `docs/weights/{settings['model']}.json`."
     else:
         notes += " It did not record its recipe of mixtures, which is another now."
+    else:
+        record = f"../../../../docs/weights/{settings['model']}.json"
+        notes += f" Its recipe of mixtures is on [record]({record}); that of the trainer may be another now."
     return (
         f"```sh\n{command}\n```\n\nBest in validation: after step {settings['best']} of {settings['steps']}."
         f"{notes}"

@@ -108,6 +108,44 @@ def test_records_that_are_none(tmp_path: Path) -> None:
             of.read_made(tmp_path / "x.json")
 
 
+def test_suites_are_read_and_limits_come_from_them(tmp_path: Path) -> None:
+    def rows(suite: str, *values: list[float]) -> dict[str, object]:
+        named = [
+            {
+                "name": name,
+                "means": {"si_sdr": sum(found) / len(found)},
+                "files": {f"{number}": {"si_sdr": value} for number, value in enumerate(found)},
+            }
+            for name, found in zip(("noisy", "a", "b=c"), values, strict=True)
+        ]
+        return {"suite": suite, "title": f"{suite} voices", "rows": named}
+
+    suites = [
+        rows("unseen", [5.0, 1.0], [4.0, 6.0], [9.0, 9.0]),
+        rows("clean", [100.0] * 2, [20.0, 10.0], [3.0, 3.0]),
+    ]
+    (tmp_path / "suites.json").write_text(json.dumps({"suites": suites}))
+    unseen, clean = evaluations = training.read_evaluations(tmp_path / "suites.json")
+    assert unseen.worse == {"a": 1, "b=c": 0} and unseen.worst == {"noisy": 1.0, "a": 4.0, "b=c": 9.0}
+    assert clean.worse == {} and clean.files == 2
+    table = "\n".join(training._figures(evaluations))
+    assert "| **unseen**: unseen voices, 2 files | noisy | 3.00 |  |  |  | 1.0 |  |" in table
+    assert "|  | a | 5.00 |  |  |  | 4.0 | 50 % |" in table
+    assert "| **clean**: clean voices, 2 files | a | 15.00 |  |  |  | 10.0 |  |" in table
+    text = training._limits("a", evaluations)
+    assert "On unseen (unseen voices), b=c is better: SI-SDR (dB) 9.00 against 5.00." in text
+    assert "--model b --weights c`" in text and "15.0 dB (clean voices)" in text and "noisy is" not in text
+
+
+def test_a_run_continues_those_on_record(root: Path, finished: Path) -> None:
+    record = package_weights.RECORDS / f"{NAME}.json"
+    assert package_weights.main(["--run", str(finished), "--continued"]) == 1 and not record.exists()
+    for count, more in enumerate(([], ["--continued"]), 1):
+        assert package_weights.main(["--run", str(finished), *more]) == 0
+        assert len(training.read_made(record).history) == count
+    assert f"--weights out/{NAME}_1/best.safetensors" in (root / f"{NAME}.md").read_text()
+
+
 def test_limits_are_those_of_the_figures() -> None:
     rows = {"noisy": {"si_sdr": 1.0}, "a": {"si_sdr": 9.0, "stoi": 0.9, "clean": 30.0}}
     rows["b"] = {"si_sdr": 9.5, "stoi": 0.8}
