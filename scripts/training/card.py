@@ -323,9 +323,7 @@ def _run(settings: dict[str, Any], number: int, count: int) -> str:
     for name, option in options.items():
         if name not in settings:
             notes += f" This run was made before the trainer had `{option}`."
-    if "recipe" in settings:
-        notes += f" Its recipe of mixtures is in `docs/weights/{settings['model']}.json`."
-    else:
+    if "recipe" not in settings:
         notes += " It did not record its recipe of mixtures, which is another now."
     else:
         record = f"../../../../docs/weights/{settings['model']}.json"
