@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -141,10 +142,7 @@ def package(
             Path(beside, f"{spec.name}{ending}")
             for ending in (".onnx", ".many.onnx", ".safetensors", ".json", ".md")
         )
-
-        def say(line: str) -> None:
-            print(line, file=sys.stderr)
-
+        say = partial(print, file=sys.stderr)
         report = export_onnx(model, graph, "wav2wav", progress=say)
         export_onnx(model, many, "wav2wav", streams="streams", hops="hops", progress=say)
         write_parameters(model, spec, model.provenance, parameters)
