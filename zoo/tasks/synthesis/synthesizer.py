@@ -130,8 +130,7 @@ class Synthesizer(Reopenable):
         self._rules = _rules(g2p)
         if config is not None:
             _check_sizes(config, self.session)
-        if vocoder is None:
-            vocoder = _vocoder_of(config)
+        vocoder = _vocoder_of(config) if vocoder is None else vocoder
         if isinstance(vocoder, (str, os.PathLike)):
             vocoder = open_vocoder(vocoder, self.session.front_end, threads=threads)
         self.vocoder = vocoder
