@@ -201,7 +201,7 @@ def test_a_tag_that_nobody_offers(cache: Path, monkeypatch: pytest.MonkeyPatch, 
     """The error says how to come by the file; whoever has it gets its terms with it."""
     name = "fastenhancer_48k_t"
     with pytest.raises(
-        CheckpointError, match=r"recovered: .* cannot be downloaded: .*convert_checkpoint.*sha256"
+        CheckpointError, match=r"recovered: .* cannot be downloaded: .*speechzoo convert.*sha256"
     ):
         zoo.create_model(name, "recovered")
     model = zoo.create_model(name, shared / f"data/checkpoints/{name}.safetensors")

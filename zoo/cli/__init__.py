@@ -33,10 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: status 2 after words that make no sense, 0 after help.
     """
     words = [*(sys.argv[1:] if arguments is None else arguments)]
-    parser, commands = _parser()
+    parser, _ = _parser(words[0] if words and words[0] in _names() else "")
     args, unknown = parser.parse_known_args(words)
     if unknown:
-        args.parser.error(_unknown(unknown[0], args.parser, commands))
+        args.parser.error(_unknown(unknown[0], args.parser, _parser()[1]))
     args.words = words
     try:
         status: int = args.run(args)
@@ -61,8 +61,14 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"usage: {self.prog} [--help] ...\n{self.prog}: error: {message}\n")
 
 
-def _parser() -> tuple[_Parser, dict[str, _Parser]]:
-    """The whole command line, and its commands by name."""
+def _names() -> list[str]:
+    """Names of all commands, none of which is imported."""
+    found = (module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
+    return [name for name in found if not name.startswith("-")]
+
+
+def _parser(only: str = "") -> tuple[_Parser, dict[str, _Parser]]:
+    """The command line and its commands by name: all, or only one, so that no other is imported."""
     parser = _Parser(
         prog="speechzoo",
         usage="speechzoo [-h] [--version] COMMAND ...",
@@ -73,12 +79,9 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
         prog="speechzoo", metavar="COMMAND", required=True, help=argparse.SUPPRESS
     )
     by_group: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
-    for found in pkgutil.iter_modules(__path__):
-        if found.name.startswith("_"):
-            continue
-        module = importlib.import_module(f"{__name__}.{found.name}")
+    for name in [only] if only else _names():
+        module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
         summary, _, details = (module.__doc__ or "").partition("\n")
-        name = found.name.replace("_", "-")
         command = commands.add_parser(
             name,
             description=f"{summary}\n{details}",
