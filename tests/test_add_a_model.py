@@ -27,7 +27,7 @@ HELD_TO = {  # by the tests that the section names, among others
     "models/test_contract.py::test_conversion_is_exact[mynet]",
     "models/test_contract.py::test_training_form_learns[mynet]",
     *(f"models/test_contract.py::test_any_block_size_equals_any_other[{r}-mynet]" for r in (8000, 48000)),
-    *(f"converters/test_onnx.py::test_real_speech[mynet-{form}]" for form in FORMS),
+    *(f"converters/targets/test_onnx.py::test_real_speech[mynet-{form}]" for form in FORMS),
     "models/test_reference.py::test_parameter_counts[mynet]",
     "test_registry.py::test_create_model_gives_eval_mode[mynet]",
     "test_registry.py::test_multiply_adds[mynet]",

@@ -12,10 +12,15 @@ _LARGE = 1024  # values of a constant that is worth storing in half as many bits
 
 
 def simplify(proto: onnx.ModelProto) -> None:
-    """Apply every rewrite of this file to a graph, in place."""
+    """Apply the rewrites that suit a graph, in place.
+
+    Changes of shape cost time where a graph runs once per frame. A graph of whole recordings keeps them:
+    TensorRT plugins are placed by them, and ONNX Runtime's float32 sums come out nearer to PyTorch's.
+    """
     constant_slopes(proto.graph)
     sums_of_squares(proto.graph)
-    changes_of_shape(proto)
+    if any(value.name.endswith(".next") for value in proto.graph.output):
+        changes_of_shape(proto)
 
 
 def constant_slopes(graph: onnx.GraphProto) -> None:

@@ -18,6 +18,7 @@ from zoo.arrays import Array
 Nodes = list[onnx.NodeProto]
 
 SHAPE = (2, 3, 4)
+STATE = "state.next"  # the output of a graph of one frame
 
 
 def model(nodes: Nodes, outputs: list[str], **constants: NDArray) -> onnx.ModelProto:
@@ -72,33 +73,36 @@ def reshape(source: str, out: str, *shape: int) -> tuple[onnx.NodeProto, dict[st
     return helper.make_node("Reshape", [source, f"to_{out}"], [out]), {f"to_{out}": np.array(shape)}
 
 
-def test_changes_of_shape_in_a_row_are_one() -> None:
-    """Also a transposition that moves nothing but axes of one element."""
+@pytest.mark.parametrize(
+    ("out", "expected"), [(STATE, ["Reshape"]), ("z", ["Reshape", "Transpose", "Squeeze"])]
+)
+def test_changes_of_shape_in_a_row_are_one_in_a_frame(out: str, expected: list[str]) -> None:
+    """Also a transposition that moves nothing but axes of one element; a graph of recordings keeps them."""
     first, sizes = reshape("x", "a", 6, 1, 4)
     nodes = [
         first,
         helper.make_node("Transpose", ["a"], ["b"], perm=[1, 0, 2]),
         helper.make_node("Squeeze", ["b", "axis"], ["c"]),
-        helper.make_node("Relu", ["c"], ["z"]),
+        helper.make_node("Relu", ["c"], [out]),
     ]
-    operators, proto = simplified(lambda: model(nodes, ["z"], axis=np.array([0]), **sizes))
-    assert operators == ["Reshape", "Relu"]
+    operators, proto = simplified(lambda: model(nodes, [out], axis=np.array([0]), **sizes))
+    assert operators == [*expected, "Relu"]
     assert proto.graph.node[0].input[0] == "x"
 
 
 def test_a_shape_that_comes_back_needs_nothing() -> None:
     (there, sizes), (back, more) = reshape("x", "a", 24), reshape("a", "b", *SHAPE)
-    nodes = [there, back, helper.make_node("Relu", ["b"], ["z"]), helper.make_node("Neg", ["a"], ["w"])]
-    operators, _ = simplified(lambda: model(nodes, ["z", "w"], **sizes, **more))
+    nodes = [there, back, helper.make_node("Relu", ["b"], [STATE]), helper.make_node("Neg", ["a"], ["w"])]
+    operators, _ = simplified(lambda: model(nodes, [STATE, "w"], **sizes, **more))
     assert operators == ["Reshape", "Relu", "Neg"]
 
 
 def test_an_output_keeps_its_name_and_elements_their_order() -> None:
-    (there, sizes), (back, more) = reshape("x", "a", 24), reshape("a", "z", *SHAPE)
-    operators, _ = simplified(lambda: model([there, back], ["z"], **sizes, **more))
+    (there, sizes), (back, more) = reshape("x", "a", 24), reshape("a", STATE, *SHAPE)
+    operators, _ = simplified(lambda: model([there, back], [STATE], **sizes, **more))
     assert operators == ["Reshape"]
-    nodes = [helper.make_node("Transpose", ["x"], ["z"], perm=[1, 0, 2])]
-    assert simplified(lambda: model(nodes, ["z"]))[0] == ["Transpose"]
+    nodes = [helper.make_node("Transpose", ["x"], [STATE], perm=[1, 0, 2])]
+    assert simplified(lambda: model(nodes, [STATE]))[0] == ["Transpose"]
 
 
 @pytest.mark.parametrize("keepdims", [0, 1])
