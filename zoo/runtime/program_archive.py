@@ -32,7 +32,8 @@ _WORDS = re.compile(r"[\w.:+\- ]*")  # names, versions: nothing in them is evalu
 _SYMBOL = re.compile(r"'[a-z]+\d+'")
 _IN_EXPRESSIONS = {
     "Symbol", "Integer", "Rational", "Float", "Add", "Mul", "Pow", "Mod", "FloorDiv", "CeilDiv", "CleanDiv",
-    "Max", "Min", "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "positive", "nonnegative", "integer", "real", "nonzero",
+    "Max", "Min", "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "Equality", "Unequality", "LessThan", "GreaterThan",
+    "StrictLessThan", "StrictGreaterThan", "positive", "nonnegative", "integer", "real", "nonzero",
     "True", "False",
 }  # fmt: skip
 _SPECS = ("in_spec", "out_spec")  # JSON inside the JSON
