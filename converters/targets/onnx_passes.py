@@ -14,8 +14,8 @@ _LARGE = 1024  # values of a constant that is worth storing in half as many bits
 def simplify(proto: onnx.ModelProto) -> None:
     """Apply the rewrites that suit a graph, in place.
 
-    Changes of shape cost time where a graph runs once per frame. A graph of whole recordings keeps them:
-    TensorRT plugins are placed by them, and ONNX Runtime's float32 sums come out nearer to PyTorch's.
+    Changes of shape cost time where a graph runs once per frame. A graph of whole recordings or texts keeps
+    them: the places of TensorRT plugins are found by them.
     """
     constant_slopes(proto.graph)
     sums_of_squares(proto.graph)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -244,16 +245,17 @@ def test_one_of_both_left_free_or_fixed(
 def test_whole_recordings_of_any_length(
     exported: Exported, network: Callable[[str], StreamingModule], speech_16k: Array, name: str, form: str
 ) -> None:
+    """As in 64 bits: BSRNN makes rounding large, and in 32 PyTorch's own depends on the processor."""
     path = exported(name, form, streaming=False)
     (wave,), free = manifest_of(path).inputs, "frames" if form == "spec2spec" else "samples"
     assert [n for n in wave.shape if isinstance(n, str)] == [free] and not manifest_of(path).states
     enhancer = Enhancer(path)
     assert not enhancer.streaming
     assert enhancer(np.zeros(0, np.float32)).shape == (0,)
-    tolerance = get_spec(name).tolerance
+    exact, tolerance = copy.deepcopy(network(name)).double(), get_spec(name).tolerance
     for length in (1, 2, 255, 256, 257, 511, 512, 513, 4000, len(speech_16k) - 20000):
         speech = speech_16k[20000 : 20000 + length]
-        expected = whole_waveform(network(name), speech[None])[0]
+        expected = whole_waveform(exact, speech[None].astype(np.float64))[0]
         same(expected, enhancer(speech), tolerance.snr_db, tolerance.max_error)
 
 
