@@ -351,6 +351,15 @@ def test_not_a_checkpoint_at_all(tmp_path: Path) -> None:
             zoo.create_model(NAME, tmp_path / name)
 
 
+@pytest.mark.parametrize("content", [b"hi\n", b"# A title\n", b"x", b""])
+def test_a_text_is_told_in_words(content: bytes, tmp_path: Path) -> None:
+    """Not with the number of the byte that pickle does not know, nor with advice to load unsafely."""
+    path = tmp_path / "text.pt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"as a checkpoint of tensors( \(\D*\))?; it is damaged"):
+        read_parameters(path)
+
+
 def test_folders_without_a_checkpoint(params: Params, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"expected a training folder .* found none"):
         zoo.create_model(NAME, tmp_path)

@@ -73,9 +73,11 @@ def read_parameters(path: Path) -> Params:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's reader fails in many ways on what is no checkpoint
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        told = str(error).partition("\n")[0][:160]
+        # some errors are only the byte that pickle does not know, some advise to load without safety
+        reason = f" ({told})" if " " in told and "weights_only" not in told else ""
         raise CheckpointError(
-            f"{path}: it cannot be read as a checkpoint of tensors ({reason}); it is damaged, or holds "
+            f"{path}: it cannot be read as a checkpoint of tensors{reason}; it is damaged, or holds "
             f"pickled objects, which are not loaded: save the state dict alone"
         ) from error
     return _parameters_in(content, path)
