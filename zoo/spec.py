@@ -149,6 +149,33 @@ _ADDRESS = re.compile(
 )
 
 
+KINDS = ("checkpoint", "folder", "graph", "binary")  # of the files that weights come as
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A file that is known by its hash wherever it is.
+
+    Attributes:
+        url: its address, as that of weights.
+        sha256: hex digest.
+        size: bytes; None where nobody has told.
+
+    Raises:
+        ValueError: no such address, or no sha256.
+    """
+
+    url: str
+    sha256: str
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        if not _ADDRESS.fullmatch(self.url):
+            raise ValueError(f"{self.url!r} is no address of a file")
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"{self.url}: {self.sha256!r} is no sha256")
+
+
 @dataclass(frozen=True)
 class Weights:
     """Where trained weights come from and on what terms; a descriptor without a hash does not exist.
@@ -158,9 +185,17 @@ class Weights:
         url: https address of the file; ``hf://ORG/NAME@COMMIT/FILE`` on the Hub; ``package:`` and a path
             inside the package; or ``local:`` and a name, for a file that cannot be downloaded.
         sha256: hex digest of the file.
-        size: bytes.
+        size: bytes; None where nobody has told.
         licence: SPDX identifier.
         training_data: what the weights were trained on.
+        kind: what the file is: ``checkpoint``; ``folder``, a zip of a training folder; ``graph``, a public
+            ONNX graph, which ONNX Runtime runs as it is; or ``binary``, a file of another port.
+        reader: ``module:function`` that reads the training form's parameters from a graph or binary:
+            (paths, spec) -> NumPy arrays by name. Empty where that is not possible.
+        more: further files that belong to this one, as DTLN's second graph.
+        graph: a public ONNX graph of the same weights, where the file itself is none.
+        restriction: what the weights may not be used for, as far as somebody said; else empty.
+        seen: whether this project had the file, so that what is said of it was tried.
         datasets: the public sets among that, as the Hub's cards name them.
         metrics: published or measured figures, each with the test set in its name.
         renames: regular expressions and what takes their place in the names of the file's parameters.
@@ -178,9 +213,15 @@ class Weights:
     tag: str
     url: str
     sha256: str
-    size: int
+    size: int | None
     licence: str
     training_data: str
+    kind: str = "checkpoint"
+    reader: str = ""
+    more: tuple[Pinned, ...] = ()
+    graph: Pinned | None = None
+    restriction: str = ""
+    seen: bool = True
     datasets: Sequence[str] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     renames: Mapping[str, str] = field(default_factory=dict)
@@ -206,8 +247,12 @@ class Weights:
         for text in hashes:
             if not re.fullmatch(r"[0-9a-f]{64}", text):
                 raise ValueError(f"{where}: {text!r} is no sha256; without one there is no descriptor")
-        if type(self.size) is not int or self.size < 1:
+        if self.size is not None and (type(self.size) is not int or self.size < 1):
             raise ValueError(f"{where}: {self.size!r} is no size in bytes")
+        if self.kind not in KINDS:
+            raise ValueError(f"{where}: {self.kind!r} is no kind of file; known are {', '.join(KINDS)}")
+        if self.kind == "graph" and self.graph is not None:
+            raise ValueError(f"{where}: the file is a graph itself, and needs none beside it")
         if not all((self.tag, self.licence, self.training_data)):
             raise ValueError(f"{where}: tag, licence and training data must be given")
 

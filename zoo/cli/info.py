@@ -31,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{name:<{width}}  {value}")
     for weights in spec.weights:
         print(f"\nweights {weights.tag}: {weights.licence}, trained on {weights.training_data}")
-        print(f"  {weights.url}\n  {weights.size:,} bytes, sha256 {weights.sha256}")
+        size = "size not known" if weights.size is None else f"{weights.size:,} bytes"
+        print(f"  {weights.url}\n  {size}, sha256 {weights.sha256}")
         if weights.obtain:
             print(f"  not for download: {weights.obtain}")
         for metric, figure in weights.metrics.items():

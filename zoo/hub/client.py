@@ -29,6 +29,7 @@ Say = Callable[[str], object]
 Result = TypeVar("Result")
 
 TIMEOUT = 10.0  # seconds without an answer or a byte, where HF_HUB_DOWNLOAD_TIMEOUT does not say another
+LARGEST = 1 << 30  # bytes of a file whose size nobody has told
 ATTEMPTS = 3  # after a broken connection or a server's fault
 COMMIT = re.compile(r"[0-9a-f]{40}")
 _TRUE = {"1", "ON", "YES", "TRUE"}
@@ -41,14 +42,14 @@ class Item:
     Attributes:
         name: for messages.
         url: its address.
-        size: bytes.
+        size: bytes; None where only the sha256 is known.
         sha256: hex digest.
         headers: of the request.
     """
 
     name: str
     url: str
-    size: int
+    size: int | None
     sha256: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -101,7 +102,7 @@ def download(weights: Weights) -> Path:
     return target
 
 
-def repository_file(repo: str, commit: str, file: str, size: int, sha256: str) -> Item:
+def repository_file(repo: str, commit: str, file: str, size: int | None, sha256: str) -> Item:
     """A file of a repository on the Hub at a commit."""
     from huggingface_hub import hf_hub_url
     from huggingface_hub.utils import build_hf_headers
@@ -233,10 +234,10 @@ def write(content: bytes, target: Path) -> None:
         temporary.write_bytes(content)
 
 
-def has(path: Path, size: int, sha256: str) -> bool:
+def has(path: Path, size: int | None, sha256: str) -> bool:
     """Whether a file is there, whole and unchanged."""
     try:
-        return path.is_file() and path.stat().st_size == size and sha256_of(path) == sha256
+        return path.is_file() and size in (None, path.stat().st_size) and sha256_of(path) == sha256
     except OSError:
         return False
 
@@ -277,9 +278,10 @@ def _transfer(item: Item, part: Path) -> None:
     from huggingface_hub.errors import HfHubHTTPError
 
     have = part.stat().st_size if part.is_file() else 0
+    limit = LARGEST if item.size is None else item.size
     if have == item.size:
         return
-    have = have if have < item.size else 0
+    have = have if have < limit else 0
     headers = {**item.headers, **({"Range": f"bytes={have}-"} if have else {})}
     try:
         with _request(item.url, headers) as response:
@@ -291,7 +293,7 @@ def _transfer(item: Item, part: Path) -> None:
         if error.response.status_code != 416:
             raise
         part.unlink()  # it is no beginning of what the server has
-        raise _BrokenOff(f"the server has no more than {have:,} of {item.size:,} bytes") from error
+        raise _BrokenOff(f"the server has no more than {have:,} of {_bytes(item)}") from error
     except HubError:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -316,9 +318,9 @@ def _append(item: Item, part: Path, have: int, chunks: Iterator[bytes]) -> None:
             file.seek(have)
             for chunk in chunks:
                 have += len(chunk)
-                if have > item.size:
+                if have > (LARGEST if item.size is None else item.size):
                     raise HubError(
-                        f"{item.name}: it should have {item.size:,} bytes, but the server sends more; it is "
+                        f"{item.name}: it should have {_bytes(item)}, but the server sends more; it is "
                         f"not used"
                     )
                 file.write(chunk)
@@ -329,8 +331,12 @@ def _append(item: Item, part: Path, have: int, chunks: Iterator[bytes]) -> None:
         with suppress(OSError):
             if part.stat().st_size == 0:
                 part.unlink()
-    if have < item.size:
-        raise _BrokenOff(f"it ended after {have:,} of {item.size:,} bytes")
+    if item.size is not None and have < item.size:
+        raise _BrokenOff(f"it ended after {have:,} of {_bytes(item)}")
+
+
+def _bytes(item: Item) -> str:
+    return f"at most {LARGEST:,} bytes" if item.size is None else f"{item.size:,} bytes"
 
 
 class _BrokenOff(Exception):
