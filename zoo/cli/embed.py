@@ -26,7 +26,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from zoo.cli._arguments import above_zero, add_threads, add_trust, positive
+from zoo.cli._arguments import above_zero, add_offline, add_threads, add_trust, network, positive
 from zoo.cli._ray import Record, add_ray_argument, file_state, work_on_ray
 from zoo.errors import ArtifactError, AudioError, SpeechZooError
 from zoo.runtime.artifact import SUFFIXES as ARTIFACTS
@@ -59,8 +59,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that name a speaker model, for every command that needs one."""
     model = parser.add_argument_group("model")
     model.add_argument("--artifact", metavar="FILE", help="exported: .onnx, .ts, .pt2, .engine")
-    model.add_argument("--model", metavar="NAME", help="see `speechzoo list --task speaker`; with --weights")
-    model.add_argument("--weights", metavar="PATH", help="training folder or checkpoint")
+    model.add_argument("--model", metavar="NAME", help="see `speechzoo list --task speaker`")
+    model.add_argument(
+        "--weights",
+        metavar="TAG|PATH|ORG/NAME",
+        help="training folder, checkpoint or repository of the Hub; default: those that the model recommends",
+    )
     model.add_argument("--mean", metavar="NPY", help="vector to subtract from every embedding")
     model.add_argument("--mix-down", action="store_true", help="take the mean of all channels, not the first")
     model.add_argument(
@@ -69,6 +73,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--batch", type=positive, default=BATCH, metavar="N", help=f"default {BATCH}")
     add_threads(model)
     add_trust(model)
+    add_offline(model)
 
 
 def embedder(args: argparse.Namespace) -> Embedder:
@@ -195,7 +200,8 @@ def _on_ray(
 
 def _open_work(args: argparse.Namespace) -> Callable[[list[tuple[str, str]]], list[FileEmbedding]]:
     """What embeds recordings (name and path) in an actor."""
-    model = embedder(args)
+    with network(args):  # of an actor's own process
+        model = embedder(args)
     return lambda items: list(model.files((path for _, path in items), mix_down=args.mix_down))
 
 

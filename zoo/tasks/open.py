@@ -10,7 +10,8 @@ from typing import Any
 from zoo.builtin import packaged_artifacts
 from zoo.errors import ArtifactError, CheckpointError, UnknownModelError
 from zoo.extras import extra
-from zoo.hub.weights import weights_advice
+from zoo.hub.repository import fetched_folder, is_repository
+from zoo.hub.weights import default_tag, tell, weights_advice
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import SUFFIXES, check_threads, is_artifact
 from zoo.spec import ModelSpec
@@ -31,8 +32,10 @@ def open_source(
     Args:
         task: that it is for.
         source: the name of a registered model; the path of an artifact, or several that belong together; a
-            training folder that says which model it is one of; a network; or a session, which is given back.
-        weights: tag or checkpoint, for a model's name; by default those that come with the package.
+            training folder that says which model it is one of, or ``ORG/NAME[@REVISION]``, a repository of
+            the Hub with one; a network; or a session, which is given back.
+        weights: tag or checkpoint, for a model's name; by default those that come with the package, or else
+            those that the model recommends, which are downloaded once.
         threads: of ONNX Runtime; PyTorch keeps its own setting.
         providers: of ONNX Runtime.
         trust: of artifacts, as of ``load_artifact``.
@@ -41,13 +44,16 @@ def open_source(
         ArtifactError: an artifact that cannot be read or is for another task, or options that it has no use
             for.
         UnknownModelError: no such model, one for another task, or nothing of the kinds above.
-        CheckpointError: no weights for a model's name, or some that do not fit.
+        CheckpointError: no weights for a model's name, or some that do not fit or cannot be downloaded.
+        HubError: a repository of the Hub cannot be had.
         MissingExtraError: what runs it is not installed.
         ValueError: an impossible number of threads.
     """
     check_threads(threads)
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
+        if name not in list_models() and is_repository(name):
+            return _open_folder(task, name, weights, providers)
         if name in list_models() or not (is_artifact(name) or os.path.exists(name)):
             return _open_name(task, name, weights, threads, providers)
         if is_artifact(name):
@@ -88,12 +94,16 @@ def _open_files(
 def _open_folder(
     task: Task[Any, Any], name: str, weights: str | os.PathLike[str] | None, providers: Sequence[str]
 ) -> Any:
-    """A public training folder, whose configuration says which model it is one of."""
+    """A public training folder, here or on the Hub, whose configuration says which model it is one of."""
     if weights is not None:
         raise CheckpointError(f"{name}: a training folder has its own weights; leave {weights!r} out")
     with extra("torch", f"{task.noun} from {name}", f"pass {task.artifact}"):
         from zoo.create import create_model, model_of
-    model = model_of(Path(name))
+    folder = Path(name)
+    if is_repository(name):
+        fetched = fetched_folder(name, tell)
+        folder, name = fetched.path, fetched.name
+    model = model_of(folder)
     spec = get_spec(model, task.spec)
     _refuse_providers(spec, providers)
     return _open_network(task, create_model(model, name), model)
@@ -111,6 +121,7 @@ def _open_name(
     artifacts = packaged_artifacts(spec, None if weights is None else os.fspath(weights))
     if artifacts:
         return task.open_files(artifacts, threads=threads, providers=providers)
+    weights = default_tag(spec) if weights is None else weights
     if weights is None:
         raise CheckpointError(
             f"{name} needs weights: none come with the package. {weights_advice(spec)}, or pass "
