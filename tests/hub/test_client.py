@@ -203,7 +203,7 @@ def test_a_checkpoint_that_was_made_of_a_tags_file(size: str, shared: Path) -> N
     name = f"fastenhancer_48k_{size}"
     path = shared / f"data/checkpoints/{name}.safetensors"
     located = locate(zoo.get_spec(name), path)
-    assert (located.path, located.kind, located.provenance["source"]) == (path, "checkpoint", "web")
+    assert (located.path, located.reader, located.provenance["source"]) == (path, "", "web")
     assert zoo.create_model(name, path).provenance["licence"] == "MIT"
 
 

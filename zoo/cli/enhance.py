@@ -36,7 +36,7 @@ from zoo.cli._arguments import add_offline, add_threads, add_trust, network, pos
 from zoo.cli._model import warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.errors import AudioError, SpeechZooError
-from zoo.hub.weights import default_tag, weights_advice
+from zoo.hub.weights import weights_advice
 from zoo.registry import get_spec
 from zoo.runtime.artifact import SUFFIXES, is_artifact
 from zoo.signal.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     model = parser.add_argument_group("model")
     model.add_argument("--model", metavar="NAME", help=f"see `speechzoo list` (default {DEFAULT_MODEL})")
-    model.add_argument("--weights", metavar="TAG|PATH", help="default: those in the package, or recommended")
+    model.add_argument("--weights", metavar="TAG|PATH", help="default: those in the package")
     model.add_argument("--artifact", metavar="FILE", help="exported: .onnx, .ts, .pt2, .engine")
     add_threads(model)
     model.add_argument(
@@ -202,14 +202,13 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
     spec = get_spec(name, EnhancementSpec)
     if packaged_artifact(spec, args.weights):
         return Enhancer(name, args.weights, threads=args.threads, providers=args.providers)
-    weights = args.weights or default_tag(spec)
-    if not weights:
+    if not args.weights:
         raise SpeechZooError(
             f"--weights is missing: none of {name} come with the package. {weights_advice(spec)}"
         )
     from converters.cache import cached_export
 
-    path = cached_export(name, weights, progress=lambda line: print(line, file=sys.stderr))
+    path = cached_export(name, args.weights, progress=lambda line: print(line, file=sys.stderr))
     return Enhancer(path, threads=args.threads, providers=args.providers)
 
 

@@ -31,17 +31,15 @@ class Located:
         path: a checkpoint or training folder; or a public graph or another port's file.
         provenance: source, and licence and training data if they are known.
         renames: regular expressions and what takes their place in the names of its parameters.
-        kind: what the file is, as of ``Weights``.
-        known: the tag that it is.
         more: further files that belong to it.
+        reader: of a graph or binary; see ``Weights``.
     """
 
     path: Path
     provenance: dict[str, str]
     renames: Mapping[str, str] = field(default_factory=dict)
-    kind: str = "checkpoint"
-    known: Weights | None = None
     more: tuple[Path, ...] = ()
+    reader: str = ""
 
 
 def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
@@ -67,9 +65,9 @@ def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
         same = next((w for w in spec.weights if found in (w.sha256, *w.same)), None)
         if same is None:
             return Located(path, {"source": path.name})
-        return _known(path, same if found == same.sha256 else replace(same, kind="checkpoint"))
-    if is_repository(os.fspath(weights)):
-        folder = fetched_folder(os.fspath(weights), tell)
+        return _known(path, same if found == same.sha256 else replace(same, kind="checkpoint", reader=""))
+    if isinstance(weights, str) and is_repository(weights):
+        folder = fetched_folder(weights, tell)
         return Located(folder.path, folder.provenance)
     known = find_weights(spec, str(weights))
     return _known(fetch(spec, known), known)
@@ -84,7 +82,7 @@ def _known(path: Path, weights: Weights) -> Located:
     more = tuple(client.download(file, f"weights {weights.tag}", tell) for file in weights.more)
     if weights.kind == "folder" and path.is_file():
         path = _unpacked(weights, path)
-    return Located(path, provenance, weights.renames, weights.kind, weights, more)
+    return Located(path, provenance, weights.renames, more, weights.reader)
 
 
 def default_tag(spec: ModelSpec) -> str | None:
@@ -103,7 +101,7 @@ def chosen_weights(weights: str | os.PathLike[str] | None, pretrained: bool) -> 
     if weights not in (None, DEFAULT):
         raise CheckpointError(
             f"pretrained=True takes the weights that the model recommends, and "
-            f"weights={os.fspath(weights)!r} names others; leave one of them out"
+            f"weights={str(weights)!r} names others; leave one of them out"
         )
     return DEFAULT
 

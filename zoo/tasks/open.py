@@ -11,7 +11,7 @@ from zoo.builtin import packaged_artifacts
 from zoo.errors import ArtifactError, CheckpointError, UnknownModelError
 from zoo.extras import extra
 from zoo.hub.repository import fetched_folder, is_repository
-from zoo.hub.weights import default_tag, tell, weights_advice
+from zoo.hub.weights import tell, weights_advice
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import SUFFIXES, check_threads, is_artifact
 from zoo.spec import ModelSpec
@@ -34,8 +34,7 @@ def open_source(
         source: the name of a registered model; the path of an artifact, or several that belong together; a
             training folder that says which model it is one of, or ``ORG/NAME[@REVISION]``, a repository of
             the Hub with one; a network; or a session, which is given back.
-        weights: tag or checkpoint, for a model's name; by default those that come with the package, or else
-            those that the model recommends, which are downloaded once.
+        weights: tag or checkpoint, for a model's name; by default those that come with the package.
         threads: of ONNX Runtime; PyTorch keeps its own setting.
         providers: of ONNX Runtime.
         trust: of artifacts, as of ``load_artifact``.
@@ -52,7 +51,7 @@ def open_source(
     check_threads(threads)
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
-        if name not in list_models() and is_repository(name):
+        if isinstance(source, str) and name not in list_models() and is_repository(name):
             return _open_folder(task, name, weights, providers)
         if name in list_models() or not (is_artifact(name) or os.path.exists(name)):
             return _open_name(task, name, weights, threads, providers)
@@ -121,7 +120,6 @@ def _open_name(
     artifacts = packaged_artifacts(spec, None if weights is None else os.fspath(weights))
     if artifacts:
         return task.open_files(artifacts, threads=threads, providers=providers)
-    weights = default_tag(spec) if weights is None else weights
     if weights is None:
         raise CheckpointError(
             f"{name} needs weights: none come with the package. {weights_advice(spec)}, or pass "
