@@ -164,9 +164,14 @@ def announcement(spec: ModelSpec, weights: Weights, file: Pinned | None = None) 
 
 
 def _unpacked(weights: Weights, path: Path) -> Path:
-    """The training folder of a zip."""
+    """The training folder of a zip; one in the cache that holds none goes."""
+    kept = client.cached(weights.file)
     with client.exclusive(client.item_of(weights.file)):
-        return unpacked(path, f"weights {weights.tag}: {weights.file.name}")
+        try:
+            return unpacked(path, kept.with_suffix(".folder"), f"weights {weights.tag}: {path.name}")
+        except CheckpointError:
+            kept.unlink(missing_ok=True)
+            raise
 
 
 def weights_advice(spec: ModelSpec) -> str:
