@@ -29,7 +29,7 @@ class Located:
 
     Attributes:
         path: a checkpoint or training folder; or a public graph or another port's file.
-        provenance: source, and licence and training data if they are known.
+        provenance: source; licence, training data and restriction if they are known.
         renames: regular expressions and what takes their place in the names of its parameters.
         more: further files that belong to it.
         reader: of a graph or binary; see ``Weights``.
@@ -74,15 +74,10 @@ def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
 
 
 def _known(path: Path, weights: Weights) -> Located:
-    provenance = {
-        "source": weights.tag,
-        "licence": weights.licence,
-        "training_data": weights.training_data,
-    }
     more = tuple(client.download(file, f"weights {weights.tag}", tell) for file in weights.more)
     if weights.kind == "folder" and path.is_file():
         path = _unpacked(weights, path)
-    return Located(path, provenance, weights.renames, more, weights.reader)
+    return Located(path, {"source": weights.tag, **weights.terms}, weights.renames, more, weights.reader)
 
 
 def default_tag(spec: ModelSpec) -> str | None:
