@@ -16,6 +16,8 @@ from zoo.tasks.enhancement.graph import (
     enhancement_manifest,
     session_over,
 )
+from zoo.tasks.enhancement.public_graph import open_public_session
+from zoo.tasks.public import Told, load_known
 
 
 def open_session(
@@ -25,23 +27,28 @@ def open_session(
     threads: int = 1,
     providers: Sequence[str] = (),
     trust: bool = False,
+    told: Told | None = None,
 ) -> StreamingSession | OfflineSession:
-    """Open one of our artifacts: ONNX, TorchScript, an exported program, or an engine.
+    """Open an artifact: ONNX, TorchScript, an exported program, an engine, or others' public ONNX graph.
 
     Args:
-        path: the file, with our manifest.
+        path: the file.
         many: another one of the same weights and form for any number of hops, which is slower for one hop and
             faster for several; each call then goes to the better of the two.
         threads: of one call, in ONNX Runtime.
         providers: of ONNX Runtime, as of ``OnnxGraph``.
         trust: as of ``load_artifact``.
+        told: what the caller says of a public graph; see ``open_public_session``.
 
     Raises:
-        ArtifactError: damaged, without our manifest, of another task, a provider that is not there, or two
-            files that do not belong together.
+        ArtifactError: damaged, of another task, a provider that is not there, or two files that do not belong
+            together; or a public graph that is not known and of which too little is told.
         MissingExtraError: what runs it is not installed.
     """
-    graph = load_artifact(path, threads=threads, providers=providers, trust=trust)
+    told = told or Told()
+    graph, known = load_known(Path(path), told, threads=threads, providers=providers, trust=trust)
+    if graph.manifest is None and many is None:
+        return open_public_session(graph, known, told)
     manifest = enhancement_manifest(graph)
     other = None
     if many is not None:
