@@ -150,6 +150,7 @@ _ADDRESS = re.compile(
 
 
 KINDS = ("checkpoint", "folder", "graph", "binary")  # of the files that weights come as
+DEFAULT = "default"  # in place of a tag: the one that the model recommends, its first
 
 
 @dataclass(frozen=True)

@@ -41,16 +41,16 @@ from zoo.cli._arguments import add_threads, add_trust, positive
 from zoo.cli._model import tell_what_runs, warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.errors import AudioError, SpeechZooError
-from zoo.hub.weights import has_public_graph, weights_advice
+from zoo.hub.recognition import published
+from zoo.hub.weights import default_tag, tell, weights_advice
 from zoo.registry import get_spec
 from zoo.runtime.artifact import SUFFIXES, is_artifact
 from zoo.signal.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
 from zoo.signal.plot import check_picture, plot_spectrograms
 from zoo.signal.samples import SUSPECT
-from zoo.spec import EnhancementSpec
+from zoo.spec import DEFAULT, EnhancementSpec, Weights
 from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.enhancement.stream import Latency
-from zoo.tasks.open import DEFAULT, default_weights
 from zoo.tasks.public import WINDOWS, Told
 
 GROUP = "run models"
@@ -215,27 +215,31 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
         raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
     name, weights = args.model or DEFAULT_MODEL, args.weights
     spec = get_spec(name, EnhancementSpec)
-    packaged = packaged_artifact(spec, None if weights == DEFAULT else weights)
-    if not packaged and (not weights or weights == DEFAULT):
-        weights = default_weights(spec)
-    if packaged or (weights and (is_artifact(weights) or _runs_as_it_is(spec, weights))):
+    if packaged_artifact(spec, None if weights == DEFAULT else weights):
         return Enhancer(name, weights, **options, **told)
+    if not weights or weights == DEFAULT:
+        weights = default_tag(spec)
     if not weights:
         raise SpeechZooError(
             f"--weights is missing: none of {name} come with the package. {weights_advice(spec)}"
         )
+    known = published(spec, weights)
+    if is_artifact(weights) or (known and not _can_be_made_ours(known)):
+        return Enhancer(name, weights, **options, **told)
     Told(**told).refuse_all(name)
     from converters.cache import cached_export
 
     path = cached_export(name, weights, progress=lambda line: print(line, file=sys.stderr))
-    if has_public_graph(spec, weights):
-        print(f"speechzoo: {name}:{weights} runs as a graph of ours, {path}", file=sys.stderr)
+    if known:
+        tell(f"{name}:{weights} runs as a graph of ours, {path}")
     return Enhancer(path, **options)
 
 
-def _runs_as_it_is(spec: EnhancementSpec, weights: str) -> bool:
-    """Whether a tag has a public graph and no graph of ours can be made of it."""
-    return has_public_graph(spec, weights) and not all(map(find_spec, EXPORTERS))
+def _can_be_made_ours(weights: Weights) -> bool:
+    """Whether a graph of ours can be made of weights that have a public one: they can be read, and all that
+    reads and exports them is installed."""
+    readable = weights.kind != "graph" or bool(weights.reader)
+    return readable and all(map(find_spec, EXPORTERS))
 
 
 def _jobs(args: argparse.Namespace) -> list[_Job]:

@@ -25,7 +25,7 @@ from zoo.benchmark.audio import TimedSession, time_embedder
 from zoo.cli._arguments import Misuse, add_threads, add_trust, one_sentence, positive
 from zoo.cli.enhance import ENHANCED
 from zoo.errors import ArtifactError
-from zoo.hub.weights import recognise
+from zoo.hub.recognition import recognise
 from zoo.runtime.artifact import load_artifact
 from zoo.runtime.graph import Graph
 from zoo.signal.audio import AudioReader, AudioWriter, output_format

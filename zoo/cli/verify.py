@@ -18,7 +18,7 @@ from pathlib import Path
 from zoo.builtin import packaged_artifact
 from zoo.cli._arguments import add_trust
 from zoo.errors import SpeechZooError
-from zoo.hub.weights import recognise
+from zoo.hub.recognition import recognise
 from zoo.registry import get_spec, list_models
 from zoo.tasks import load, verify_graph
 

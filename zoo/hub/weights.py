@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zoo.builtin import packaged_artifact, packaged_file
 from zoo.errors import CheckpointError
-from zoo.files import sha256_of
 from zoo.hub import client
 from zoo.registry import find_weights, get_spec, list_models
 from zoo.spec import LOCAL_SCHEME, PACKAGE_SCHEME, ModelSpec, Pinned, Weights
@@ -108,71 +108,27 @@ def newest_checkpoint(folder: Path) -> Path:
     )
 
 
-@dataclass(frozen=True)
-class Recognised:
-    """A public graph that is known by its hash.
-
-    Attributes:
-        spec: of the model.
-        tag: of the weights.
-    """
-
-    spec: ModelSpec
-    tag: str
-
-    @property
-    def name(self) -> str:
-        """Model and tag."""
-        return f"{self.spec.name}:{self.tag}"
-
-
-def recognise(path: Path) -> Recognised | None:
-    """Whose public graph a file is, by its hash; None if no tag of any model pins it."""
-    found = sha256_of(path)
-    for name in list_models():
-        spec = get_spec(name)
-        for weights in spec.weights:
-            if found in {pinned.sha256 for pinned in _graphs(weights)}:
-                return Recognised(spec, weights.tag)
-    return None
-
-
-def has_public_graph(spec: ModelSpec, weights: str | os.PathLike[str]) -> bool:
-    """Whether weights are a tag that has a public graph; nothing is downloaded."""
-    return any(known.tag == os.fspath(weights) and _graphs(known) for known in spec.weights)
-
-
-def public_graph(spec: ModelSpec, tag: str) -> tuple[Path, ...]:
-    """The files of a tag's public graph, downloaded on first use; none where it has no graph.
-
-    Raises:
-        UnknownModelError: it is no tag of the model.
-        CheckpointError: they cannot be downloaded.
-    """
-    known = find_weights(spec, tag)
-    return tuple(
-        client.download(
-            replace(
-                known,
-                url=pinned.url,
-                sha256=pinned.sha256,
-                size=pinned.size,
-                obtain=known.obtain if pinned.url.startswith(LOCAL_SCHEME) else "",
-                kind="graph",
-                graph=None,
-            )
-        )
-        for pinned in _graphs(known)
-    )
-
-
-def _graphs(weights: Weights) -> tuple[Pinned, ...]:
-    """The files of the public graph of some weights."""
-    if weights.kind == "graph":
-        return (Pinned(weights.url, weights.sha256, weights.size), *weights.more)
-    return () if weights.graph is None else (weights.graph,)
+def tell(line: str) -> None:
+    """Say something on standard error that is no result."""
+    print(f"speechzoo: {line}", file=sys.stderr)
 
 
 def default_tag(spec: ModelSpec) -> str | None:
-    """The tag that a model is used with where none is named: the first that can be had; None if none can."""
+    """The tag that a model recommends, its first that can be had; None if there is none."""
     return next((w.tag for w in spec.weights if not w.url.startswith(LOCAL_SCHEME)), None)
+
+
+def fetch_graphs(spec: ModelSpec, weights: Weights) -> list[Path]:
+    """The public graphs of a tag on this machine, its own file first; none where none are known.
+
+    Raises:
+        CheckpointError: they cannot be downloaded.
+    """
+    if weights.kind == "graph":
+        files = [Pinned(weights.url, weights.sha256, weights.size), *weights.more]
+    else:
+        files = [] if weights.graph is None else [weights.graph]
+    if files:
+        tell(f"{spec.name}, weights {weights.tag}: {weights.licence}, trained on {weights.training_data}")
+    alone = replace(weights, kind="graph", graph=None, more=(), obtain="")
+    return [client.download(replace(alone, url=f.url, sha256=f.sha256, size=f.size)) for f in files]

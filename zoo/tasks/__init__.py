@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError, UnknownModelError
-from zoo.hub.weights import recognise
+from zoo.hub.recognition import recognise
 from zoo.runtime.artifact import load_artifact
 from zoo.runtime.graph import Graph
 from zoo.tasks.limits import check_limits

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -13,14 +12,13 @@ from typing import Any
 from zoo.builtin import packaged_artifacts
 from zoo.errors import ArtifactError, CheckpointError, UnknownModelError
 from zoo.extras import extra
-from zoo.hub.weights import default_tag, has_public_graph, public_graph, weights_advice
-from zoo.registry import find_weights, get_spec, list_models
+from zoo.hub.recognition import published
+from zoo.hub.weights import default_tag, fetch_graphs, weights_advice
+from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import SUFFIXES, check_threads, is_artifact
-from zoo.spec import PACKAGE_SCHEME, ModelSpec
+from zoo.spec import DEFAULT, ModelSpec, Weights
 from zoo.tasks.public import Told
 from zoo.tasks.task import Task
-
-DEFAULT = "default"  # in place of a tag: the one that a model is used with where none is named
 
 
 @dataclass(frozen=True)
@@ -130,44 +128,30 @@ def _open_name(task: Task[Any, Any], name: str, weights: str | os.PathLike[str] 
     spec = get_spec(name, task.spec)
     how.told.refuse_all(name)
     tag = None if weights is None else os.fspath(weights)
-    if tag is not None and is_artifact(tag) and os.path.exists(tag):
+    if tag is not None and is_artifact(tag):
         return how.open(task, [Path(tag)], replace(how.told, model=spec))
     artifacts = packaged_artifacts(spec, None if tag == DEFAULT else tag)
     if artifacts:
         return how.open(task, artifacts)
     if tag is None or tag == DEFAULT:
-        tag = default_weights(spec)
+        tag = default_tag(spec)
     if tag is None:
         raise CheckpointError(
             f"{name} needs weights: none come with the package. {weights_advice(spec)}, or pass "
             f"{task.artifact} in place of the name"
         )
-    if has_public_graph(spec, tag) and (how.providers or not runs_in_torch(spec, tag)):
-        return how.open(task, public_graph(spec, tag))
+    known = published(spec, tag)
+    if known is not None and (how.providers or not _runs_in_torch(known)):
+        return how.open(task, fetch_graphs(spec, known))
     _refuse_providers(spec, how.providers)
     with extra("torch", f"{task.noun} from {name}", f"pass {task.artifact}"):
         from zoo.create import create_model
     return _open_network(task, create_model(name, tag), name)
 
 
-def default_weights(spec: ModelSpec) -> str | None:
-    """The tag that a model is used with where none is named, which is told on standard error if it is to be
-    downloaded; None if there is none."""
-    tag = default_tag(spec)
-    if tag is not None:
-        known = find_weights(spec, tag)
-        if not known.url.startswith(PACKAGE_SCHEME):
-            print(
-                f"speechzoo: {spec.name}: no weights are named and none come with the package; taking {tag} "
-                f"({known.licence}, trained on {known.training_data})",
-                file=sys.stderr,
-            )
-    return tag
-
-
-def runs_in_torch(spec: ModelSpec, tag: str) -> bool:
-    """Whether a tag that has a public graph is a checkpoint too, and PyTorch is there to run it."""
-    return find_weights(spec, tag).kind != "graph" and find_spec("torch") is not None
+def _runs_in_torch(weights: Weights) -> bool:
+    """Whether weights that have a public graph are another file too, and PyTorch is there to run that."""
+    return weights.kind != "graph" and find_spec("torch") is not None
 
 
 def _open_network(task: Task[Any, Any], model: Any, what: str) -> Any:

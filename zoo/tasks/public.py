@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from zoo.errors import ArtifactError
-from zoo.hub.weights import Recognised, recognise
+from zoo.hub.recognition import Recognised, recognise
 from zoo.runtime.artifact import load_artifact
 from zoo.runtime.graph import Graph
 from zoo.signal.resample import check_rate

@@ -10,7 +10,7 @@ import numpy as np
 from zoo.arrays import Array
 from zoo.artifact.manifest import Form
 from zoo.errors import ArtifactError
-from zoo.hub.weights import Recognised
+from zoo.hub.recognition import Recognised
 from zoo.runtime.graph import Graph
 from zoo.runtime.onnx import OnnxGraph
 from zoo.signal.windows import synthesis_window

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.arrays import Array
 from zoo.errors import ArtifactError
-from zoo.hub.weights import Recognised
+from zoo.hub.recognition import Recognised
 from zoo.runtime.graph import Graph
 from zoo.spec import Filterbank, SpeakerSpec, TensorSpec
 from zoo.tasks.public import Told, from_metadata, spec_of, unknown
