@@ -62,7 +62,7 @@ class Told:
         """
         said = [f.name for f in fields(self) if f.name != "model" and getattr(self, f.name) is not None]
         if said:
-            raise ArtifactError(f"{name}: {', '.join(said)} are for public graphs; leave them out")
+            raise ArtifactError(f"{name}: only a public graph takes {', '.join(said)}; leave that out")
 
     def check(self, name: str, front_end: FrontEnd | Filterbank | MelSpectrum) -> None:
         """Hold what is said against what is known.
