@@ -2,7 +2,9 @@
 
     model = torch.hub.load("path/to/this/folder", "gtcrn", source="local", weights="path/to/checkpoint.tar")
 
-What the names mean, and what ``weights`` may be, is the zoo's own: see ``zoo.create_model``.
+What the names mean, and what ``weights`` may be, is the zoo's own: see ``zoo.create_model``. So is where they
+are kept: ``TORCH_HOME`` and ``torch.hub.set_dir`` say where clones lie, and ``SPEECHZOO_CACHE`` where weights
+do, for the command line and installations without PyTorch use the same.
 """
 
 import importlib as _importlib
@@ -11,6 +13,7 @@ from typing import Any as _Any
 
 # torch.hub lists every public callable of this file as an entry point, so nothing else here is public.
 import zoo as _zoo
+from zoo.hub.weights import chosen_weights as _chosen
 
 dependencies = [
     "anyascii", "filelock", "httpx2", "huggingface_hub", "inflect", "numpy", "onnxruntime", "platformdirs",
@@ -42,8 +45,9 @@ def _entry_point(name: str) -> _Callable[..., _Any]:
     {spec.url}
 
     Args:
-        weights: a known tag ({tags}), or the path of a checkpoint; untrained if not given, with a
-            warning unless it is None.
+        weights: a known tag ({tags}), "default" for the first, or the path of a checkpoint; untrained if
+            not given, with a warning unless it is None.
+        pretrained: the same as weights="default".
     """
     return entry_point
 
@@ -51,34 +55,44 @@ def _entry_point(name: str) -> _Callable[..., _Any]:
 globals().update({name: _entry_point(name) for name in _zoo.list_models()})
 
 
-def enhancer(name: str = "fastenhancer_t", weights: str | None = None, **options: _Any) -> _Any:
+def enhancer(
+    name: str = "fastenhancer_t", weights: str | None = None, pretrained: bool = False, **options: _Any
+) -> _Any:
     """A model ready for waveforms: call it on one, or open a ``stream``; see ``zoo.Enhancer``.
 
     Args:
         name: a registered model.
-        weights: a known tag, or the path of a checkpoint; by default those that come with the package.
+        weights: a known tag, or the path of a checkpoint; by default those that come with the package, or
+            else those that the model recommends.
+        pretrained: the same as weights="default".
     """
     _import_all()
-    return _zoo.Enhancer(name, weights=weights, **options)
+    return _zoo.Enhancer(name, weights=_chosen(weights, pretrained), **options)
 
 
-def embedder(name: str, weights: str, **options: _Any) -> _Any:
+def embedder(name: str, weights: str | None = None, pretrained: bool = False, **options: _Any) -> _Any:
     """A model ready for recordings of speakers; see ``zoo.Embedder``.
 
     Args:
         name: a registered model.
-        weights: the path of a training folder or checkpoint.
+        weights: a known tag, or the path of a training folder or checkpoint; by default those that the
+            model recommends.
+        pretrained: the same as weights="default".
     """
     _import_all()
-    return _zoo.Embedder(name, weights=weights, **options)
+    return _zoo.Embedder(name, weights=_chosen(weights, pretrained), **options)
 
 
-def synthesizer(name: str = "fastspeech_small", weights: str | None = None, **options: _Any) -> _Any:
+def synthesizer(
+    name: str = "fastspeech_small", weights: str | None = None, pretrained: bool = False, **options: _Any
+) -> _Any:
     """A model ready for text; see ``zoo.Synthesizer``.
 
     Args:
         name: a registered model.
-        weights: a known tag, or the path of a checkpoint; by default those that come with the package.
+        weights: a known tag, or the path of a checkpoint; by default those that come with the package, or
+            else those that the model recommends.
+        pretrained: the same as weights="default".
     """
     _import_all()
-    return _zoo.Synthesizer(name, weights=weights, **options)
+    return _zoo.Synthesizer(name, weights=_chosen(weights, pretrained), **options)

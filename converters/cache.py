@@ -13,7 +13,8 @@ from zoo.errors import ArtifactError
 from zoo.extras import extra
 from zoo.files import sha256_of
 from zoo.hub.client import cache_folder
-from zoo.hub.weights import files_of, locate
+from zoo.hub.folder import files_of
+from zoo.hub.weights import locate
 from zoo.registry import get_spec
 from zoo.spec import EnhancementSpec
 from zoo.version import __version__

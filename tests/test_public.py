@@ -15,7 +15,9 @@ from tests.interpreter import python
 from zoo import errors, registry
 from zoo.errors import SpeechZooError
 
-MODULES = ("errors", "layers", "networks", "runtime", "signal", "spec", "streaming", "tasks", "triton")
+MODULES = (
+    "errors", "layers", "networks", "runtime", "signal", "spec", "streaming", "tags", "tasks", "triton",
+)  # fmt: skip
 
 
 def test_top_level_names() -> None:

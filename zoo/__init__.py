@@ -4,9 +4,9 @@
 artifacts, ``pull`` and ``verify`` work without torch; ``create_model`` and ``to_streaming`` need the extra
 ``[torch]``.
 
-Public are these names, the modules ``errors``, ``spec``, ``tasks``, ``runtime``, ``signal`` and ``triton``,
-and for those who write networks ``networks``, ``layers`` and ``streaming``. All others are inside: they may
-change with any version.
+Public are these names, the modules ``errors``, ``spec``, ``tags``, ``tasks``, ``runtime``, ``signal`` and
+``triton``, and for those who write networks ``networks``, ``layers`` and ``streaming``. All others are
+inside: they may change with any version.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zoo import signal as signal
     from zoo import spec as spec
     from zoo import streaming as streaming
+    from zoo import tags as tags
     from zoo import tasks as tasks
     from zoo import triton as triton
     from zoo.create import create_model
@@ -67,7 +68,9 @@ _HOME = {
 }
 
 
-_MODULES = ("errors", "layers", "networks", "runtime", "signal", "spec", "streaming", "tasks", "triton")
+_MODULES = (
+    "errors", "layers", "networks", "runtime", "signal", "spec", "streaming", "tags", "tasks", "triton",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from zoo.errors import ArtifactError
 from zoo.files import sha256_of
-from zoo.spec import PACKAGE_SCHEME, ModelSpec, Weights
+from zoo.spec import DEFAULT, PACKAGE_SCHEME, ModelSpec, Weights
 
 TAG = "speechzoo"
 _ROOT = Path(__file__).parent
@@ -47,14 +47,14 @@ def packaged_artifact(spec: ModelSpec, tag: str | None = None, *, many: bool = F
 
     Args:
         spec: of the model.
-        tag: of the weights; None for whichever come with the package.
+        tag: of the weights, or ``default`` for the first; None for whichever come with the package.
         many: that for many hops and streams a call, in place of that for one.
 
     Raises:
         ArtifactError: the file is not the one that was packaged.
     """
-    for weights in spec.weights:
-        if tag not in (None, weights.tag):
+    for weights in spec.weights[:1] if tag == DEFAULT else spec.weights:
+        if tag not in (None, DEFAULT, weights.tag):
             continue
         if many and weights.many:
             return packaged_file(weights.many, weights.many_sha256)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from zoo.errors import CheckpointError
 from zoo.extras import extra
-from zoo.hub.weights import config_file, newest_checkpoint
+from zoo.hub.folder import config_file, newest_checkpoint
 from zoo.registry import get_spec
 from zoo.spec import ModelSpec
 

@@ -15,7 +15,8 @@ from zoo.artifact.manifest import RANDOM
 from zoo.builtin import TAG as PACKAGED
 from zoo.builtin import packaged_artifact
 from zoo.errors import CheckpointError
-from zoo.hub.weights import locate, weights_advice
+from zoo.hub.repository import fetched_folder, is_repository
+from zoo.hub.weights import chosen_weights, locate, tell, weights_advice
 from zoo.networks.base import Network
 from zoo.registry import get_spec, list_models
 from zoo.spec import ModelSpec
@@ -28,15 +29,21 @@ class _Absent(Enum):
 
 
 def create_model(
-    name: str, weights: str | os.PathLike[str] | Literal[_Absent.WEIGHTS] | None = _Absent.WEIGHTS
+    name: str,
+    weights: str | os.PathLike[str] | Literal[_Absent.WEIGHTS] | None = _Absent.WEIGHTS,
+    *,
+    pretrained: bool = False,
 ) -> Network:
     """Build a model in its training form, in eval mode.
 
     Args:
-        name: registered name, see ``zoo.list_models()``.
-        weights: a known tag (downloaded once, checked by sha256); the path of a checkpoint; or a public
-            training folder, whose configuration file then decides the sizes. None: random weights; if it is
-                left out, with a warning.
+        name: registered name, see ``zoo.list_models()``; or ``ORG/NAME`` or ``ORG/NAME@REVISION``, a
+            repository of the Hub with a training folder, which has its own weights.
+        weights: a known tag (downloaded once, checked by sha256), ``zoo.tags`` has them; ``default`` for the
+            tag that the model recommends; the path of a checkpoint; or a public training folder or a
+            repository of the Hub with one, whose configuration file then decides the sizes. None: random
+            weights; if it is left out, with a warning.
+        pretrained: the same as ``weights="default"``.
 
     Returns:
         the network. For enhancement its ``forward(spectrum, state=None)`` maps (B, F, T, 2) to the same and
@@ -46,10 +53,15 @@ def create_model(
     Raises:
         UnknownModelError: no such model, or neither tag nor path.
         CheckpointError: the checkpoint is not one of this model.
+        HubError: a repository of the Hub cannot be had.
 
     Warns:
         UserWarning: no weights were asked for, so that they are random.
     """
+    if pretrained:
+        weights = chosen_weights(None if weights is _Absent.WEIGHTS else weights, pretrained)
+    if is_repository(name) and name not in list_models():
+        name, weights = _of_repository(name, weights)
     spec = get_spec(name)
     if weights is _Absent.WEIGHTS:
         warnings.warn(f"{random_weights(spec)}; weights=None asks for random ones", stacklevel=2)
@@ -72,6 +84,14 @@ def create_model(
     known = {**located.provenance, **(record.weights if record else {})}
     model.provenance = {**known, "sha256": checkpoint.digest(model.state_dict())}
     return model.eval()
+
+
+def _of_repository(name: str, weights: Any) -> tuple[str, str]:
+    """The model that a repository of the Hub names, and the repository as its weights."""
+    if weights is not _Absent.WEIGHTS:
+        raise CheckpointError(f"{name}: a repository of the Hub has its own weights; leave {weights!r} out")
+    fetched = fetched_folder(name, tell)
+    return model_of(fetched.path), fetched.name
 
 
 def random_weights(spec: ModelSpec) -> str:

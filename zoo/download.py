@@ -1,7 +1,7 @@
 """Files of artifact repositories on the Hub: fetched, proved on this machine, and only then kept.
 
 In the cache ``repositories/ORG--NAME/COMMIT/`` holds the index of a commit and those of its files that were
-pulled, and ``repositories/ORG--NAME/refs/`` which commit a branch or tag was when it was last asked for.
+pulled.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from zoo.artifact.target import FLAVOURS, choose
 from zoo.builtin import packaged_artifact
@@ -23,6 +22,7 @@ from zoo.extras import extra
 from zoo.files import atomic
 from zoo.hub import client
 from zoo.hub.index import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, Index, check_choice
+from zoo.hub.repository import recalled, remember, repository_folder
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import is_artifact
 from zoo.runtime.nvidia import this_machine
@@ -163,32 +163,27 @@ class _Source:
 
     @property
     def folder(self) -> Path:
-        return _folder(self.repo) / self.commit
-
-
-def _folder(repo: str) -> Path:
-    return client.cache_folder() / "repositories" / repo.replace("/", "--")
+        return repository_folder(self.repo) / self.commit
 
 
 def _open(model: str, repo: str | None, revision: str | None, say: Say) -> _Source:
     """The commit that is meant and its index, which is of that model."""
     repo, revision = repository_of(repo, model), revision or "main"
     pinned = client.COMMIT.fullmatch(revision) is not None
-    remembered = _folder(repo) / "refs" / quote(revision, safe="")
     if pinned:
         found = client.Revision(revision, "")
     elif client.offline():
-        if not remembered.is_file():
+        if (commit := recalled(repo, revision)) is None:
             raise HubError(
                 f"{repo}@{revision}: it is not in the cache {client.cache_folder()}, and HF_HUB_OFFLINE "
                 f"forbids to fetch it"
             )
-        found = client.Revision(remembered.read_text().strip(), "")
+        found = client.Revision(commit, "")
         say(f"{repo}: {revision} was {found.commit} when it was last asked for")
     else:
         found = client.find_revision(repo, revision, INDEX, say)
         say(f"{repo}: {revision} is {found.commit}; --revision {found.commit} pins it")
-    kept = _folder(repo) / found.commit / INDEX
+    kept = repository_folder(repo) / found.commit / INDEX
     where = f"{repo}@{found.commit[:12]}: {INDEX}"
     if kept.is_file():
         index = Index.from_json(kept.read_bytes(), where)
@@ -200,13 +195,9 @@ def _open(model: str, repo: str | None, revision: str | None, say: Say) -> _Sour
         index = Index.from_json(content, where)
         _check_model(index, model, where)
         client.write(content, kept)
-    if not pinned and not client.offline() and _text(remembered) != found.commit:
-        client.write(found.commit.encode(), remembered)
+    if not pinned and not client.offline():
+        remember(repo, revision, found.commit)
     return _Source(repo, found.commit, index)
-
-
-def _text(path: Path) -> str:
-    return path.read_text() if path.is_file() else ""
 
 
 def _check_model(index: Index, model: str, where: str) -> None:

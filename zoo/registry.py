@@ -11,7 +11,7 @@ from typing import TypeVar, overload
 from zoo import models
 from zoo.builtin import with_packaged_weights
 from zoo.errors import UnknownModelError
-from zoo.spec import ModelSpec, Weights
+from zoo.spec import DEFAULT, ModelSpec, Weights
 
 Spec = TypeVar("Spec", bound=ModelSpec)
 
@@ -70,13 +70,13 @@ def get_spec(name: str, kind: type[ModelSpec] = ModelSpec) -> ModelSpec:
 
 
 def find_weights(spec: ModelSpec, tag: str) -> Weights:
-    """The descriptor of one of a model's weight tags.
+    """The descriptor of one of a model's weight tags; of its first for ``default``.
 
     Raises:
         UnknownModelError: the model has no such tag; the message lists those it has.
     """
     for weights in spec.weights:
-        if weights.tag == tag:
+        if tag in (weights.tag, DEFAULT):
             return weights
     tags = ", ".join(w.tag for w in spec.weights) or "none"
     raise UnknownModelError(

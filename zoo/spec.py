@@ -142,9 +142,8 @@ class TensorSpec:
 
 PACKAGE_SCHEME = "package:"  # of an address, before a path inside the folder of the package ``zoo``
 HUB_SCHEME = "hf://"  # before ORG/NAME@COMMIT/FILE
-LOCAL_SCHEME = "local:"  # before the name of a file that nobody offers for download
 _ADDRESS = re.compile(
-    rf"{PACKAGE_SCHEME}[^\s]+|{LOCAL_SCHEME}[\w.-]+|https://[^\s/]+/[^\s]+|http://127\.0\.0\.1:\d+/[^\s]+"
+    rf"{PACKAGE_SCHEME}[^\s]+|https://[^\s/]+/[^\s]+|http://127\.0\.0\.1:\d+/[^\s]+"
     rf"|{HUB_SCHEME}(?P<repo>[\w.-]+/[\w.-]+)@(?P<commit>[0-9a-f]{{40}})/(?P<file>[^\s]+)"
 )
 
@@ -176,6 +175,22 @@ class Pinned:
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ValueError(f"{self.url}: {self.sha256!r} is no sha256")
 
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.url.rpartition("/")[2]
+
+    def location(self) -> tuple[str, str, str]:
+        """Repository, commit and file of an ``hf://`` address.
+
+        Raises:
+            ValueError: it is another.
+        """
+        match = _ADDRESS.fullmatch(self.url)
+        if match is None or match["repo"] is None:
+            raise ValueError(f"{self.url} is not on the Hub")
+        return match["repo"], match["commit"], match["file"]
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -183,8 +198,8 @@ class Weights:
 
     Attributes:
         tag: the name used in ``create_model(name, weights=tag)``.
-        url: https address of the file; ``hf://ORG/NAME@COMMIT/FILE`` on the Hub; ``package:`` and a path
-            inside the package; or ``local:`` and a name, for a file that cannot be downloaded.
+        url: https address of the file; ``hf://ORG/NAME@COMMIT/FILE`` on the Hub; or ``package:`` and a path
+            inside the package.
         sha256: hex digest of the file.
         size: bytes; None where nobody has told.
         licence: SPDX identifier.
@@ -195,12 +210,13 @@ class Weights:
             (paths, spec) -> NumPy arrays by name. Empty where that is not possible.
         more: further files that belong to this one, as DTLN's second graph.
         graph: a public ONNX graph of the same weights, where the file itself is none.
-        restriction: what the weights may not be used for, as far as somebody said; else empty.
+        restriction: what the weights may not be used for, and behind a colon why, as far as somebody said;
+            else empty.
         seen: whether this project had the file, so that what is said of it was tried.
         datasets: the public sets among that, as the Hub's cards name them.
         metrics: published or measured figures, each with the test set in its name.
         renames: regular expressions and what takes their place in the names of the file's parameters.
-        obtain: how to come by a ``local:`` file.
+        same: hex digests of other files with these weights, which are known by them wherever they are.
         artifact: ``package:`` and the path of a graph with these weights (of an enhancer, streaming wav2wav),
             if one comes with the package.
         artifact_sha256: hex digest of that file.
@@ -226,7 +242,7 @@ class Weights:
     datasets: Sequence[str] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     renames: Mapping[str, str] = field(default_factory=dict)
-    obtain: str = ""
+    same: Sequence[str] = ()
     artifact: str = ""
     artifact_sha256: str = ""
     many: str = ""
@@ -237,11 +253,9 @@ class Weights:
         if not _ADDRESS.fullmatch(self.url):
             raise ValueError(
                 f"{where}: {self.url!r} is no address of the kinds https://, {HUB_SCHEME}ORG/NAME@COMMIT/FILE"
-                f" with all 40 digits of the commit, {PACKAGE_SCHEME}PATH or {LOCAL_SCHEME}NAME"
+                f" with all 40 digits of the commit, or {PACKAGE_SCHEME}PATH"
             )
-        if bool(self.obtain) != self.url.startswith(LOCAL_SCHEME):
-            raise ValueError(f"{where}: obtain is for {LOCAL_SCHEME} files, which need it")
-        hashes = [self.sha256]
+        hashes = [self.sha256, *self.same]
         hashes += [
             h for h, of in ((self.artifact_sha256, self.artifact), (self.many_sha256, self.many)) if of
         ]
@@ -256,13 +270,22 @@ class Weights:
             raise ValueError(f"{where}: the file is a graph itself, and needs none beside it")
         if not all((self.tag, self.licence, self.training_data)):
             raise ValueError(f"{where}: tag, licence and training data must be given")
+        if self.tag == DEFAULT:
+            raise ValueError(f"{where}: that word stands for a model's first tag")
+
+    @property
+    def file(self) -> Pinned:
+        """The file alone, without what is known of it."""
+        return Pinned(self.url, self.sha256, self.size)
+
+    @property
+    def files(self) -> tuple[Pinned, ...]:
+        """The file, what belongs to it, and the public graph beside it, if there is one."""
+        return (self.file, *self.more, *([self.graph] if self.graph else []))
 
     def location(self) -> tuple[str, str, str]:
         """Repository, commit and file of an ``hf://`` address."""
-        match = _ADDRESS.fullmatch(self.url)
-        if match is None or match["repo"] is None:
-            raise ValueError(f"weights {self.tag!r}: {self.url} is not on the Hub")
-        return match["repo"], match["commit"], match["file"]
+        return self.file.location()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -197,15 +197,14 @@ def test_a_tag_on_the_hub(server: Server, cache: Path, monkeypatch: pytest.Monke
     assert client.download(known).read_bytes() == CONTENT
 
 
-def test_a_tag_that_nobody_offers(cache: Path, monkeypatch: pytest.MonkeyPatch, shared: Path) -> None:
-    """The error says how to come by the file; whoever has it gets its terms with it."""
-    name = "fastenhancer_48k_t"
-    with pytest.raises(
-        CheckpointError, match=r"recovered: .* cannot be downloaded: .*speechzoo convert.*sha256"
-    ):
-        zoo.create_model(name, "recovered")
-    model = zoo.create_model(name, shared / f"data/checkpoints/{name}.safetensors")
-    assert model.provenance["source"] == "recovered" and model.provenance["licence"] == "MIT"
+@pytest.mark.parametrize("size", "tbs")
+def test_a_checkpoint_that_was_made_of_a_tags_file(size: str, shared: Path) -> None:
+    """It is known by its hash and has the tag's terms, though the tag itself is a file of another kind."""
+    name = f"fastenhancer_48k_{size}"
+    path = shared / f"data/checkpoints/{name}.safetensors"
+    located = locate(zoo.get_spec(name), path)
+    assert (located.path, located.reader, located.provenance["source"]) == (path, "", "web")
+    assert zoo.create_model(name, path).provenance["licence"] == "MIT"
 
 
 def test_gtcrns_descriptors_are_those_of_its_files(shared: Path, tmp_path: Path) -> None:
@@ -230,8 +229,9 @@ def test_gtcrns_descriptors_are_those_of_its_files(shared: Path, tmp_path: Path)
         ({"url": "http://example.org/x"}, "no address"),
         ({"url": "https://example.org"}, "no address"),
         ({"url": "hf://someone/x@main/y"}, "all 40 digits of the commit"),
-        ({"url": "local:x"}, "obtain is for local: files"),
-        ({"obtain": "by asking"}, "obtain is for local: files"),
+        ({"url": "local:x"}, "no address"),
+        ({"same": ("x",)}, "no sha256"),
+        ({"kind": "picture"}, "no kind of file"),
         ({"artifact": "package:x"}, "no sha256"),
     ],
 )

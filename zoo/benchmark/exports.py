@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import zoo
 from zoo.artifact.manifest import Form
-from zoo.hub.weights import files_of, locate
+from zoo.hub.folder import files_of
+from zoo.hub.weights import locate
 from zoo.registry import get_spec
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from zoo.cli._arguments import Misuse
+from zoo.cli._arguments import Misuse, network
 from zoo.errors import SpeechZooError
 from zoo.version import __version__
 
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args.parser.error(_unknown(unknown[0], args.parser, _parser()[1]))
     args.words = words
     try:
-        status: int = args.run(args)
+        with network(args):
+            status: int = args.run(args)
         sys.stdout.flush()
     except Misuse as error:
         args.parser.error(str(error))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from zoo.errors import SpeechZooError
+from zoo.hub import client
 from zoo.runtime.artifact import MOST_THREADS
 
 
@@ -80,6 +81,31 @@ def bucket(text: str) -> tuple[int, int]:
         return int(tokens), int(frames)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected TOKENS/FRAMES such as 32/256, got {text!r}") from None
+
+
+def add_offline(parser: argparse._ActionsContainer) -> None:
+    """The option that forbids downloads; see ``network``."""
+    parser.add_argument(
+        "--offline", action="store_true", help="download nothing; what is not here is an error"
+    )
+
+
+def network(args: argparse.Namespace) -> AbstractContextManager[None]:
+    """Where ``--offline`` is given, requests are forbidden as long as the block runs."""
+    return client.without_network() if getattr(args, "offline", None) else nullcontext()
+
+
+def print_table(records: Sequence[Mapping[str, str]], numbers: Collection[str] = ()) -> None:
+    """Print records of the same fields under their names, those of ``numbers`` at the right."""
+    rows = [tuple(records[0]), *(tuple(record.values()) for record in records)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if name in numbers else cell.ljust(width)
+            for name, cell, width in zip(records[0], row, widths, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+    print()
 
 
 def add_threads(parser: argparse._ActionsContainer) -> None:

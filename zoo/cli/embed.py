@@ -26,7 +26,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from zoo.cli._arguments import above_zero, add_threads, add_trust, positive
+from zoo.cli._arguments import above_zero, add_offline, add_threads, add_trust, network, positive
 from zoo.cli._model import tell_what_runs
 from zoo.cli._ray import Record, add_ray_argument, file_state, work_on_ray
 from zoo.errors import ArtifactError, AudioError, SpeechZooError
@@ -61,7 +61,11 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("model")
     model.add_argument("--artifact", metavar="FILE", help=".onnx, .ts, .pt2, .engine; or a public .onnx")
     model.add_argument("--model", metavar="NAME", help="see `speechzoo list --task speaker`")
-    model.add_argument("--weights", metavar="TAG|PATH", help="tag, training folder or checkpoint")
+    model.add_argument(
+        "--weights",
+        metavar="TAG|PATH|ORG/NAME",
+        help="training folder, checkpoint or repository of the Hub; default: those that the model recommends",
+    )
     model.add_argument(
         "--sample-rate", type=positive, metavar="HZ", help="of a public graph that does not tell its own"
     )
@@ -73,6 +77,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--batch", type=positive, default=BATCH, metavar="N", help=f"default {BATCH}")
     add_threads(model)
     add_trust(model)
+    add_offline(model)
 
 
 def embedder(args: argparse.Namespace) -> Embedder:
@@ -200,7 +205,8 @@ def _on_ray(
 
 def _open_work(args: argparse.Namespace) -> Callable[[list[tuple[str, str]]], list[FileEmbedding]]:
     """What embeds recordings (name and path) in an actor."""
-    model = embedder(args)
+    with network(args):  # of an actor's own process
+        model = embedder(args)
     return lambda items: list(model.files((path for _, path in items), mix_down=args.mix_down))
 
 

@@ -37,7 +37,7 @@ from tqdm import tqdm
 
 from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
-from zoo.cli._arguments import add_threads, add_trust, positive
+from zoo.cli._arguments import add_offline, add_threads, add_trust, network, positive
 from zoo.cli._model import tell_what_runs, warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.errors import AudioError, SpeechZooError
@@ -93,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of ONNX Runtime: cuda, tensorrt, ... (default cpu)",
     )
     add_trust(model)
+    add_offline(model)
 
     public = parser.add_argument_group("public graphs, where neither their hash nor their metadata tell")
     public.add_argument("--sample-rate", type=positive, metavar="HZ", help="of the model")
@@ -158,7 +159,8 @@ def _on_ray(args: argparse.Namespace, jobs: list[_Job]) -> Iterator[tuple[_Job, 
 
 def _open_work(args: argparse.Namespace) -> Callable[[list[_Job]], list[dict[str, Any]]]:
     """What enhances recordings in an actor."""
-    enhancer = _enhancer(args)
+    with network(args):  # of an actor's own process
+        enhancer = _enhancer(args)
     # An output that is there by now is of an attempt that was lost.
     anew = argparse.Namespace(**{**vars(args), "force": True})
     return lambda jobs: [_attempt(enhancer, job, anew) for job in jobs]
@@ -215,7 +217,7 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
         raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
     name, weights = args.model or DEFAULT_MODEL, args.weights
     spec = get_spec(name, EnhancementSpec)
-    if packaged_artifact(spec, None if weights == DEFAULT else weights):
+    if packaged_artifact(spec, weights):
         return Enhancer(name, weights, **options, **told)
     if not weights or weights == DEFAULT:
         weights = default_tag(spec)

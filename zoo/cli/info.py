@@ -10,7 +10,7 @@ import argparse
 import json
 
 from zoo.registry import get_spec
-from zoo.tasks.describe import lines, record
+from zoo.tasks.describe import lines, record, weights_lines
 
 GROUP = "find and share models"
 
@@ -30,13 +30,7 @@ def run(args: argparse.Namespace) -> int:
     for name, value in known.items():
         print(f"{name:<{width}}  {value}")
     for weights in spec.weights:
-        print(f"\nweights {weights.tag}: {weights.licence}, trained on {weights.training_data}")
-        size = "size not known" if weights.size is None else f"{weights.size:,} bytes"
-        print(f"  {weights.url}\n  {size}, sha256 {weights.sha256}")
-        if weights.obtain:
-            print(f"  not for download: {weights.obtain}")
-        for metric, figure in weights.metrics.items():
-            print(f"  {metric}: {figure:g}")
+        print("\n" + "\n".join(weights_lines(weights)))
     if not spec.weights:
         print("\nweights: none known by tag; pass the path of a checkpoint")
     return 0

@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from zoo.builtin import TAG
-from zoo.cli._arguments import add_threads, add_trust
+from zoo.cli._arguments import add_offline, add_threads, add_trust
 from zoo.errors import SpeechZooError
 from zoo.signal.audio import PIPE, AudioWriter, new_format
 from zoo.signal.plot import check_picture, plot_mel
@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_threads(model)
     add_trust(model)
+    add_offline(model)
 
     report = parser.add_argument_group("report")
     report.add_argument("--json", action="store_true", help="print pieces, lengths and speed as JSON")

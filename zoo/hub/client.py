@@ -17,10 +17,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
 
 from zoo.errors import CheckpointError, HubError
 from zoo.files import atomic, sha256_of
-from zoo.spec import HUB_SCHEME, LOCAL_SCHEME, Weights
+from zoo.spec import HUB_SCHEME, Pinned, Weights
 
 if TYPE_CHECKING:
     import httpx2
@@ -32,6 +33,7 @@ TIMEOUT = 10.0  # seconds without an answer or a byte, where HF_HUB_DOWNLOAD_TIM
 LARGEST = 1 << 30  # bytes of a file whose size nobody has told
 ATTEMPTS = 3  # after a broken connection or a server's fault
 COMMIT = re.compile(r"[0-9a-f]{40}")
+MIRROR = "SPEECHZOO_MIRROR"  # a base address in place of GitHub and the Hub
 _TRUE = {"1", "ON", "YES", "TRUE"}
 
 
@@ -74,32 +76,106 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SPEECHZOO_CACHE") or platformdirs.user_cache_dir("speechzoo"))
 
 
-def download(weights: Weights) -> Path:
-    """A local file with these weights, from the cache or the network.
+def download(weights: Weights | Pinned, where: str = "", say: Say = lambda line: None) -> Path:
+    """A local copy of a file that is known by its hash, from the cache or the network.
+
+    Args:
+        weights: or a file that belongs to some.
+        where: whose file it is, for messages; by default the weights' tag.
+        say: called with a line for what takes time.
 
     Raises:
         CheckpointError: not to be had from anywhere, not reachable, or other bytes than the descriptor's.
     """
-    where = f"weights {weights.tag}"
-    if weights.url.startswith(LOCAL_SCHEME):
-        raise CheckpointError(
-            f"{where}: {weights.url.removeprefix(LOCAL_SCHEME)} cannot be downloaded: {weights.obtain}. Pass "
-            f"the path; the file known by this tag has the sha256 {weights.sha256}"
-        )
-    target = cache_folder() / "weights" / f"{weights.sha256[:16]}-{weights.url.rpartition('/')[2]}"
-    if has(target, weights.size, weights.sha256):
+    file = weights.file if isinstance(weights, Weights) else weights
+    where = where or (f"weights {weights.tag}" if isinstance(weights, Weights) else file.name)
+    target = cached(file)
+    if has(target, file.size, file.sha256):
         return target
     try:
-        item = Item(weights.url, weights.url, weights.size, weights.sha256)
-        if weights.url.startswith(HUB_SCHEME):
-            repo, commit, file = weights.location()
-            item = repository_file(repo, commit, file, weights.size, weights.sha256)
-        with exclusive(item):
-            if not has(target, weights.size, weights.sha256):
-                keep(fetch(item), target)
+        item = item_of(file)
+        with exclusive(item, say):
+            if not has(target, file.size, file.sha256):
+                keep(fetch(item, say), target)
     except HubError as error:
-        raise CheckpointError(f"{where}: {error}; or fetch the file yourself and pass its path") from error
+        ahead = "; `speechzoo download` fetches it ahead where there is a network" if offline() else ""
+        raise CheckpointError(
+            f"{where}: {error}{ahead}; or fetch the file yourself and pass its path"
+        ) from error
     return target
+
+
+def cached(file: Pinned) -> Path:
+    """Where a file is in the cache, if it is there."""
+    return cache_folder() / "weights" / f"{file.sha256[:16]}-{file.name}"
+
+
+def item_of(file: Pinned) -> Item:
+    """How a file is asked for: at its address, or at a mirror's in place of that.
+
+    ``SPEECHZOO_MIRROR`` is a base address, https or http, below which lies ``HOST/PATH`` of the address that
+    it stands in for. The hash that is known beforehand makes any mirror safe; it gets no token.
+
+    Raises:
+        HubError: the mirror is no address.
+    """
+    url, mirror = file.url, os.environ.get(MIRROR, "").rstrip("/")
+    if mirror and not re.fullmatch(r"https?://[^\s/]+(/[^\s]*)?", mirror):
+        raise HubError(
+            f"{MIRROR} is {mirror!r}; expected a base address such as https://mirror.example/models"
+        )
+    if not url.startswith(HUB_SCHEME):
+        url = f"{mirror}/{url.partition('://')[2]}" if mirror else url
+        return Item(url, url, file.size, file.sha256)
+    repo, commit, name = file.location()
+    if not mirror:
+        return repository_file(repo, commit, name, file.size, file.sha256)
+    url = f"{mirror}/huggingface.co/{repo}/resolve/{commit}/{quote(name)}"
+    return Item(url, url, file.size, file.sha256)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an address answers with.
+
+    Attributes:
+        status: of HTTP; 0 where nothing answered.
+        size: bytes that came.
+        right: whether they have the hash that is known.
+        reason: why not, else empty.
+    """
+
+    status: int
+    size: int
+    right: bool
+    reason: str = ""
+
+
+def ask(item: Item) -> Answer:
+    """Read a file to its end and keep nothing of it, to know whether its address still gives it."""
+    status, size = 0, 0
+
+    def read_all() -> str:
+        nonlocal status, size
+        sha = hashlib.sha256()
+        size = 0
+        with _request(item.url, item.headers) as response:
+            status = response.status_code
+            for chunk in response.iter_bytes():
+                sha.update(chunk)
+                size += len(chunk)
+                if size > (LARGEST if item.size is None else item.size):
+                    raise HubError(f"it sends more than {_bytes(item)}")
+        return sha.hexdigest()
+
+    try:
+        found = _attempt(item.name, lambda line: None, read_all)
+    except HubError as error:
+        refused = getattr(error.__cause__, "response", None)
+        status = status if refused is None else refused.status_code
+        return Answer(status, size, False, str(error).removeprefix(f"{item.name}: "))
+    right = found == item.sha256 and item.size in (None, size)
+    return Answer(status, size, right, "" if right else f"its sha256 is {found}")
 
 
 def repository_file(repo: str, commit: str, file: str, size: int | None, sha256: str) -> Item:
@@ -154,13 +230,43 @@ def read(repo: str, revision: Revision, file: str, limit: int, say: Say = lambda
         return content
 
     content = _attempt(item.name, say, get)
-    blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    if revision.etag not in (blob, sha256_of(content)):
+    if revision.etag not in (blob_hash(content), sha256_of(content)):
         raise HubError(
             f"{item.name}: its bytes do not have the hash that the commit has for it, {revision.etag}; it is "
             f"not used"
         )
     return content
+
+
+def blob_hash(content: bytes) -> str:
+    """What Git calls a file's content; the Hub's ETag of files that are not large."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def list_files(repo: str, revision: str, say: Say) -> tuple[str, dict[str, tuple[int, str]]]:
+    """What is in a revision of a repository, by one request.
+
+    Returns:
+        its commit; and by name size and hash of each file, the sha256 of large ones, else the Git blob's.
+
+    Raises:
+        HubError: no such repository or revision, not reachable, or no Hub.
+    """
+    from huggingface_hub import HfApi
+
+    name = f"{repo}@{revision}"
+    api = HfApi(endpoint=_endpoint())
+    found = _attempt(
+        name, say, lambda: api.model_info(repo, revision=revision, files_metadata=True, timeout=_timeout())
+    )
+    if not COMMIT.fullmatch(found.sha or "") or (COMMIT.fullmatch(revision) and found.sha != revision):
+        raise HubError(f"{name}: the server answers with the commit {found.sha}; is HF_ENDPOINT right?")
+    files = {}
+    for file in found.siblings or ():
+        size, digest = file.size, file.lfs.sha256 if file.lfs else file.blob_id
+        if size is not None and digest and size <= LARGEST:
+            files[file.rfilename] = (size, digest)
+    return str(found.sha), files
 
 
 @contextmanager
@@ -354,6 +460,8 @@ def _request(url: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
         if response.is_error:
             response.read()
         hf_raise_for_status(response)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            raise HubError(f"{url}: a web page came in place of the file; does the network ask for a login?")
         yield response
 
 
@@ -424,14 +532,29 @@ def _unwritable(name: str, error: OSError) -> HubError:
 
 
 def offline() -> bool:
-    """Whether the Hub's own setting forbids requests."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE
+    """Whether the Hub's own setting, or an option, forbids requests."""
+    return _forbidden or os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE
+
+
+@contextmanager
+def without_network() -> Iterator[None]:
+    """Forbid requests as long as the block runs."""
+    global _forbidden
+    before, _forbidden = _forbidden, True
+    try:
+        yield
+    finally:
+        _forbidden = before
+
+
+_forbidden = False  # by an option of the command
 
 
 def _online(name: str) -> None:
     if offline():
         raise HubError(
-            f"{name}: it is not in the cache {cache_folder()}, and HF_HUB_OFFLINE forbids to fetch it"
+            f"{name}: it is not in the cache {cache_folder()}, and "
+            f"{'--offline' if _forbidden else 'HF_HUB_OFFLINE'} forbids to fetch it"
         )
 
 

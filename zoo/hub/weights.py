@@ -1,9 +1,8 @@
-"""Finds the files behind ``weights=``: a tag, a checkpoint or a training folder."""
+"""Finds the files behind ``weights=``: a tag, a checkpoint, a training folder, or a repository of the Hub."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,28 +10,36 @@ from pathlib import Path
 
 from zoo.builtin import packaged_artifact, packaged_file
 from zoo.errors import CheckpointError
+from zoo.files import sha256_of
 from zoo.hub import client
+from zoo.hub.archive import unpacked
+from zoo.hub.repository import fetched_folder, is_repository
 from zoo.registry import find_weights, get_spec, list_models
-from zoo.spec import LOCAL_SCHEME, PACKAGE_SCHEME, ModelSpec, Pinned, Weights
+from zoo.spec import DEFAULT, PACKAGE_SCHEME, ModelSpec, Pinned, Weights
 
-_NUMBERED = r"(?:checkpoint_)?(\d+)\.pth?"  # a training run's checkpoints
-_CONFIG_NAMES = ("config.yaml", "config.yml", "config.json")
-_AVERAGED = ("avg_model.pt", "models/avg_model.pt")  # of wespeaker's releases and training folders
+
+def tell(line: str) -> None:
+    """Say something on standard error that is no result."""
+    print(f"speechzoo: {line}", file=sys.stderr)
 
 
 @dataclass(frozen=True)
 class Located:
-    """A checkpoint file or training folder, and what is known of it.
+    """What holds the parameters, and what is known of it.
 
     Attributes:
-        path: where it is.
+        path: a checkpoint or training folder; or a public graph or another port's file.
         provenance: source, and licence and training data if they are known.
         renames: regular expressions and what takes their place in the names of its parameters.
+        more: further files that belong to it.
+        reader: of a graph or binary; see ``Weights``.
     """
 
     path: Path
     provenance: dict[str, str]
     renames: Mapping[str, str] = field(default_factory=dict)
+    more: tuple[Path, ...] = ()
+    reader: str = ""
 
 
 def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
@@ -40,19 +47,30 @@ def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
 
     A file that has the hash of one of the model's tags is known as that.
 
+    Args:
+        spec: of the model.
+        weights: the path of a checkpoint or training folder; a tag, or ``default`` for the one that the model
+            recommends; or ``ORG/NAME`` or ``ORG/NAME@REVISION``, a repository of the Hub with a training
+            folder.
+
     Raises:
         UnknownModelError: neither a path nor one of the model's tags.
         CheckpointError: a tag cannot be downloaded.
+        HubError: a repository of the Hub cannot be had.
         ArtifactError: weights that come with the package are damaged.
     """
     path = Path(weights)
     if path.exists():
-        same = next((w for w in spec.weights if client.has(path, w.size, w.sha256)), None)
-        return _known(path, same) if same else Located(path, {"source": path.name})
+        found = sha256_of(path) if path.is_file() and spec.weights else ""
+        same = next((w for w in spec.weights if found in (w.sha256, *w.same)), None)
+        if same is None:
+            return Located(path, {"source": path.name})
+        return _known(path, same if found == same.sha256 else replace(same, kind="checkpoint", reader=""))
+    if isinstance(weights, str) and is_repository(weights):
+        folder = fetched_folder(weights, tell)
+        return Located(folder.path, folder.provenance)
     known = find_weights(spec, str(weights))
-    if known.url.startswith(PACKAGE_SCHEME):
-        return _known(packaged_file(known.url, known.sha256), known)
-    return _known(client.download(known), known)
+    return _known(fetch(spec, known), known)
 
 
 def _known(path: Path, weights: Weights) -> Located:
@@ -61,61 +79,47 @@ def _known(path: Path, weights: Weights) -> Located:
         "licence": weights.licence,
         "training_data": weights.training_data,
     }
-    return Located(path, provenance, weights.renames)
-
-
-def weights_advice(spec: ModelSpec) -> str:
-    """What can be done about a model whose weights do not come with the package."""
-    ready = [name for name in list_models(spec.task) if packaged_artifact(get_spec(name))]
-    tags = ", ".join(w.tag for w in spec.weights if not w.url.startswith(LOCAL_SCHEME))
-    known = f"a tag ({tags}) or the path of a checkpoint" if tags else "the path of a checkpoint"
-    return f"Take a model that has some ({', '.join(ready)}), or pass as weights {known}"
-
-
-def files_of(path: Path) -> list[Path]:
-    """The files that decide a model: the checkpoint, and a training folder's configuration."""
-    if not path.is_dir():
-        return [path]
-    config = config_file(path)
-    return [newest_checkpoint(path), *([config] if config else [])]
-
-
-def config_file(folder: Path) -> Path | None:
-    """The configuration file of a training folder, or None if it has none."""
-    return next((folder / name for name in _CONFIG_NAMES if (folder / name).is_file()), None)
-
-
-def newest_checkpoint(folder: Path) -> Path:
-    """The checkpoint with the highest number among ``NNNNN.pth`` or ``checkpoint_NNNNNN.pt``, else
-    ``avg_model.pt``, else the only one.
-
-    Raises:
-        CheckpointError: no checkpoint, or several without numbers.
-    """
-    numbered = [(int(match[1]), f) for f in folder.iterdir() if (match := re.fullmatch(_NUMBERED, f.name))]
-    if numbered:
-        return max(numbered)[1]
-    for averaged in _AVERAGED:
-        if (folder / averaged).is_file():
-            return folder / averaged
-    files = sorted(f for f in folder.iterdir() if f.suffix in (".pth", ".pt", ".tar", ".safetensors"))
-    if len(files) == 1:
-        return files[0]
-    found = ", ".join(f.name for f in files) or "none"
-    raise CheckpointError(
-        f"{folder}: expected a training folder with checkpoints named 00001.pth and so on, avg_model.pt, or "
-        f"one checkpoint; found {found}"
-    )
-
-
-def tell(line: str) -> None:
-    """Say something on standard error that is no result."""
-    print(f"speechzoo: {line}", file=sys.stderr)
+    more = tuple(client.download(file, f"weights {weights.tag}", tell) for file in weights.more)
+    if weights.kind == "folder" and path.is_file():
+        path = _unpacked(weights, path)
+    return Located(path, provenance, weights.renames, more, weights.reader)
 
 
 def default_tag(spec: ModelSpec) -> str | None:
-    """The tag that a model recommends, its first that can be had; None if there is none."""
-    return next((w.tag for w in spec.weights if not w.url.startswith(LOCAL_SCHEME)), None)
+    """The tag that a model recommends; None if it has none."""
+    return spec.weights[0].tag if spec.weights else None
+
+
+def chosen_weights(weights: str | os.PathLike[str] | None, pretrained: bool) -> str | os.PathLike[str] | None:
+    """The weights, or ``default`` where ``pretrained`` asks for those that the model recommends.
+
+    Raises:
+        CheckpointError: others were named beside it.
+    """
+    if not pretrained:
+        return weights
+    if weights not in (None, DEFAULT):
+        raise CheckpointError(
+            f"pretrained=True takes the weights that the model recommends, and "
+            f"weights={str(weights)!r} names others; leave one of them out"
+        )
+    return DEFAULT
+
+
+def fetch(spec: ModelSpec, weights: Weights) -> Path:
+    """The file of a tag on this machine: in the package or the cache, else downloaded.
+
+    A download says once what it is and on what terms.
+
+    Raises:
+        CheckpointError: it cannot be downloaded.
+        ArtifactError: weights that come with the package are damaged.
+    """
+    if weights.url.startswith(PACKAGE_SCHEME):
+        return packaged_file(weights.url, weights.sha256)
+    if not client.cached(weights.file).is_file() and not client.offline():
+        tell(f"downloading {announcement(spec, weights)}")
+    return client.download(weights, say=tell)
 
 
 def fetch_graphs(spec: ModelSpec, weights: Weights) -> list[Path]:
@@ -124,11 +128,50 @@ def fetch_graphs(spec: ModelSpec, weights: Weights) -> list[Path]:
     Raises:
         CheckpointError: they cannot be downloaded.
     """
+    where = f"weights {weights.tag}"
     if weights.kind == "graph":
-        files = [Pinned(weights.url, weights.sha256, weights.size), *weights.more]
-    else:
-        files = [] if weights.graph is None else [weights.graph]
-    if files:
-        tell(f"{spec.name}, weights {weights.tag}: {weights.licence}, trained on {weights.training_data}")
-    alone = replace(weights, kind="graph", graph=None, more=(), obtain="")
-    return [client.download(replace(alone, url=f.url, sha256=f.sha256, size=f.size)) for f in files]
+        return [fetch(spec, weights), *(client.download(file, where, tell) for file in weights.more)]
+    if weights.graph is None:
+        return []
+    if not client.cached(weights.graph).is_file() and not client.offline():
+        tell(f"downloading {announcement(spec, weights, weights.graph)}")
+    return [client.download(weights.graph, where, tell)]
+
+
+def fetch_all(spec: ModelSpec, weights: Weights) -> list[Path]:
+    """Every file of a tag on this machine, so that nothing that uses it needs a network.
+
+    Raises:
+        CheckpointError: one cannot be downloaded, or a zip is none.
+        ArtifactError: weights that come with the package are damaged.
+    """
+    path = fetch(spec, weights)
+    if weights.kind == "folder":
+        _unpacked(weights, path)
+    return [path, *(client.download(file, f"weights {weights.tag}", tell) for file in weights.files[1:])]
+
+
+def announcement(spec: ModelSpec, weights: Weights, file: Pinned | None = None) -> str:
+    """What is to be known of weights before they come, in one line."""
+    size = (file or weights.file).size
+    parts = [
+        f"{spec.name}, weights {weights.tag}",
+        (file or weights.file).name + ("" if size is None else f" ({size / 1e6:.1f} MB)"),
+        f"licence {weights.licence}",
+        f"trained on {weights.training_data}",
+    ]
+    return "; ".join([*parts, weights.restriction] if weights.restriction else parts)
+
+
+def _unpacked(weights: Weights, path: Path) -> Path:
+    """The training folder of a zip."""
+    with client.exclusive(client.item_of(weights.file)):
+        return unpacked(path, f"weights {weights.tag}: {weights.file.name}")
+
+
+def weights_advice(spec: ModelSpec) -> str:
+    """What can be done about a model whose weights do not come with the package."""
+    ready = [name for name in list_models(spec.task) if packaged_artifact(get_spec(name))]
+    tags = ", ".join(w.tag for w in spec.weights)
+    known = f"a tag ({tags}) or the path of a checkpoint" if tags else "the path of a checkpoint"
+    return f"Take a model that has some ({', '.join(ready)}), or pass as weights {known}"

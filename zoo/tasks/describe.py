@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from zoo.spec import ModelSpec
+from zoo.spec import ModelSpec, Weights
 from zoo.tasks import get_task
 
 
@@ -60,6 +60,47 @@ def record(spec: ModelSpec) -> dict[str, Any]:
         "forms": get_task(spec.task).forms(spec),
         "weights": [dataclasses.asdict(weights) for weights in spec.weights],
     }
+
+
+def weights_row(spec: ModelSpec, weights: Weights) -> dict[str, str]:
+    """Cells of a tag's row in the table of all weights, by heading; the restriction comes last."""
+    return {
+        "model": spec.name,
+        "tag": weights.tag,
+        "kind": weights.kind,
+        "size": "?" if weights.size is None else f"{weights.size / 1e6:.1f} MB",
+        "licence": weights.licence,
+        "tried": "yes" if weights.seen else "no",
+        "trained on": shortened(weights.training_data),
+        "restriction": weights.restriction.partition(":")[0] or "-",
+    }
+
+
+def weights_lines(weights: Weights) -> list[str]:
+    """All that is known of a tag, in lines of which the first names it."""
+    told = [f"weights {weights.tag}: {weights.licence}, trained on {weights.training_data}"]
+    if weights.restriction:
+        told.append(f"  restriction: {weights.restriction}")
+    if not weights.seen:
+        told.append("  not tried: this project has its hash from others and never had the file")
+    for file in weights.files:
+        kind = _KINDS["graph" if file == weights.graph else weights.kind]
+        size = "size not known" if file.size is None else f"{file.size:,} bytes"
+        told += [f"  {file.url}", f"  {kind}, {size}, sha256 {file.sha256}"]
+    return told + [f"  {metric}: {figure:g}" for metric, figure in weights.metrics.items()]
+
+
+_KINDS = {
+    "checkpoint": "a checkpoint",
+    "folder": "a zip of a training folder",
+    "graph": "an ONNX graph",
+    "binary": "a file of another port",
+}
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """A text that fits a table, cut behind a word."""
+    return text if len(text) <= most else f"{text[: most - 3].rpartition(' ')[0].rstrip(',;')} ..."
 
 
 def count(number: int) -> str:

@@ -13,7 +13,8 @@ from zoo.builtin import packaged_artifacts
 from zoo.errors import ArtifactError, CheckpointError, UnknownModelError
 from zoo.extras import extra
 from zoo.hub.recognition import published
-from zoo.hub.weights import default_tag, fetch_graphs, weights_advice
+from zoo.hub.repository import fetched_folder, is_repository
+from zoo.hub.weights import default_tag, fetch_graphs, tell, weights_advice
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import SUFFIXES, check_threads, is_artifact
 from zoo.spec import DEFAULT, ModelSpec, Weights
@@ -56,8 +57,9 @@ def open_source(
     Args:
         task: that it is for.
         source: the name of a registered model; the path of an artifact or of others' public graph, or several
-            that belong together; a training folder that says which model it is one of; a network; or a
-            session, which is given back.
+            that belong together; a training folder that says which model it is one of, or
+            ``ORG/NAME[@REVISION]``, a repository of the Hub with one; a network; or a session, which is given
+            back.
         weights: tag, ``default``, checkpoint or public graph, for a model's name; by default those that come
             with the package, else ``default``.
         threads: of ONNX Runtime; PyTorch keeps its own setting.
@@ -69,7 +71,8 @@ def open_source(
         ArtifactError: an artifact that cannot be read or is for another task, or options that it has no use
             for.
         UnknownModelError: no such model, one for another task, or nothing of the kinds above.
-        CheckpointError: no weights for a model's name, or some that do not fit.
+        CheckpointError: no weights for a model's name, or some that do not fit or cannot be downloaded.
+        HubError: a repository of the Hub cannot be had.
         MissingExtraError: what runs it is not installed.
         ValueError: an impossible number of threads.
     """
@@ -77,6 +80,8 @@ def open_source(
     how = _How(threads, providers, trust, told or Told())
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
+        if isinstance(source, str) and name not in list_models() and is_repository(name):
+            return _open_folder(task, name, weights, how)
         if name in list_models() or not (is_artifact(name) or os.path.exists(name)):
             return _open_name(task, name, weights, how)
         if is_artifact(name):
@@ -111,13 +116,17 @@ def _open_files(
 
 
 def _open_folder(task: Task[Any, Any], name: str, weights: str | os.PathLike[str] | None, how: _How) -> Any:
-    """A public training folder, whose configuration says which model it is one of."""
+    """A public training folder, here or on the Hub, whose configuration says which model it is one of."""
     if weights is not None:
         raise CheckpointError(f"{name}: a training folder has its own weights; leave {weights!r} out")
     how.told.refuse_all(name)
     with extra("torch", f"{task.noun} from {name}", f"pass {task.artifact}"):
         from zoo.create import create_model, model_of
-    model = model_of(Path(name))
+    folder = Path(name)
+    if is_repository(name):
+        fetched = fetched_folder(name, tell)
+        folder, name = fetched.path, fetched.name
+    model = model_of(folder)
     spec = get_spec(model, task.spec)
     _refuse_providers(spec, how.providers)
     return _open_network(task, create_model(model, name), model)
@@ -130,7 +139,7 @@ def _open_name(task: Task[Any, Any], name: str, weights: str | os.PathLike[str] 
     tag = None if weights is None else os.fspath(weights)
     if tag is not None and is_artifact(tag):
         return how.open(task, [Path(tag)], replace(how.told, model=spec))
-    artifacts = packaged_artifacts(spec, None if tag == DEFAULT else tag)
+    artifacts = packaged_artifacts(spec, tag)
     if artifacts:
         return how.open(task, artifacts)
     if tag is None or tag == DEFAULT:

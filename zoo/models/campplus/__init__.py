@@ -1,6 +1,7 @@
 """CAM++: seven million parameters at half the frame rate."""
 
 from zoo.models.campplus.config import OPTIONS
+from zoo.models.campplus.weights import WEIGHTS
 from zoo.spec import Filterbank, SpeakerSpec
 
 SPECS = (
@@ -18,6 +19,7 @@ SPECS = (
         parameters=7_176_224,
         least_frames=3,
         macs_per_second=537_000_000,
+        weights=WEIGHTS,
         config_reader="zoo.models.campplus.config:read_config",
     ),
 )

@@ -1,6 +1,7 @@
 """ECAPA-TDNN with 512 or 1024 channels, without and with global context in the pooling's attention."""
 
 from zoo.models.ecapa.config import options
+from zoo.models.ecapa.weights import WEIGHTS
 from zoo.spec import Filterbank, SpeakerSpec
 
 _SIZES = {  # channels, context: parameters, multiply-adds a second
@@ -26,6 +27,7 @@ SPECS = tuple(
         parameters=parameters,
         least_frames=2 if context else 1,
         macs_per_second=macs,
+        weights=WEIGHTS if (channels, context) == (512, True) else (),
         config_reader="zoo.models.ecapa.config:read_config",
     )
     for (channels, context), (parameters, macs) in _SIZES.items()

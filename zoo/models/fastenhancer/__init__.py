@@ -97,14 +97,15 @@ def _spec(
 
 
 def _published(size: str, *, wide: bool) -> EnhancementSpec:
+    name = f"fastenhancer_48k_{size}" if wide else f"fastenhancer_{size}"
     return _spec(
-        f"fastenhancer_48k_{size}" if wide else f"fastenhancer_{size}",
+        name,
         f"FastEnhancer-{size.upper()}" + (" (48 kHz)" if wide else ""),
         _front_end(size, wide=wide),
         "model:FastEnhancer",
         "read_config",
         {**_options(size, wide=wide), "heads": 4},
-        weights=(WEIGHTS[size],) if wide and size in WEIGHTS else (),
+        weights=WEIGHTS[name],
     )
 
 

@@ -1,6 +1,7 @@
 """ResNet for speakers, 18 to 293 layers."""
 
 from zoo.models.resnet.config import options
+from zoo.models.resnet.weights import WEIGHTS
 from zoo.spec import Filterbank, SpeakerSpec
 
 _SIZES = {  # depth: parameters, multiply-adds a second
@@ -29,6 +30,7 @@ SPECS = tuple(
         parameters=parameters,
         least_frames=9,
         macs_per_second=macs,
+        weights=WEIGHTS.get(depth, ()),
         config_reader="zoo.models.resnet.config:read_config",
     )
     for depth, (parameters, macs) in _SIZES.items()

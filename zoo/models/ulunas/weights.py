@@ -1,6 +1,6 @@
 """The released weights of UL-UNAS."""
 
-from zoo.spec import Weights
+from zoo.spec import Pinned, Weights
 
 _RELEASE = "https://raw.githubusercontent.com/Xiaobin-Rong/ul-unas/00f7c700da43d38347f30a6ccebd86fcbc798e07"
 
@@ -12,6 +12,11 @@ WEIGHTS = (
         size=2_284_926,
         licence="MIT",
         training_data="Deep Noise Suppression challenge 3 (ICASSP 2021)",
+        graph=Pinned(
+            f"{_RELEASE}/ulunas_onnx/onnx_models/ulunas_stream_simple.onnx",
+            "f2e804d54d6a88f4f82f44d86c9f1cf646db2509bfca935cfbfc5fcd8cbfac3b",
+            788_967,
+        ),
         datasets=("dns-challenge-3",),
     ),
 )

@@ -1,0 +1,80 @@
+"""Unpacks zips of training folders into the cache, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import struct
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from zoo.errors import ArtifactError, CheckpointError
+from zoo.files import atomic_folder
+
+LARGEST = 1 << 30  # bytes that a zip may become
+MOST = 10_000  # files in it
+_DAMAGE = (  # what a zip that is none, or not whole, makes Python's reader raise
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError,
+)  # fmt: skip
+
+
+def unpacked(path: Path, where: str) -> Path:
+    """The training folder in a zip, unpacked beside it, once.
+
+    The files may lie in the zip's root or in one folder inside it. What is there already and as it was
+    packed, by sizes and checksums, is used again.
+
+    Args:
+        path: the zip.
+        where: its name, for messages.
+
+    Raises:
+        CheckpointError: no zip, cut short, too large, or with a path that leads out of it, a link or a
+            password; nothing is left then.
+    """
+    target = path.with_name(f"{path.stem}.folder")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files = [entry for entry in archive.infolist() if not entry.is_dir()]
+            _check(files, where)
+            if not all(_as_packed(target / entry.filename, entry) for entry in files):
+                with atomic_folder(target, force=True) as temporary:
+                    for entry in files:
+                        (temporary / entry.filename).parent.mkdir(parents=True, exist_ok=True)
+                        with archive.open(entry) as source, (temporary / entry.filename).open("wb") as file:
+                            shutil.copyfileobj(source, file, 1 << 20)
+    except ArtifactError as error:  # of the disk
+        raise CheckpointError(f"{where}: {error}; make room there, or set SPEECHZOO_CACHE") from error
+    except _DAMAGE as error:
+        raise CheckpointError(f"{where}: it is no whole zip ({error}); fetch it again") from error
+    while len(inside := list(target.iterdir())) == 1 and inside[0].is_dir():
+        target = inside[0]
+    return target
+
+
+def _check(files: list[zipfile.ZipInfo], where: str) -> None:
+    """Refuse a zip whose files would not lie in its folder, or not fit there."""
+    for entry in files:
+        name = PurePosixPath(entry.filename)
+        inside = name.parts and ".." not in name.parts and "\\" not in entry.filename
+        if not inside or name.is_absolute() or PureWindowsPath(name).drive:
+            raise CheckpointError(f"{where}: its file {entry.filename!r} leads out of it; it is not used")
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise CheckpointError(f"{where}: its file {entry.filename!r} is a link; it is not used")
+        if entry.flag_bits & 1:
+            raise CheckpointError(f"{where}: its file {entry.filename!r} takes a password; it is not used")
+    size = sum(entry.file_size for entry in files)
+    if not files or size > LARGEST or len(files) > MOST:
+        raise CheckpointError(
+            f"{where}: it holds {len(files):,} files of {size:,} bytes; from 1 to {MOST:,} files of at most "
+            f"{LARGEST:,} bytes are expected"
+        )
+
+
+def _as_packed(path: Path, entry: zipfile.ZipInfo) -> bool:
+    """Whether a file is there, with the size and checksum that the zip has for it."""
+    try:
+        return path.stat().st_size == entry.file_size and zlib.crc32(path.read_bytes()) == entry.CRC
+    except OSError:
+        return False
