@@ -19,8 +19,9 @@ class FrontEnd:
         sample_rate: in Hz.
         n_fft: length of the transform in samples.
         hop_length: samples between two frames.
-        window: ``hann`` (periodic), ``sqrt_hann`` (square root of a periodic Hann window), or
-            ``sine`` (sin(pi (n + 1/2) / n_fft)); as long as the transform.
+        window: ``hann`` (periodic), ``sqrt_hann`` (square root of a periodic Hann window),
+            ``sine`` (sin(pi (n + 1/2) / n_fft)), or ``rectangular`` (ones; the inverse is then the mean of
+            the frames that cover a sample); as long as the transform.
     """
 
     sample_rate: int

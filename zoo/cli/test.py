@@ -36,7 +36,7 @@ from zoo.tasks.speaker.embedder import Embedder
 
 GROUP = "measure"
 
-WINDOWS = {"hann": "hann", "hann-sqrt": "sqrt_hann", "sqrt_hann": "sqrt_hann", "sine": "sine"}
+WINDOWS = {name: name for name in ("hann", "sqrt_hann", "sine", "rectangular")} | {"hann-sqrt": "sqrt_hann"}
 RUNS, EMBEDDINGS = 1000, 100
 RATE = 16000
 BESIDE = ""  # what --save-output is without a name

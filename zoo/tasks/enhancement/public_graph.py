@@ -30,7 +30,7 @@ def open_foreign_session(
         path: ONNX file.
         sample_rate: in Hz.
         hop_length: samples; by default what the waveform output holds, or half the window.
-        window: ``hann``, ``sqrt_hann`` or ``sine``.
+        window: ``hann``, ``sqrt_hann``, ``sine`` or ``rectangular``.
         threads: of one call.
 
     Raises:
