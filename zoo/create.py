@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo import checkpoint
+from zoo import checkpoint, published
 from zoo.artifact.manifest import RANDOM
 from zoo.builtin import TAG as PACKAGED
 from zoo.builtin import packaged_artifact
@@ -34,9 +34,9 @@ def create_model(
 
     Args:
         name: registered name, see ``zoo.list_models()``.
-        weights: a known tag (downloaded once, checked by sha256); the path of a checkpoint; or a public
-            training folder, whose configuration file then decides the sizes. None: random weights; if it is
-                left out, with a warning.
+        weights: a known tag (downloaded once, checked by sha256); the path of a checkpoint; of a public ONNX
+            graph or another port's file, see ``zoo.published``; or of a public training folder, whose
+            configuration file then decides the sizes. None: random weights; if left out, with a warning.
 
     Returns:
         the network. For enhancement its ``forward(spectrum, state=None)`` maps (B, F, T, 2) to the same and
@@ -46,6 +46,7 @@ def create_model(
     Raises:
         UnknownModelError: no such model, or neither tag nor path.
         CheckpointError: the checkpoint is not one of this model.
+        ArtifactError: ONNX Runtime cannot run the graph.
 
     Warns:
         UserWarning: no weights were asked for, so that they are random.
@@ -57,6 +58,9 @@ def create_model(
     if weights is None:
         return _untrained(spec)
     located = locate(spec, weights)
+    kind = published.kind_of(located.path)
+    if kind:
+        return published.load(spec, located, kind, build)
     record = checkpoint.read_record(located.path)
     spec = _configured(spec, located.path, record)
     params = checkpoint.rename(checkpoint.read_parameters(located.path), located.renames)
@@ -98,9 +102,14 @@ def build(spec: ModelSpec) -> Network:
 def model_of(path: Path) -> str:
     """The registered model that a checkpoint names itself: a safetensors file of ours, or a training folder.
 
+    A public graph or another port's file is recognised by what it holds.
+
     Raises:
         CheckpointError: it names none.
     """
+    kind = published.kind_of(path)
+    if kind:
+        return published.model_of(path, kind)
     record = checkpoint.read_record(path)
     if record is not None:
         return record.model

@@ -292,6 +292,8 @@ class ModelSpec:
             training folder into (options, front end); empty where the family has no such folders.
         shapes_reader: ``module:function`` that finds the options in the shapes of a public checkpoint's
             parameters; empty where a family's sizes come from a configuration file.
+        readers: ``module:function`` by kind of file, ``graph`` or ``binary``, that reads the training form's
+            parameters from any such file of the family, as ``Weights.reader`` does from one.
         tolerance: what its exports are held to.
     """
 
@@ -312,6 +314,7 @@ class ModelSpec:
     weights: tuple[Weights, ...] = ()
     config_reader: str = ""
     shapes_reader: str = ""
+    readers: Mapping[str, str] = field(default_factory=dict)
     tolerance: Tolerance = Tolerance()
 
     def covers(self, options: Mapping[str, Any]) -> bool:

@@ -27,11 +27,15 @@ class Located:
         path: where it is.
         provenance: source, and licence and training data if they are known.
         renames: regular expressions and what takes their place in the names of its parameters.
+        more: further files that belong to it.
+        reader: of a graph or binary; see ``Weights``.
     """
 
     path: Path
     provenance: dict[str, str]
     renames: Mapping[str, str] = field(default_factory=dict)
+    more: tuple[Path, ...] = ()
+    reader: str = ""
 
 
 def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
@@ -60,7 +64,7 @@ def _known(path: Path, weights: Weights) -> Located:
         "licence": weights.licence,
         "training_data": weights.training_data,
     }
-    return Located(path, provenance, weights.renames)
+    return Located(path, provenance, weights.renames, reader=weights.reader)
 
 
 def weights_advice(spec: ModelSpec) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 
 from zoo.artifact.manifest import Form
 from zoo.errors import ArtifactError
 from zoo.runtime.onnx import OnnxGraph
 from zoo.signal.windows import synthesis_window
-from zoo.spec import FrontEnd
+from zoo.spec import EnhancementSpec, FrontEnd
 from zoo.tasks.enhancement.graph import StreamingSession
 
 
@@ -58,6 +60,31 @@ def open_foreign_session(
         hops=1,
         next_states=[_next_state(graph, i) for i in range(1, len(graph.inputs))],
     )
+
+
+def open_published(paths: Sequence[Path], spec: EnhancementSpec) -> StreamingSession:
+    """Load the public graph of a model, as the model's record has the front end.
+
+    Args:
+        paths: the file alone.
+        spec: of the model.
+
+    Raises:
+        ArtifactError: as ``open_foreign_session``, or it is of another window or hop.
+    """
+    front_end = spec.front_end
+    session = open_foreign_session(
+        paths[0],
+        sample_rate=front_end.sample_rate,
+        hop_length=front_end.hop_length,
+        window=front_end.window,
+    )
+    if session.front_end != front_end:
+        raise ArtifactError(
+            f"{paths[0]}: its window has {session.front_end.n_fft} samples, and {spec.name} has "
+            f"{front_end.n_fft}; is it a graph of another model?"
+        )
+    return session
 
 
 def _geometry(graph: OnnxGraph, hop_length: int | None) -> tuple[Form, int, int]:
