@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,12 +19,11 @@ from converters.subjects.enhancement import whole_waveform
 from converters.targets.onnx import export_onnx
 from tests.contract import difference
 from tests.data import SHARED
+from zoo import published
 from zoo.arrays import Array
-from zoo.checkpoint import load_strictly
 from zoo.create import build
 from zoo.errors import ArtifactError, AudioError, CheckpointError
 from zoo.layers.stft import ISTFT
-from zoo.models.dtln.published import read
 from zoo.networks.streaming import StreamingModule
 from zoo.registry import get_spec
 from zoo.tasks.enhancement.two_stages import open_two_stages
@@ -42,8 +41,11 @@ needs_public = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def trained() -> StreamingModule:
-    return loaded(PUBLIC)
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StreamingModule]:
+    """From the first graph, beside which the second lies."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPEECHZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield zoo.create_model("dtln", PUBLIC[0])
 
 
 @pytest.fixture(scope="module")
@@ -72,27 +74,19 @@ def expected(noisy: Array) -> Array:
     return np.concatenate(played)[DELAY:]
 
 
-def loaded(paths: list[Path]) -> StreamingModule:
-    """The training form with the parameters of two graphs."""
-    model = build(SPEC)
-    params = {name: torch.from_numpy(value.copy()) for name, value in read(paths, SPEC).items()}
-    load_strictly(model, params, where=str(paths[0]), name=SPEC.name)
-    return model.eval()
-
-
 def snr(reference: Array, candidate: Array) -> float:
     return difference(torch.from_numpy(reference), torch.from_numpy(candidate[: len(reference)]))[0]
 
 
-def test_the_latency_is_the_smallest() -> None:
-    """A hop of 8 ms, and 24 ms of window: no model of the zoo lags less at 16 kHz."""
+def test_latency() -> None:
+    """A frame every 8 ms; window and wait for a hop together lag as with every window of 512 samples."""
     assert (SPEC.front_end.hop_length, SPEC.look_ahead, SPEC.latency) == (HOP, 0, DELAY)
-    lags = {}
-    for spec in map(get_spec, zoo.list_models("enhancement")):
-        front_end = spec.front_end
-        if spec.streaming and front_end.n_fft - front_end.hop_length == spec.latency:
-            lags[spec.name] = front_end.hop_length / front_end.sample_rate
-    assert lags["dtln"] == 0.008
+    latency = zoo.Enhancer(zoo.create_model("dtln", None)).latency()
+    assert (latency.window, latency.look_ahead, latency.buffering) == (DELAY, 0, HOP - 1)
+    assert (
+        latency.milliseconds["total"]
+        == zoo.Enhancer(zoo.create_model("gtcrn", None)).latency().milliseconds["total"]
+    )
 
 
 @needs_public
@@ -121,7 +115,7 @@ def test_the_level_is_kept(expected: Array, noisy: Array) -> None:
 @needs_public
 def test_the_public_graphs_are_a_session(noisy: Array, expected: Array) -> None:
     """Without PyTorch: as a whole, and as a stream of blocks of any size."""
-    enhancer = zoo.Enhancer(open_two_stages(*PUBLIC, SPEC.front_end))
+    enhancer = zoo.Enhancer(open_two_stages(PUBLIC, SPEC.front_end))
     latency = enhancer.latency()
     assert (latency.window, latency.look_ahead, latency.buffering) == (DELAY, 0, HOP - 1)
     assert snr(expected, enhancer(noisy)) >= LEAST_DB
@@ -164,14 +158,28 @@ def changed(path: Path, target: Path, change: Callable[[str, Array], Array | Non
 
 
 @needs_public
-def test_a_weight_that_is_off_is_heard(noisy: Array, expected: Array, tmp_path: Path) -> None:
-    """One matrix of a gate 0.1 % larger misses the public graphs by far more than rounding."""
+def test_the_training_form_is_known(trained: StreamingModule) -> None:
+    """It says whose weights it has; the second graph alone, or the first alone, is told apart."""
+    assert trained.provenance["source"] == "dns1" and trained.provenance["licence"] == "MIT"
+    assert trained.spec.parameters == sum(value.numel() for value in trained.state_dict().values())
+    with pytest.raises(CheckpointError, match="is made of two graphs, and 1 came"):
+        zoo.create_model("dtln", PUBLIC[1])
 
-    def louder(name: str, value: Array) -> Array:
-        return value * np.float32(1.001) if name == "dense_2/kernel:0" else value
 
-    model = loaded([changed(PUBLIC[0], tmp_path / "first.onnx", louder), PUBLIC[1]])
-    assert snr(expected, whole_waveform(model, noisy[None])[0]) < LEAST_DB
+@needs_public
+def test_a_parameter_that_is_off_is_refused() -> None:
+    """One matrix 0.1 % larger than in the graph, or two gates in each other's place."""
+    right = published.read(SPEC, PUBLIC, "graph")
+    recurrent = right["basis_mask.rnn2.weight_hh_l0"]
+    for name, value in (
+        ("spectral_mask.dense.weight", right["spectral_mask.dense.weight"] * np.float32(1.001)),
+        (
+            "basis_mask.rnn2.weight_hh_l0",
+            np.concatenate([recurrent[128:256], recurrent[:128], recurrent[256:]]),
+        ),
+    ):
+        with pytest.raises(CheckpointError, match=r"does not compute what it does: .* dB"):
+            published.prove(build(SPEC), {**right, name: value}, PUBLIC, "graph")
 
 
 def wrong_eps(name: str, value: Array) -> Array:
@@ -201,8 +209,8 @@ def narrow(name: str, value: Array) -> Array:
         ("truncated", "cannot be read as an ONNX graph"),
         ("other", "takes .* values a frame, not 257|is no graph of DTLN"),
         (wrong_eps, "its norm adds 1e-06 to the variance, not 1e-07"),
-        (without_dense, "has 0 constants, not one"),
-        (with_nan, "1 not finite: spectral_mask.rnn1.weight_ih_l0"),
+        (without_dense, "cannot be read as an ONNX graph"),
+        (with_nan, "lstm_4_W: it is not finite"),
         (narrow, "of another shape: spectral_mask.rnn2.weight_ih_l0"),
     ],
     ids=lambda case: getattr(case, "__name__", case),
@@ -225,27 +233,27 @@ def test_wrong_graphs_are_refused(
         paths = list(PUBLIC)
         paths[stage] = changed(PUBLIC[stage], tmp_path / "changed.onnx", case)
     with pytest.raises(CheckpointError, match=told) as caught:
-        loaded(paths)
+        published.prove(build(SPEC), published.read(SPEC, paths, "graph"), paths, "graph")
     assert "\n" not in str(caught.value)
 
 
 @needs_public
 def test_graphs_of_another_size_are_refused() -> None:
     small = replace(SPEC, options={**SPEC.options, "units": 64})
-    params = {name: torch.from_numpy(value.copy()) for name, value in read(PUBLIC, SPEC).items()}
+    params = published.read(SPEC, PUBLIC, "graph")
     with pytest.raises(CheckpointError, match=r"of another shape: spectral_mask\.rnn1"):
-        load_strictly(build(small), params, where="two graphs", name=small.name)
+        published.prove(build(small), params, PUBLIC, "graph")
 
 
 @needs_public
 def test_wrong_sessions_are_refused(noisy: Array, tmp_path: Path) -> None:
     front_end = SPEC.front_end
     with pytest.raises(ArtifactError, match=r"expected a signal \(1, 1, 257\) .* in their order"):
-        open_two_stages(*PUBLIC[::-1], front_end)
+        open_two_stages(PUBLIC[::-1], front_end)
     with pytest.raises(ArtifactError, match=r"expected a signal \(1, 1, 512\)"):
-        open_two_stages(PUBLIC[0], PUBLIC[1].with_name("ulunas_stream_simple.onnx"), front_end)
+        open_two_stages([PUBLIC[0], PUBLIC[1].with_name("ulunas_stream_simple.onnx")], front_end)
     with pytest.raises(ArtifactError, match="there is no such file"):
-        open_two_stages(PUBLIC[0], tmp_path / "model_2.onnx", front_end)
+        open_two_stages([PUBLIC[0], tmp_path / "model_2.onnx"], front_end)
     damaged = changed(PUBLIC[1], tmp_path / "nan.onnx", with_nan)
     with pytest.raises(AudioError, match="not finite"):
-        zoo.Enhancer(open_two_stages(PUBLIC[0], damaged, front_end))(noisy[:4000])
+        zoo.Enhancer(open_two_stages([PUBLIC[0], damaged], front_end))(noisy[:4000])

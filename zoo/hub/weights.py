@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zoo.builtin import packaged_artifact, packaged_file
 from zoo.errors import CheckpointError
 from zoo.hub import client
 from zoo.registry import find_weights, get_spec, list_models
-from zoo.spec import LOCAL_SCHEME, PACKAGE_SCHEME, ModelSpec, Weights
+from zoo.spec import LOCAL_SCHEME, PACKAGE_SCHEME, ModelSpec, Pinned, Weights
 
 _NUMBERED = r"(?:checkpoint_)?(\d+)\.pth?"  # a training run's checkpoints
 _CONFIG_NAMES = ("config.yaml", "config.yml", "config.json")
@@ -64,7 +64,17 @@ def _known(path: Path, weights: Weights) -> Located:
         "licence": weights.licence,
         "training_data": weights.training_data,
     }
-    return Located(path, provenance, weights.renames, reader=weights.reader)
+    more = tuple(_further(path, file, weights) for file in weights.more)
+    return Located(path, provenance, weights.renames, more, weights.reader)
+
+
+def _further(path: Path, file: Pinned, weights: Weights) -> Path:
+    """A file that belongs to another one: beside it, whatever its name is there, or else downloaded."""
+    beside = (other for other in path.parent.iterdir() if client.has(other, file.size, file.sha256))
+    found = next(beside, None)
+    if found is None:
+        found = client.download(replace(weights, url=file.url, sha256=file.sha256, size=file.size))
+    return found
 
 
 def weights_advice(spec: ModelSpec) -> str:

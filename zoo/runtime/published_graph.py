@@ -73,6 +73,10 @@ class PublishedGraph:
     Args:
         path: the file.
 
+    Attributes:
+        inputs: shapes of the tensors that it is given, by name; 0 where a dimension is free.
+        outputs: names of the tensors that it gives.
+
     Raises:
         CheckpointError: no ONNX graph, damaged, data outside the file, an artifact of ours, or two constants
             or operators that give one tensor.
@@ -106,6 +110,9 @@ class PublishedGraph:
         self._makers: dict[str, Node] = {}
         for tensor in graph.initializer:
             self._keep(self._constants, tensor.name, tensor)
+        given = {i.name: i.type.tensor_type.shape.dim for i in graph.input if i.name not in self._constants}
+        self.inputs = {name: tuple(int(d.dim_value) for d in dims) for name, dims in given.items()}
+        self.outputs = tuple(output.name for output in graph.output)
         for proto in graph.node:
             attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
             node = Node(

@@ -18,5 +18,6 @@ SPECS = (
         parameters=988_801,
         macs_per_second=123_000_000,
         weights=WEIGHTS,
+        readers={"graph": "zoo.models.dtln.published:read"},
     ),
 )

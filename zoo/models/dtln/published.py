@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zoo.arrays import Array
 from zoo.errors import CheckpointError
-from zoo.extras import extra
-from zoo.runtime.onnx_file import check_file
+from zoo.runtime.published_graph import Node, PublishedGraph
 from zoo.spec import EnhancementSpec
-
-if TYPE_CHECKING:
-    from onnx import NodeProto
 
 Params = dict[str, Array]
 
@@ -41,91 +35,68 @@ def read(paths: Sequence[Path], spec: EnhancementSpec) -> Params:
     """
     if len(paths) != 2:
         raise CheckpointError(
-            f"{', '.join(map(str, paths))}: {spec.name} is made of two graphs, and {len(paths)} came; pass "
-            f"model_1.onnx and model_2.onnx of its authors"
+            f"{', '.join(map(str, paths))}: {spec.name} is made of two graphs, and {len(paths)} came; take a "
+            f"tag, or the first graph as its authors published it with the second beside it"
         )
     first, second = (PublicGraph(path) for path in paths)
     for graph, expected in ((first, spec.front_end.bins), (second, spec.front_end.n_fft)):
-        if graph.signal_length != expected:
+        length = (0, *graph.inputs[graph.signal])[-1]
+        if length != expected:
             raise CheckpointError(
-                f"{graph.path}: it takes {graph.signal_length} values a frame, not {expected}; "
+                f"{graph.path}: it takes {length} values a frame, not {expected}; "
                 f"pass the graph that takes magnitudes first, the one that takes frames second"
             )
     params: Params = {}
     for graph, stage in ((first, _first_stage), (second, _second_stage)):
         try:
-            params |= stage(graph)
+            params |= {name: np.array(value) for name, value in stage(graph).items()}
         except (ValueError, IndexError) as error:  # of arrays whose shapes are none of a layer
             raise graph.surprise(f"a parameter has a shape that fits no layer ({error})") from error
     return params
 
 
-class PublicGraph:
-    """An ONNX graph that is read from its output to its input.
+class PublicGraph(PublishedGraph):
+    """One of the two graphs, read from its output to its input.
 
     Args:
         path: the file.
 
     Attributes:
-        path: that.
-        signal: the first input.
-        signal_length: its last dimension, 0 where that is free.
-        output: the first output.
+        signal: name of the first input.
+        output: name of the first output.
 
     Raises:
-        CheckpointError: it is not there, damaged, or has no input or output.
+        CheckpointError: as ``PublishedGraph``.
     """
 
     def __init__(self, path: Path) -> None:
-        with extra("onnx", str(path)):
-            import onnx
-        self.path = path
-        try:
-            check_file(path)
-            graph = onnx.load(path, load_external_data=False).graph
-            self._constants = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
-            self.signal = next(i.name for i in graph.input if i.name not in self._constants)
-            self.output = graph.output[0].name
-            of_signal = next(i for i in graph.input if i.name == self.signal)
-            self.signal_length = int(of_signal.type.tensor_type.shape.dim[-1].dim_value)
-        except Exception as error:  # protobuf's and onnx's errors share no base
-            told = str(error).partition("\n")[0][:160]
-            raise CheckpointError(
-                f"{path}: it cannot be read as an ONNX graph ({told}); download it again"
-            ) from error
-        self._makers: dict[str, NodeProto] = {name: node for node in graph.node for name in node.output}
+        super().__init__(path)
+        self.signal, self.output = next(iter(self.inputs)), self.outputs[0]
 
     def source(self, tensor: str) -> str:
         """The tensor whose values one has, perhaps in another shape."""
         while (node := self._makers.get(tensor)) is not None and (
-            node.op_type in _SHAPES
-            or (node.op_type == "Concat" and len(node.input) == 1)
-            or (node.op_type == "Split" and len(node.output) == 1)
+            node.kind in _SHAPES
+            or (node.kind == "Concat" and len(node.inputs) == 1)
+            or (node.kind == "Split" and len(node.outputs) == 1)
         ):
-            tensor = node.input[0]
+            tensor = node.inputs[0]
         return tensor
 
     def kind(self, tensor: str) -> str:
         """What makes a tensor: an operator, or "nothing", as of inputs and constants."""
         node = self._makers.get(self.source(tensor))
-        return node.op_type if node else "nothing"
+        return node.kind if node else "nothing"
 
-    def maker(self, tensor: str, kind: str) -> NodeProto:
+    def maker(self, tensor: str, kind: str) -> Node:
         """The operator that makes a tensor, which must be of a kind."""
         if self.kind(tensor) != kind:
             raise self.surprise(f"{tensor} comes from {self.kind(tensor)}, not from {kind}")
         return self._makers[self.source(tensor)]
 
-    def constant(self, name: str) -> NDArray[np.float32]:
-        """A constant of real numbers."""
-        value = self._constants.get(name)
-        if value is None or value.dtype != np.float32:
-            raise self.surprise(f"{name or 'a parameter'} is no constant of 32-bit numbers")
-        return value
-
     def with_constant(self, tensor: str, kind: str) -> tuple[Array, str]:
         """The constant that an operator of a kind brings to a tensor, and what it is brought to."""
-        operands = self.maker(tensor, kind).input
+        operands = self.maker(tensor, kind).inputs
         constants = [name for name in operands if name in self._constants]
         if len(operands) != 2 or len(constants) != 1:
             raise self.surprise(f"the {kind} of {tensor} has {len(constants)} constants, not one")
@@ -133,7 +104,7 @@ class PublicGraph:
 
     def by_kind(self, tensor: str, kind: str, *wanted: str) -> list[str]:
         """The operands of an operator of a kind, in the order of what makes them."""
-        left, found = list(self.maker(tensor, kind).input), []
+        left, found = list(self.maker(tensor, kind).inputs), []
         for other in wanted:
             found.append(next((name for name in left if self.kind(name) == other), ""))
             if not found[-1]:
@@ -156,30 +127,30 @@ def _first_stage(graph: PublicGraph) -> Params:
 def _second_stage(graph: PublicGraph) -> Params:
     """Parameters of the learned basis and the mask on it."""
     decoder = graph.maker(graph.output, "Conv")
-    mask, encoded = graph.by_kind(decoder.input[0], "Mul", "Sigmoid", "Conv")
+    mask, encoded = graph.by_kind(decoder.inputs[0], "Mul", "Sigmoid", "Conv")
     params, x = _mask(graph, mask, "basis_mask")
     bias, scaled = graph.with_constant(x, "Add")
     weight, normalised = graph.with_constant(scaled, "Mul")
     centred, deviation = graph.by_kind(normalised, "Div", "Sub", "Sqrt")
-    eps, _ = graph.with_constant(graph.maker(deviation, "Sqrt").input[0], "Add")
+    eps, _ = graph.with_constant(graph.maker(deviation, "Sqrt").inputs[0], "Add")
     if not np.allclose(eps, NORM_EPS, rtol=1e-5):
         raise graph.surprise(f"its norm adds {float(eps):.2g} to the variance, not {NORM_EPS:.2g}")
-    if graph.source(graph.maker(centred, "Sub").input[0]) != graph.source(encoded):
+    if graph.source(graph.maker(centred, "Sub").inputs[0]) != graph.source(encoded):
         raise graph.surprise("its norm is not of what the mask is for")
     encoder = graph.maker(encoded, "Conv")
-    _ends_at_signal(graph, encoder.input[0])
+    _ends_at_signal(graph, encoder.inputs[0])
     return {
         **params,
-        "encoder.basis.weight": graph.constant(encoder.input[1])[..., 0],
+        "encoder.basis.weight": graph.constant(encoder.inputs[1])[..., 0],
         "norm.weight": weight,
         "norm.bias": bias,
-        "decoder.basis.weight": graph.constant(decoder.input[1])[..., 0],
+        "decoder.basis.weight": graph.constant(decoder.inputs[1])[..., 0],
     }
 
 
 def _mask(graph: PublicGraph, mask: str, name: str) -> tuple[Params, str]:
     """Parameters of the layers that make a mask, and what they read."""
-    bias, product = graph.with_constant(graph.maker(mask, "Sigmoid").input[0], "Add")
+    bias, product = graph.with_constant(graph.maker(mask, "Sigmoid").inputs[0], "Add")
     kernel, y = graph.with_constant(product, "MatMul")
     second, y = _lstm(graph, y)
     first, x = _lstm(graph, y)
@@ -197,28 +168,28 @@ def _lstm(graph: PublicGraph, y: str) -> tuple[Params, str]:
 def _lstm_operator(graph: PublicGraph, y: str) -> tuple[Params, str]:
     """As ``_lstm``; ONNX has the gates in the order input, output, forget, cell."""
     node = graph.maker(y, "LSTM")
-    kernel, recurrent, bias = (graph.constant(name)[0] for name in node.input[1:4])
+    kernel, recurrent, bias = (graph.constant(name)[0] for name in node.inputs[1:4])
     biases = np.split(bias, 2)
     named = zip(("weight_ih", "weight_hh", "bias_ih", "bias_hh"), (kernel, recurrent, *biases), strict=True)
-    return {name: _gates(value, (0, 2, 3, 1)) for name, value in named}, node.input[0]
+    return {name: _gates(value, (0, 2, 3, 1)) for name, value in named}, node.inputs[0]
 
 
 def _lstm_cell(graph: PublicGraph, y: str) -> tuple[Params, str]:
     """As ``_lstm``; each gate is known by what it is multiplied with."""
     output, cell = (
-        graph.maker(t, k).input[0]
+        graph.maker(t, k).inputs[0]
         for t, k in zip(graph.by_kind(y, "Mul", "Sigmoid", "Tanh"), ("Sigmoid", "Tanh"), strict=True)
     )
     gates = {"output": output}
     for term in graph.by_kind(cell, "Add", "Mul", "Mul"):
-        kept = "Slice" in {graph.kind(name) for name in graph.maker(term, "Mul").input}
+        kept = "Slice" in {graph.kind(name) for name in graph.maker(term, "Mul").inputs}
         sigmoid, other = graph.by_kind(term, "Mul", "Sigmoid", "Slice" if kept else "Tanh")
-        gates["forget" if kept else "input"] = graph.maker(sigmoid, "Sigmoid").input[0]
+        gates["forget" if kept else "input"] = graph.maker(sigmoid, "Sigmoid").inputs[0]
         if not kept:
-            gates["cell"] = graph.maker(other, "Tanh").input[0]
+            gates["cell"] = graph.maker(other, "Tanh").inputs[0]
     split = graph.maker(output, "Split")
-    order = [list(split.output).index(gates[gate]) for gate in ("input", "forget", "cell", "output")]
-    bias, products = graph.with_constant(split.input[0], "Add")
+    order = [list(split.outputs).index(gates[gate]) for gate in ("input", "forget", "cell", "output")]
+    bias, products = graph.with_constant(split.inputs[0], "Add")
     own = {"bias_ih": bias, "bias_hh": np.zeros_like(bias)}
     x = ""
     for product in graph.by_kind(products, "Add", "MatMul", "MatMul"):

@@ -14,7 +14,6 @@ WEIGHTS = (
         training_data="500 hours of the Deep Noise Suppression challenge 1 (Interspeech 2020)",
         datasets=("dns-challenge-1",),
         kind="graph",
-        reader="zoo.models.dtln.published:read",
         more=(
             Pinned(
                 url=f"{_RELEASE}/pretrained_model/model_2.onnx",

@@ -12,6 +12,7 @@ from zoo.runtime.onnx import OnnxGraph
 from zoo.signal.windows import synthesis_window
 from zoo.spec import EnhancementSpec, FrontEnd
 from zoo.tasks.enhancement.graph import StreamingSession
+from zoo.tasks.enhancement.two_stages import open_two_stages
 
 
 def open_foreign_session(
@@ -66,13 +67,15 @@ def open_published(paths: Sequence[Path], spec: EnhancementSpec) -> StreamingSes
     """Load the public graph of a model, as the model's record has the front end.
 
     Args:
-        paths: the file alone.
+        paths: the file alone, or two of stages.
         spec: of the model.
 
     Raises:
-        ArtifactError: as ``open_foreign_session``, or it is of another window or hop.
+        ArtifactError: as ``open_foreign_session`` or ``open_two_stages``, or it is of another window or hop.
     """
     front_end = spec.front_end
+    if len(paths) == 2:
+        return open_two_stages(paths, front_end)
     session = open_foreign_session(
         paths[0],
         sample_rate=front_end.sample_rate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from zoo.spec import FrontEnd, TensorSpec
 from zoo.tasks.enhancement.graph import StreamingSession
 
 
-def open_two_stages(first: Path, second: Path, front_end: FrontEnd, *, threads: int = 1) -> StreamingSession:
+def open_two_stages(paths: Sequence[Path], front_end: FrontEnd, *, threads: int = 1) -> StreamingSession:
     """Load two streaming graphs of which the second refines what the first gives.
 
     Each takes its signal and a state, and gives what it makes of the signal and the state for the next frame:
@@ -23,14 +24,15 @@ def open_two_stages(first: Path, second: Path, front_end: FrontEnd, *, threads: 
     and frames to be added up.
 
     Args:
-        first, second: ONNX files.
+        paths: two ONNX files, in this order.
         front_end: with a rectangular window.
         threads: of one call.
 
     Raises:
         ArtifactError: a graph cannot be loaded or has other tensors, as where the two are swapped.
     """
-    graph = TwoStages(OnnxGraph(first, threads=threads), OnnxGraph(second, threads=threads), front_end)
+    first, second = (OnnxGraph(path, threads=threads) for path in paths)
+    graph = TwoStages(first, second, front_end)
     return StreamingSession(
         graph, "wav2wav", front_end, latency=front_end.delay, hops=1, next_states=range(1, len(graph.inputs))
     )
