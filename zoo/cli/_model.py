@@ -28,7 +28,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--weights",
         metavar="TAG|PATH",
-        help="tag of trained weights, the path of a checkpoint, or none for random ones",
+        help="tag of trained weights, the path of a checkpoint or public graph, or none for random ones",
     )
     add("--checkpoint", metavar="PATH", help="a checkpoint or a training folder")
     add("--folder", metavar="DIR", help="a training folder, which names the model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from zoo.signal.windows import synthesis_window
 from zoo.spec import EnhancementSpec, FrontEnd
 from zoo.tasks.enhancement.graph import StreamingSession
 from zoo.tasks.enhancement.session import Session, State
+from zoo.tasks.enhancement.two_stages import open_two_stages
 from zoo.tasks.public import WINDOWS, Told, from_metadata, spec_of, unknown
 
 
@@ -39,7 +41,7 @@ def open_foreign_session(
         path: ONNX file.
         sample_rate: in Hz.
         hop_length: samples; by default what the waveform output holds, or half the window.
-        window: ``hann``, ``sqrt_hann`` or ``sine``.
+        window: ``hann``, ``sqrt_hann``, ``sine`` or ``rectangular``.
         threads: of one call.
         providers: of ONNX Runtime, as of ``OnnxGraph``.
 
@@ -180,6 +182,21 @@ def _session(graph: Graph, form: Form, front_end: FrontEnd, look_ahead: int) -> 
     )
     session.batched = False  # of its states nobody says which axis is the stream
     return session
+
+
+def open_published(paths: Sequence[Path], spec: EnhancementSpec) -> StreamingSession:
+    """Load the public graph of a model, as the model's record has the front end.
+
+    Args:
+        paths: the file alone, or two of stages.
+        spec: of the model.
+
+    Raises:
+        ArtifactError: as ``open_public_session`` or ``open_two_stages``.
+    """
+    if len(paths) == 2:
+        return open_two_stages(paths, spec.front_end)
+    return open_public_session(OnnxGraph(paths[0]), None, Told(model=spec))
 
 
 def _geometry(graph: Graph, hop_length: int | None) -> tuple[Form, int, int]:
