@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +18,12 @@ class Recognised:
     Attributes:
         spec: of the model.
         tag: of the weights.
+        part: which of their graphs it is, from 0.
     """
 
     spec: ModelSpec
     tag: str
+    part: int = 0
 
     @property
     def name(self) -> str:
@@ -36,20 +37,19 @@ def recognise(path: Path) -> Recognised | None:
     for name in list_models():
         spec = get_spec(name)
         for weights in spec.weights:
-            if found in _hashes(weights):
-                return Recognised(spec, weights.tag)
+            hashes = _hashes(weights)
+            if found in hashes:
+                return Recognised(spec, weights.tag, hashes.index(found))
     return None
 
 
 def published(spec: ModelSpec, weights: str | os.PathLike[str]) -> Weights | None:
     """The descriptor of a tag that has a public graph; None of other tags, and of paths."""
-    return next((w for w in spec.weights if w.tag == os.fspath(weights) and any(_hashes(w))), None)
+    return next((w for w in spec.weights if w.tag == os.fspath(weights) and _hashes(w)), None)
 
 
-def _hashes(weights: Weights) -> Iterator[str]:
+def _hashes(weights: Weights) -> list[str]:
     """Of the files of the public graph of some weights."""
     if weights.kind == "graph":
-        yield weights.sha256
-        yield from (file.sha256 for file in weights.more)
-    elif weights.graph is not None:
-        yield weights.graph.sha256
+        return [weights.sha256, *(file.sha256 for file in weights.more)]
+    return [] if weights.graph is None else [weights.graph.sha256]

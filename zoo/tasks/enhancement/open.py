@@ -8,6 +8,8 @@ from pathlib import Path
 
 from zoo.artifact.manifest import EnhancementManifest
 from zoo.errors import ArtifactError
+from zoo.hub.recognition import Recognised
+from zoo.hub.weights import locate
 from zoo.runtime.artifact import ENGINES, load_artifact
 from zoo.runtime.graph import Graph
 from zoo.tasks.enhancement.graph import (
@@ -16,7 +18,7 @@ from zoo.tasks.enhancement.graph import (
     enhancement_manifest,
     session_over,
 )
-from zoo.tasks.enhancement.public_graph import open_public_session
+from zoo.tasks.enhancement.public_graph import open_public_pair, open_public_session
 from zoo.tasks.public import Told, load_known
 
 
@@ -34,7 +36,8 @@ def open_session(
     Args:
         path: the file.
         many: another one of the same weights and form for any number of hops, which is slower for one hop and
-            faster for several; each call then goes to the better of the two.
+            faster for several; each call then goes to the better of the two. Of a public graph its second
+            stage, which is found beside a first one that is known by its hash.
         threads: of one call, in ONNX Runtime.
         providers: of ONNX Runtime, as of ``OnnxGraph``.
         trust: as of ``load_artifact``.
@@ -47,8 +50,12 @@ def open_session(
     """
     told = told or Told()
     graph, known = load_known(Path(path), told, threads=threads, providers=providers, trust=trust)
-    if graph.manifest is None and many is None:
-        return open_public_session(graph, known, told)
+    if graph.manifest is None:
+        second = many or _second_of(graph.path, known)
+        if second is None:
+            return open_public_session(graph, known, told)
+        refining = load_artifact(second, threads=threads, providers=providers, trust=trust)
+        return open_public_pair(graph, refining, known, told)
     manifest = enhancement_manifest(graph)
     other = None
     if many is not None:
@@ -75,6 +82,23 @@ def open_engine(
     session = session_over(loaded)
     _keep_off_batches(session)
     return session
+
+
+def _second_of(path: Path, known: Recognised | None) -> Path | None:
+    """The second stage of a public graph that is known by its hash to have one: beside it, or downloaded.
+
+    Raises:
+        ArtifactError: it is a second stage itself.
+    """
+    if known is None:
+        return None
+    if known.part:
+        raise ArtifactError(
+            f"{path}: it is file {known.part + 1} of {known.name}, which refines what the first one gives; "
+            f"pass that, with this one beside it"
+        )
+    more = locate(known.spec, path).more
+    return more[0] if more else None
 
 
 def _keep_off_batches(session: StreamingSession | OfflineSession) -> None:

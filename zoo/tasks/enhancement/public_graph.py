@@ -18,7 +18,7 @@ from zoo.signal.windows import synthesis_window
 from zoo.spec import EnhancementSpec, FrontEnd
 from zoo.tasks.enhancement.graph import StreamingSession
 from zoo.tasks.enhancement.session import Session, State
-from zoo.tasks.enhancement.two_stages import open_two_stages
+from zoo.tasks.enhancement.two_stages import open_two_stages, session_of_stages
 from zoo.tasks.public import WINDOWS, Told, from_metadata, spec_of, unknown
 
 
@@ -73,17 +73,52 @@ def open_public_session(
     said = from_metadata(graph.path, getattr(graph, "metadata", {}))
     if spec is not None:
         form, front_end = _form_of(graph, spec), spec.front_end
-        source = "known by its hash" if known else f"taken for one of {spec.name}"
+        source = _source(known, spec)
     else:
         form, front_end, source = _framed(graph, said, told, assumed or Told())
     for statement in (said, told):
         statement.check(str(graph.path), front_end)
     session = _session(graph, form, front_end, spec.look_ahead if spec else 0)
-    session.name = known.name if known else graph.path.name
+    _describe(session, graph, known, source, form)
+    return session
+
+
+def open_public_pair(first: Graph, second: Graph, known: Recognised | None, told: Told) -> StreamingSession:
+    """Open a session over two public graphs of which the second refines what the first gives.
+
+    Args:
+        first, second: without manifest.
+        known, told: as of ``open_public_session``.
+
+    Raises:
+        ArtifactError: as ``open_two_stages``; or whose they are is not known.
+    """
+    spec = spec_of(first.path, known, told, EnhancementSpec)
+    if spec is None:
+        raise ArtifactError(
+            f"{first.path}, {second.path}: they have no speechzoo manifest, and the first one's hash is none "
+            f"that is known, so that of two graphs nothing tells how they are framed"
+        )
+    told.check(str(first.path), spec.front_end)
+    session = session_of_stages(first, second, spec.front_end)
+    _describe(session, first, known, _source(known, spec), "wav2wav")
+    return session
+
+
+def _source(known: Recognised | None, spec: EnhancementSpec) -> str:
+    """How the model of a public graph is known."""
+    return "known by its hash" if known else f"taken for one of {spec.name}"
+
+
+def _describe(
+    session: StreamingSession, graph: Graph, known: Recognised | None, source: str, form: Form
+) -> None:
+    """Give a session over a public graph its name and the line about it."""
+    front_end = session.front_end
     geometry = f"hop {front_end.hop_length} of {front_end.n_fft}"
     window = "" if form == "wav2wav" else f", window {front_end.window}"
+    session.name = known.name if known else graph.path.name
     session.public = f"{source}; {front_end.sample_rate} Hz, {geometry}{window}"
-    return session
 
 
 class StreamByStream:

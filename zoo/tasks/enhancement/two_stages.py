@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zoo.arrays import Array
 from zoo.errors import ArtifactError
+from zoo.runtime.graph import Graph
 from zoo.runtime.onnx import OnnxGraph
 from zoo.spec import FrontEnd, TensorSpec
 from zoo.tasks.enhancement.graph import StreamingSession
@@ -32,10 +33,17 @@ def open_two_stages(paths: Sequence[Path], front_end: FrontEnd, *, threads: int 
         ArtifactError: a graph cannot be loaded or has other tensors, as where the two are swapped.
     """
     first, second = (OnnxGraph(path, threads=threads) for path in paths)
+    return session_of_stages(first, second, front_end)
+
+
+def session_of_stages(first: Graph, second: Graph, front_end: FrontEnd) -> StreamingSession:
+    """The session of two loaded graphs; see ``open_two_stages``."""
     graph = TwoStages(first, second, front_end)
-    return StreamingSession(
+    session = StreamingSession(
         graph, "wav2wav", front_end, latency=front_end.delay, hops=1, next_states=range(1, len(graph.inputs))
     )
+    session.batched = False  # both graphs take one stream
+    return session
 
 
 class TwoStages:
@@ -51,7 +59,7 @@ class TwoStages:
 
     manifest = None
 
-    def __init__(self, first: OnnxGraph, second: OnnxGraph, front_end: FrontEnd) -> None:
+    def __init__(self, first: Graph, second: Graph, front_end: FrontEnd) -> None:
         self.first, self.second, self.front_end = first, second, front_end
         self.path, self.backend = first.path, first.backend
         for graph, length, what in (
@@ -80,7 +88,7 @@ class TwoStages:
         return [added[:, :hop], added[:, hop:], after_first, after_second]
 
 
-def _check_stage(graph: OnnxGraph, length: int, what: str) -> None:
+def _check_stage(graph: Graph, length: int, what: str) -> None:
     signal = (1, 1, length)
     fits = len(graph.inputs) == len(graph.outputs) == 2 and all(
         spec.dtype == "float32" for spec in (*graph.inputs, *graph.outputs)
