@@ -23,6 +23,7 @@ def modules_without_torch() -> list[str]:
     needs_torch = (
         "zoo.checkpoint",
         "zoo.create",
+        "zoo.published",
         "zoo.layers",
         "zoo.networks.",
         "zoo.streaming.",
@@ -36,7 +37,7 @@ def modules_without_torch() -> list[str]:
 
     for module in pkgutil.walk_packages(zoo.__path__, "zoo."):
         networks = module.name.startswith("zoo.models.") and module.name.count(".") == 3
-        if networks and module.name.rpartition(".")[2] not in ("weights", "config"):
+        if networks and module.name.rpartition(".")[2] not in ("weights", "config", "published"):
             continue
         if not module.name.startswith(needs_torch) and module.name != "zoo.cli.__main__":
             names.append(module.name)

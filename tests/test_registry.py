@@ -42,6 +42,7 @@ GEOMETRY = {  # of models known elsewhere: rate, transform, hop, as the papers a
     "fastenhancer_huge_48k": (48000, 1024, 200),
     "lisennet": (16000, 512, 256),
     "ulunas": (16000, 512, 256),
+    "dtln": (16000, 512, 128),
 }
 for form, sizes in {"dprnn": "tbsml", "transformer": "tbsm", "layernorm": "b", "time_kernel": "b"}.items():
     GEOMETRY |= {f"fastenhancer_{form}_{size}": GEOMETRY[f"fastenhancer_{size}"] for size in sizes}

@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo import checkpoint
+from zoo import checkpoint, published
 from zoo.artifact.manifest import RANDOM
 from zoo.builtin import TAG as PACKAGED
 from zoo.builtin import packaged_artifact
@@ -40,9 +40,10 @@ def create_model(
         name: registered name, see ``zoo.list_models()``; or ``ORG/NAME`` or ``ORG/NAME@REVISION``, a
             repository of the Hub with a training folder, which has its own weights.
         weights: a known tag (downloaded once, checked by sha256), ``zoo.tags`` has them; ``default`` for the
-            tag that the model recommends; the path of a checkpoint; or a public training folder or a
-            repository of the Hub with one, whose configuration file then decides the sizes. None: random
-            weights; if it is left out, with a warning.
+            tag that the model recommends; the path of a checkpoint, of a public ONNX graph or of another
+            port's file, see ``zoo.published``; or a public training folder or a repository of the Hub with
+            one, whose configuration file then decides the sizes. None: random weights; if it is left out,
+            with a warning.
         pretrained: the same as ``weights="default"``.
 
     Returns:
@@ -54,6 +55,7 @@ def create_model(
         UnknownModelError: no such model, or neither tag nor path.
         CheckpointError: the checkpoint is not one of this model.
         HubError: a repository of the Hub cannot be had.
+        ArtifactError: ONNX Runtime cannot run the graph.
 
     Warns:
         UserWarning: no weights were asked for, so that they are random.
@@ -69,6 +71,9 @@ def create_model(
     if weights is None:
         return _untrained(spec)
     located = locate(spec, weights)
+    kind = published.kind_of(located.path)
+    if kind:
+        return published.load(spec, located, kind, build)
     record = checkpoint.read_record(located.path)
     spec = _configured(spec, located.path, record)
     params = checkpoint.rename(checkpoint.read_parameters(located.path), located.renames)
@@ -118,9 +123,14 @@ def build(spec: ModelSpec) -> Network:
 def model_of(path: Path) -> str:
     """The registered model that a checkpoint names itself: a safetensors file of ours, or a training folder.
 
+    A public graph or another port's file is recognised by what it holds.
+
     Raises:
         CheckpointError: it names none.
     """
+    kind = published.kind_of(path)
+    if kind:
+        return published.model_of(path, kind)
     record = checkpoint.read_record(path)
     if record is not None:
         return record.model

@@ -19,8 +19,9 @@ class FrontEnd:
         sample_rate: in Hz.
         n_fft: length of the transform in samples.
         hop_length: samples between two frames.
-        window: ``hann`` (periodic), ``sqrt_hann`` (square root of a periodic Hann window), or
-            ``sine`` (sin(pi (n + 1/2) / n_fft)); as long as the transform.
+        window: ``hann`` (periodic), ``sqrt_hann`` (square root of a periodic Hann window),
+            ``sine`` (sin(pi (n + 1/2) / n_fft)), or ``rectangular`` (ones; the inverse is then the mean of
+            the frames that cover a sample); as long as the transform.
     """
 
     sample_rate: int
@@ -325,6 +326,8 @@ class ModelSpec:
             training folder into (options, front end); empty where the family has no such folders.
         shapes_reader: ``module:function`` that finds the options in the shapes of a public checkpoint's
             parameters; empty where a family's sizes come from a configuration file.
+        readers: ``module:function`` by kind of file, ``graph`` or ``binary``, that reads the training form's
+            parameters from any such file of the family, as ``Weights.reader`` does from one.
         tolerance: what its exports are held to.
     """
 
@@ -345,6 +348,7 @@ class ModelSpec:
     weights: tuple[Weights, ...] = ()
     config_reader: str = ""
     shapes_reader: str = ""
+    readers: Mapping[str, str] = field(default_factory=dict)
     tolerance: Tolerance = Tolerance()
 
     def covers(self, options: Mapping[str, Any]) -> bool:

@@ -20,7 +20,7 @@ from zoo.tasks.enhancement.spectrum import Transforms
 FRONT_ENDS = [
     FrontEnd(16000, n_fft, hop, window)
     for n_fft, hop in [(512, 256), (512, 160), (512, 100), (1024, 512), (1024, 320), (1024, 200), (400, 100)]
-    for window in ("hann", "sqrt_hann", "sine")
+    for window in ("hann", "sqrt_hann", "sine", "rectangular")
 ]
 REGISTERED = sorted({get_spec(name).front_end for name in list_models("enhancement")}, key=str)
 
@@ -151,7 +151,7 @@ def test_centred_transforms(front_end: FrontEnd, utterances: Tensor) -> None:
 
 
 def test_unknown_windows_are_refused() -> None:
-    with pytest.raises(ValueError, match="hann, sqrt_hann, sine"):
+    with pytest.raises(ValueError, match="hann, sqrt_hann, sine, rectangular"):
         STFT(FrontEnd(16000, 512, 256, "hamming"))
     with pytest.raises(ValueError, match="cover"):
         ISTFT(FrontEnd(16000, 512, 512, "hann"))

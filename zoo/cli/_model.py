@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.extras import extra
@@ -15,7 +15,10 @@ from zoo.registry import get_spec
 
 if TYPE_CHECKING:
     from zoo.networks.base import Network
+    from zoo.tasks.enhancement.enhancer import Enhancer
+    from zoo.tasks.speaker.embedder import Embedder
 
+Model = TypeVar("Model", "Enhancer", "Embedder")
 
 NONE = "none"  # in place of weights: random ones
 
@@ -28,7 +31,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights",
         metavar="TAG|PATH|ORG/NAME",
         help="tag of trained weights, default for the one that the model recommends, the path of a "
-        "checkpoint, a repository of the Hub, or none for random ones",
+        "checkpoint or public graph, a repository of the Hub, or none for random ones",
     )
     add("--checkpoint", metavar="PATH", help="a checkpoint or a training folder")
     add("--folder", metavar="DIR", help="a training folder, which names the model")
@@ -89,3 +92,10 @@ def warn_of_weights(session: Any) -> None:
     manifest = getattr(getattr(session, "graph", None), "manifest", None)
     if manifest is not None and manifest.warning:
         print(f"speechzoo: {session.name}: {manifest.warning}", file=sys.stderr)
+
+
+def tell_what_runs(model: Model) -> Model:
+    """Give a model back; say on standard error if it is a graph that others published, and its framing."""
+    if model.public:
+        print(f"speechzoo: {model.name} runs as its authors published it ({model.public})", file=sys.stderr)
+    return model

@@ -13,6 +13,7 @@ import argparse
 import dataclasses
 import json
 
+from zoo.cli._model import tell_what_runs
 from zoo.cli.embed import add_model_arguments, embedder
 from zoo.errors import AudioError
 from zoo.tasks.speaker.embedder import similarity
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    model = embedder(args)
+    model = tell_what_runs(embedder(args))
     embeddings = []
     for result in model.files([args.a, args.b], mix_down=args.mix_down):
         if result.embedding is None:

@@ -27,6 +27,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from zoo.cli._arguments import above_zero, add_offline, add_threads, add_trust, network, positive
+from zoo.cli._model import tell_what_runs
 from zoo.cli._ray import Record, add_ray_argument, file_state, work_on_ray
 from zoo.errors import ArtifactError, AudioError, SpeechZooError
 from zoo.runtime.artifact import SUFFIXES as ARTIFACTS
@@ -58,12 +59,15 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that name a speaker model, for every command that needs one."""
     model = parser.add_argument_group("model")
-    model.add_argument("--artifact", metavar="FILE", help="exported: .onnx, .ts, .pt2, .engine")
+    model.add_argument("--artifact", metavar="FILE", help=".onnx, .ts, .pt2, .engine; or a public .onnx")
     model.add_argument("--model", metavar="NAME", help="see `speechzoo list --task speaker`")
     model.add_argument(
         "--weights",
         metavar="TAG|PATH|ORG/NAME",
         help="training folder, checkpoint or repository of the Hub; default: those that the model recommends",
+    )
+    model.add_argument(
+        "--sample-rate", type=positive, metavar="HZ", help="of a public graph that does not tell its own"
     )
     model.add_argument("--mean", metavar="NPY", help="vector to subtract from every embedding")
     model.add_argument("--mix-down", action="store_true", help="take the mean of all channels, not the first")
@@ -99,6 +103,7 @@ def embedder(args: argparse.Namespace) -> Embedder:
             batch=args.batch,
             threads=args.threads,
             trust=args.trust,
+            sample_rate=args.sample_rate,
         )
     except ValueError as error:
         raise error if isinstance(error, SpeechZooError) else SpeechZooError(str(error)) from error
@@ -108,7 +113,7 @@ def run(args: argparse.Namespace, open_model: Callable[[argparse.Namespace], Emb
     recordings = _recordings(args)
     going_on = bool(args.ray) and _partial(args.output).exists()
     _check_output(args, recordings, going_on)
-    model = open_model(args)
+    model = tell_what_runs(open_model(args))
     record = Record(_partial(args.output), _origin(args), force=args.force) if args.ray else None
     embeddings = record.read(recordings) if record else {}
     resumed = len(embeddings)

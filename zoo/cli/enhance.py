@@ -4,6 +4,9 @@ The output has the input's sample rate, length and format, and is aligned with i
 Without --output, speech.wav becomes speech.enhanced.wav beside it; standard input goes to standard
 output. Files are read and written in blocks, so their length does not matter.
 
+Weights that their authors published as an ONNX graph run as they are; where PyTorch and the exporters are
+installed, a faster graph is made of them once. Which of the two runs is told.
+
 With --ray a recording whose output exists counts as done, so that the same command goes on where it was
 interrupted, and tries again what failed. --force does all of them anew.
 
@@ -11,6 +14,7 @@ examples:
   speechzoo enhance noisy.wav
   speechzoo enhance recordings/ --recursive -o clean/ --format flac
   speechzoo enhance noisy.wav --artifact mine.onnx -o clean.wav --plot before_and_after.png
+  speechzoo enhance noisy.wav --artifact theirs.onnx --sample-rate 16000 --window hann-sqrt
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,24 +38,27 @@ from tqdm import tqdm
 from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
 from zoo.cli._arguments import add_offline, add_threads, add_trust, network, positive
-from zoo.cli._model import warn_of_weights
+from zoo.cli._model import tell_what_runs, warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.errors import AudioError, SpeechZooError
-from zoo.hub.weights import weights_advice
+from zoo.hub.recognition import published
+from zoo.hub.weights import default_tag, tell, weights_advice
 from zoo.registry import get_spec
 from zoo.runtime.artifact import SUFFIXES, is_artifact
 from zoo.signal.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
 from zoo.signal.plot import check_picture, plot_spectrograms
 from zoo.signal.samples import SUSPECT
-from zoo.spec import EnhancementSpec
+from zoo.spec import DEFAULT, EnhancementSpec, Weights
 from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.enhancement.stream import Latency
+from zoo.tasks.public import WINDOWS, Told
 
 GROUP = "run models"
 
 ENHANCED = ".enhanced"  # between stem and ending
 _RAW_FORMATS = {"s16le": "PCM_16", "f32le": "FLOAT"}
 _PLOT_SECONDS = 60
+EXPORTERS = ("torch", "onnx", "onnxscript", "onnxslim")  # packages that make a graph of ours
 
 
 @dataclass(frozen=True)
@@ -72,8 +80,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     model = parser.add_argument_group("model")
     model.add_argument("--model", metavar="NAME", help=f"see `speechzoo list` (default {DEFAULT_MODEL})")
-    model.add_argument("--weights", metavar="TAG|PATH", help="default: those in the package")
-    model.add_argument("--artifact", metavar="FILE", help="exported: .onnx, .ts, .pt2, .engine")
+    model.add_argument(
+        "--weights", metavar="TAG|PATH", help="default: those in the package, else the first tag"
+    )
+    model.add_argument("--artifact", metavar="FILE", help=".onnx, .ts, .pt2, .engine; or a public .onnx")
     add_threads(model)
     model.add_argument(
         "--providers",
@@ -84,6 +94,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_trust(model)
     add_offline(model)
+
+    public = parser.add_argument_group("public graphs, where neither their hash nor their metadata tell")
+    public.add_argument("--sample-rate", type=positive, metavar="HZ", help="of the model")
+    public.add_argument("--hop-size", type=positive, metavar="N", help="default half the window")
+    public.add_argument("--window", choices=tuple(WINDOWS), help="of its transforms")
 
     audio = parser.add_argument_group("audio")
     audio.add_argument("--mix-down", action="store_true", help="enhance the mean of all channels")
@@ -108,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
         check_picture(args.plot, args.force)
     if args.ray and (args.plot or any(PIPE in (job.source, job.target) for job in jobs)):
         raise SpeechZooError("--ray takes files to files; leave --plot and - out")
-    enhancer = _enhancer(args)
+    enhancer = tell_what_runs(_enhancer(args))
     warn_of_weights(enhancer.session)
     waiting = [job for job in jobs if not (args.ray and os.path.exists(job.target)) or args.force]
     results = _on_ray(args, waiting) if args.ray else ((job, _attempt(enhancer, job, args)) for job in jobs)
@@ -185,6 +200,8 @@ def _tell(job: _Job, report: dict[str, Any], args: argparse.Namespace) -> None:
 
 def _enhancer(args: argparse.Namespace) -> Enhancer:
     """The model that the options name, in ONNX Runtime."""
+    options = {"threads": args.threads, "providers": args.providers}
+    told = {"sample_rate": args.sample_rate, "hop_length": args.hop_size, "window": args.window}
     if args.artifact:
         if args.model or args.weights:
             raise SpeechZooError(
@@ -195,21 +212,36 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
                 f"--artifact {args.artifact}: a file in {', '.join(SUFFIXES)} is expected; a checkpoint "
                 f"goes with --model NAME --weights {args.artifact}"
             )
-        return Enhancer(args.artifact, threads=args.threads, providers=args.providers, trust=args.trust)
+        return Enhancer(args.artifact, trust=args.trust, **options, **told)
     if args.weights and not args.model:
         raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
-    name = args.model or DEFAULT_MODEL
+    name, weights = args.model or DEFAULT_MODEL, args.weights
     spec = get_spec(name, EnhancementSpec)
-    if packaged_artifact(spec, args.weights):
-        return Enhancer(name, args.weights, threads=args.threads, providers=args.providers)
-    if not args.weights:
+    if packaged_artifact(spec, weights):
+        return Enhancer(name, weights, **options, **told)
+    if not weights or weights == DEFAULT:
+        weights = default_tag(spec)
+    if not weights:
         raise SpeechZooError(
             f"--weights is missing: none of {name} come with the package. {weights_advice(spec)}"
         )
+    known = published(spec, weights)
+    if is_artifact(weights) or (known and not _can_be_made_ours(known)):
+        return Enhancer(name, weights, **options, **told)
+    Told(**told).refuse_all(name)
     from converters.cache import cached_export
 
-    path = cached_export(name, args.weights, progress=lambda line: print(line, file=sys.stderr))
-    return Enhancer(path, threads=args.threads, providers=args.providers)
+    path = cached_export(name, weights, progress=lambda line: print(line, file=sys.stderr))
+    if known:
+        tell(f"{name}:{weights} runs as a graph of ours, {path}")
+    return Enhancer(path, **options)
+
+
+def _can_be_made_ours(weights: Weights) -> bool:
+    """Whether a graph of ours can be made of weights that have a public one: they can be read, and all that
+    reads and exports them is installed."""
+    readable = weights.kind != "graph" or bool(weights.reader)
+    return readable and all(map(find_spec, EXPORTERS))
 
 
 def _jobs(args: argparse.Namespace) -> list[_Job]:

@@ -25,18 +25,20 @@ from zoo.benchmark.audio import TimedSession, time_embedder
 from zoo.cli._arguments import Misuse, add_threads, add_trust, one_sentence, positive
 from zoo.cli.enhance import ENHANCED
 from zoo.errors import ArtifactError
+from zoo.hub.recognition import recognise
 from zoo.runtime.artifact import load_artifact
 from zoo.runtime.graph import Graph
 from zoo.signal.audio import AudioReader, AudioWriter, output_format
 from zoo.tasks.enhancement.enhancer import Enhancer
 from zoo.tasks.enhancement.graph import session_over
-from zoo.tasks.enhancement.public_graph import open_foreign_session
+from zoo.tasks.enhancement.public_graph import open_public_session
 from zoo.tasks.enhancement.session import Session
+from zoo.tasks.public import WINDOWS, Told
 from zoo.tasks.speaker.embedder import Embedder
+from zoo.tasks.speaker.public_graph import is_public_embedder
 
 GROUP = "measure"
 
-WINDOWS = {"hann": "hann", "hann-sqrt": "sqrt_hann", "sqrt_hann": "sqrt_hann", "sine": "sine"}
 RUNS, EMBEDDINGS = 1000, 100
 RATE = 16000
 BESIDE = ""  # what --save-output is without a name
@@ -79,8 +81,8 @@ def run(args: argparse.Namespace) -> int:
         package = resources.as_file(resources.files("zoo.artifact").joinpath("speech.flac"))
         with package as speech:
             source = args.audio_path or speech
-            if isinstance(graph.manifest, SpeakerManifest):
-                figures = _embed(args, path, source)
+            if isinstance(graph.manifest, SpeakerManifest) or is_public_embedder(graph):
+                figures = _embed(args, path, graph, source)
             else:
                 figures = _enhance(args, path, graph, source)
     if args.json:
@@ -111,11 +113,12 @@ def _enhance(args: argparse.Namespace, path: Path, graph: Graph, source: Path) -
     return figures
 
 
-def _embed(args: argparse.Namespace, path: Path, source: Path) -> dict[str, float]:
+def _embed(args: argparse.Namespace, path: Path, graph: Graph, source: Path) -> dict[str, float]:
     """Time a speaker model on the recording."""
     if args.save_output is not None:
         raise Misuse("--save-output is for enhancers; speechzoo embed writes embeddings")
-    embedder = Embedder(path, threads=args.threads, trust=args.trust)
+    rate = args.sample_rate if graph.manifest is None else None
+    embedder = Embedder(path, threads=args.threads, trust=args.trust, sample_rate=rate)
     _check_front_end(args, path, {"sample_rate": embedder.sample_rate})
     with AudioReader(source) as reader:
         wave = np.concatenate(list(reader.blocks(1 << 16)), axis=1)[0]
@@ -126,13 +129,9 @@ def _session(args: argparse.Namespace, path: Path, graph: Graph) -> Session:
     """The session over a graph of ours or of others."""
     session: Session
     if graph.manifest is None and path.suffix == ".onnx":
-        session = open_foreign_session(
-            path,
-            sample_rate=args.sample_rate or RATE,
-            hop_length=args.hop_size,
-            window=WINDOWS[args.win_type or "hann"],
-            threads=args.threads,
-        )
+        told = Told(args.sample_rate, args.hop_size, args.win_type)
+        assumed = Told(RATE, None, "hann")
+        session = open_public_session(graph, recognise(path), told, assumed=assumed)
     else:
         session = session_over(graph)
     front_end = session.front_end

@@ -74,10 +74,16 @@ def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
 
 
 def _known(path: Path, weights: Weights) -> Located:
-    more = tuple(client.download(file, f"weights {weights.tag}", tell) for file in weights.more)
+    more = tuple(_further(path, file, weights) for file in weights.more)
     if weights.kind == "folder" and path.is_file():
         path = _unpacked(weights, path)
     return Located(path, {"source": weights.tag, **weights.terms}, weights.renames, more, weights.reader)
+
+
+def _further(path: Path, file: Pinned, weights: Weights) -> Path:
+    """A file that belongs to another one: beside it, whatever its name is there, or else downloaded."""
+    beside = (other for other in path.parent.iterdir() if client.has(other, file.size, file.sha256))
+    return next(beside, None) or client.download(file, f"weights {weights.tag}", tell)
 
 
 def default_tag(spec: ModelSpec) -> str | None:

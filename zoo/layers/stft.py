@@ -116,24 +116,35 @@ class DoubleMatrixSTFT(MatrixSTFT):
         return super().transform(cut.double()).to(cut.dtype)
 
 
-class ISTFT(nn.Module, Stateful):
+class OverlapAdd(nn.Module, Stateful):
+    """Windowed frames to waveform. No parameters."""
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        super().__init__()
+        self.front_end = front_end
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"overlap": (self.front_end.delay,)}
+
+    def forward(self, cut: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, T, n_fft) -> (B, T x hop)"""
+        name = self.state_name("overlap")
+        ready, overlap = overlap_add(cut, state[name], self.front_end)
+        return ready, {**state, name: overlap}
+
+
+class ISTFT(OverlapAdd):
     """Spectrum to waveform by windowed overlap-add. No parameters."""
 
     window: Tensor
 
     def __init__(self, front_end: FrontEnd) -> None:
-        super().__init__()
-        self.front_end = front_end
+        super().__init__(front_end)
         self.register_buffer("window", _tensor(synthesis_window(front_end)), persistent=False)
-
-    def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {"overlap": (self.front_end.delay,)}
 
     def forward(self, spectrum: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, F, T, 2) -> (B, T x hop)"""
-        name = self.state_name("overlap")
-        ready, overlap = overlap_add(self.transform(spectrum), state[name], self.front_end)
-        return ready, {**state, name: overlap}
+        return super().forward(self.transform(spectrum), state)
 
     def transform(self, spectrum: Tensor) -> Tensor:
         """(B, F, T, 2) -> windowed frames (B, T, n_fft)"""

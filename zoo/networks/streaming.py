@@ -50,11 +50,19 @@ class StreamingModule(Network):
 
     spec: EnhancementSpec
     reads_phase: bool = False  # the transform before it then takes float64; see ``DoubleSTFT``
+    ends_in_time: bool = False  # what it makes are frames of a waveform: it defines ``process_to_frames``
     form: Literal["training", "spec2spec", "wav2wav"] = "training"
     converted_from: tuple[StreamingModule, ...] = ()  # a streaming form's training form, not a submodule
 
     def process(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         raise TypeError(f"{type(self).__name__} must define process(x, state)")
+
+    def process_to_frames(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Spectra (B, F, T, 2) -> frames (B, T, n_fft) to be added up; ``process`` gives their spectra.
+
+        A waveform then takes no transform there and back.
+        """
+        raise TypeError(f"{type(self).__name__} must define process_to_frames(x, state)")
 
     def name_states(self) -> None:
         """Tell every layer with memory its path, which names its entries in the state."""

@@ -65,6 +65,7 @@ class OnnxGraph:
         providers: those that ONNX Runtime really uses.
         inputs, outputs: tensors as the graph declares them.
         manifest: ours, or None for a file made by others.
+        metadata: what others wrote into the file, by key.
 
     Raises:
         ArtifactError: no such file, not an ONNX graph that ONNX Runtime can load, data outside the file, or a
@@ -106,7 +107,8 @@ class OnnxGraph:
         self.backend = "onnxruntime" if first == CPU else f"onnxruntime, {first}"
         self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
         self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
-        text = self._inference.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        self.metadata = dict(self._inference.get_modelmeta().custom_metadata_map)
+        text = self.metadata.pop(METADATA_KEY, None)
         self.manifest = None if text is None else Manifest.from_json(text, str(self.path))
         if self.manifest is not None:
             check_record(self.path, self.manifest, self.inputs, self.outputs)

@@ -16,6 +16,8 @@ Window = NDArray[np.float64]
 def analysis_window(front_end: FrontEnd) -> Window:
     """Window of ``n_fft`` samples that multiplies a frame before the transform."""
     n = np.arange(front_end.n_fft)
+    if front_end.window == "rectangular":
+        return np.ones(front_end.n_fft)
     if front_end.window == "sine":
         return np.sin(np.pi * (n + 0.5) / front_end.n_fft)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * n / front_end.n_fft)
@@ -23,7 +25,7 @@ def analysis_window(front_end: FrontEnd) -> Window:
         return hann
     if front_end.window == "sqrt_hann":
         return np.sqrt(hann)
-    raise ValueError(f"window {front_end.window!r} is none of hann, sqrt_hann, sine")
+    raise ValueError(f"window {front_end.window!r} is none of hann, sqrt_hann, sine, rectangular")
 
 
 def synthesis_window(front_end: FrontEnd) -> Window:

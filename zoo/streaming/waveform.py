@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from zoo.errors import ShapeError
-from zoo.layers.stft import ISTFT, STFT, DoubleSTFT
+from zoo.layers.stft import ISTFT, STFT, DoubleSTFT, OverlapAdd
 from zoo.networks.streaming import State, StreamingModule
 
 
@@ -21,7 +21,7 @@ class WaveformModel(StreamingModule):
         self.spec = core.spec
         self.stft = (DoubleSTFT if core.reads_phase else STFT)(core.spec.front_end)
         self.core = core
-        self.istft = ISTFT(core.spec.front_end)
+        self.istft = (OverlapAdd if core.ends_in_time else ISTFT)(core.spec.front_end)
         self.name_states()
 
     def check_input(self, x: Tensor) -> None:
@@ -40,5 +40,6 @@ class WaveformModel(StreamingModule):
     def process(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, K x hop) -> (B, K x hop), ``spec.latency`` samples late."""
         spectrum, state = self.stft(x, state)
-        spectrum, state = self.core.process(spectrum, state)
-        return self.istft(spectrum, state)
+        process = self.core.process_to_frames if self.core.ends_in_time else self.core.process
+        enhanced, state = process(spectrum, state)
+        return self.istft(enhanced, state)

@@ -10,6 +10,7 @@ from typing import Any
 
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError, UnknownModelError
+from zoo.hub.recognition import recognise
 from zoo.runtime.artifact import load_artifact
 from zoo.runtime.graph import Graph
 from zoo.tasks.limits import check_limits
@@ -41,10 +42,12 @@ def task_of(graph: Graph) -> Task[Any, Any]:
         ArtifactError: it does not say.
     """
     if graph.manifest is None:
+        known = recognise(graph.path)
         raise ArtifactError(
-            f"{graph.path}: it has no speechzoo manifest, so what it is for is unknown; export it with "
-            f"speechzoo, or run a public enhancer with `speechzoo test` and --sample-rate, --hop-size, "
-            f"--win-type"
+            f"{graph.path}: it has no speechzoo manifest"
+            + (f", though its bytes are those of {known.name}" if known else "")
+            + "; export it with speechzoo, or run a public graph as it is: `speechzoo enhance --artifact`, "
+            "`speechzoo embed --artifact`, or `speechzoo test` with --sample-rate, --hop-size, --win-type"
         )
     return get_task(graph.manifest.task)
 

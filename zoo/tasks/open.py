@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from zoo.builtin import packaged_artifacts
 from zoo.errors import ArtifactError, CheckpointError, UnknownModelError
 from zoo.extras import extra
+from zoo.hub.recognition import published
 from zoo.hub.repository import fetched_folder, is_repository
-from zoo.hub.weights import tell, weights_advice
+from zoo.hub.weights import default_tag, fetch_graphs, tell, weights_advice
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import SUFFIXES, check_threads, is_artifact
-from zoo.spec import ModelSpec
+from zoo.spec import DEFAULT, ModelSpec, Weights
+from zoo.tasks.public import Told
 from zoo.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class _How:
+    """How files are opened: see ``open_source``."""
+
+    threads: int
+    providers: Sequence[str]
+    trust: bool
+    told: Told
+
+    def open(self, task: Task[Any, Any], paths: Sequence[Path], told: Told | None = None) -> Any:
+        """A session of a task over these files."""
+        return task.open_files(
+            paths,
+            threads=self.threads,
+            providers=self.providers,
+            trust=self.trust,
+            told=told or self.told,
+        )
 
 
 def open_source(
@@ -26,18 +50,22 @@ def open_source(
     threads: int = 1,
     providers: Sequence[str] = (),
     trust: bool = False,
+    told: Told | None = None,
 ) -> Any:
     """Open a session.
 
     Args:
         task: that it is for.
-        source: the name of a registered model; the path of an artifact, or several that belong together; a
-            training folder that says which model it is one of, or ``ORG/NAME[@REVISION]``, a repository of
-            the Hub with one; a network; or a session, which is given back.
-        weights: tag or checkpoint, for a model's name; by default those that come with the package.
+        source: the name of a registered model; the path of an artifact or of others' public graph, or several
+            that belong together; a training folder that says which model it is one of, or
+            ``ORG/NAME[@REVISION]``, a repository of the Hub with one; a network; or a session, which is given
+            back.
+        weights: tag, ``default``, checkpoint or public graph, for a model's name; by default those that come
+            with the package, else ``default``.
         threads: of ONNX Runtime; PyTorch keeps its own setting.
         providers: of ONNX Runtime.
         trust: of artifacts, as of ``load_artifact``.
+        told: what is said of a public graph that does not say it itself.
 
     Raises:
         ArtifactError: an artifact that cannot be read or is for another task, or options that it has no use
@@ -49,53 +77,49 @@ def open_source(
         ValueError: an impossible number of threads.
     """
     check_threads(threads)
+    how = _How(threads, providers, trust, told or Told())
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
         if isinstance(source, str) and name not in list_models() and is_repository(name):
-            return _open_folder(task, name, weights, providers)
+            return _open_folder(task, name, weights, how)
         if name in list_models() or not (is_artifact(name) or os.path.exists(name)):
-            return _open_name(task, name, weights, threads, providers)
+            return _open_name(task, name, weights, how)
         if is_artifact(name):
-            return _open_files(task, [Path(name)], weights, threads, providers, trust)
+            return _open_files(task, [Path(name)], weights, how)
         if os.path.isdir(name):
-            return _open_folder(task, name, weights, providers)
+            return _open_folder(task, name, weights, how)
         raise ArtifactError(
             f"{name}: artifacts end in {', '.join(SUFFIXES)}; for a checkpoint pass the model's name and "
             f"weights={name!r}"
         )
     if isinstance(source, Sequence):
-        return _open_files(task, [Path(path) for path in source], weights, threads, providers, trust)
+        return _open_files(task, [Path(path) for path in source], weights, how)
     if weights is not None:
         raise CheckpointError("weights go with a model's name; a network or session has its own")
     if providers:
         raise ArtifactError("providers are ONNX Runtime's; a network or session has no use for them")
+    how.told.refuse_all("a network or session")
     if task.is_session(source):
         return source
     return _open_network(task, source, "a network")
 
 
 def _open_files(
-    task: Task[Any, Any],
-    paths: Sequence[Path],
-    weights: str | os.PathLike[str] | None,
-    threads: int,
-    providers: Sequence[str],
-    trust: bool,
+    task: Task[Any, Any], paths: Sequence[Path], weights: str | os.PathLike[str] | None, how: _How
 ) -> Any:
     if weights is not None:
         which = (
             f"{paths[0]}: an artifact has its own weights" if paths else "artifacts have their own weights"
         )
         raise ArtifactError(f"{which}; leave weights={os.fspath(weights)!r} out")
-    return task.open_files(paths, threads=threads, providers=providers, trust=trust)
+    return how.open(task, paths)
 
 
-def _open_folder(
-    task: Task[Any, Any], name: str, weights: str | os.PathLike[str] | None, providers: Sequence[str]
-) -> Any:
+def _open_folder(task: Task[Any, Any], name: str, weights: str | os.PathLike[str] | None, how: _How) -> Any:
     """A public training folder, here or on the Hub, whose configuration says which model it is one of."""
     if weights is not None:
         raise CheckpointError(f"{name}: a training folder has its own weights; leave {weights!r} out")
+    how.told.refuse_all(name)
     with extra("torch", f"{task.noun} from {name}", f"pass {task.artifact}"):
         from zoo.create import create_model, model_of
     folder = Path(name)
@@ -104,31 +128,39 @@ def _open_folder(
         folder, name = fetched.path, fetched.name
     model = model_of(folder)
     spec = get_spec(model, task.spec)
-    _refuse_providers(spec, providers)
+    _refuse_providers(spec, how.providers)
     return _open_network(task, create_model(model, name), model)
 
 
-def _open_name(
-    task: Task[Any, Any],
-    name: str,
-    weights: str | os.PathLike[str] | None,
-    threads: int,
-    providers: Sequence[str],
-) -> Any:
-    """A registered model: the artifact of weights that come with the package, else PyTorch."""
+def _open_name(task: Task[Any, Any], name: str, weights: str | os.PathLike[str] | None, how: _How) -> Any:
+    """A registered model: the artifact of weights that come with the package, a public graph, or PyTorch."""
     spec = get_spec(name, task.spec)
-    artifacts = packaged_artifacts(spec, None if weights is None else os.fspath(weights))
+    how.told.refuse_all(name)
+    tag = None if weights is None else os.fspath(weights)
+    if tag is not None and is_artifact(tag):
+        return how.open(task, [Path(tag)], replace(how.told, model=spec))
+    artifacts = packaged_artifacts(spec, tag)
     if artifacts:
-        return task.open_files(artifacts, threads=threads, providers=providers)
-    if weights is None:
+        return how.open(task, artifacts)
+    if tag is None or tag == DEFAULT:
+        tag = default_tag(spec)
+    if tag is None:
         raise CheckpointError(
             f"{name} needs weights: none come with the package. {weights_advice(spec)}, or pass "
             f"{task.artifact} in place of the name"
         )
-    _refuse_providers(spec, providers)
+    known = published(spec, tag)
+    if known is not None and (how.providers or not _runs_in_torch(known)):
+        return how.open(task, fetch_graphs(spec, known))
+    _refuse_providers(spec, how.providers)
     with extra("torch", f"{task.noun} from {name}", f"pass {task.artifact}"):
         from zoo.create import create_model
-    return _open_network(task, create_model(name, weights), name)
+    return _open_network(task, create_model(name, tag), name)
+
+
+def _runs_in_torch(weights: Weights) -> bool:
+    """Whether weights that have a public graph are another file too, and PyTorch is there to run that."""
+    return weights.kind != "graph" and find_spec("torch") is not None
 
 
 def _open_network(task: Task[Any, Any], model: Any, what: str) -> Any:

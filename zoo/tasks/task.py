@@ -15,6 +15,7 @@ from zoo.artifact.manifest import Manifest
 from zoo.artifact.parity import ParityReport
 from zoo.runtime.graph import Graph
 from zoo.spec import ModelSpec, Tolerance
+from zoo.tasks.public import Told
 
 if TYPE_CHECKING:
     from zoo.networks.base import Network
@@ -59,7 +60,13 @@ class Task(ABC, Generic[Spec, Record]):
 
     @abstractmethod
     def open_files(
-        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = (), trust: bool = False
+        self,
+        paths: Sequence[Path],
+        *,
+        threads: int = 1,
+        providers: Sequence[str] = (),
+        trust: bool = False,
+        told: Told | None = None,
     ) -> Any:
         """Open a session over finished artifacts that belong together.
 
@@ -68,9 +75,10 @@ class Task(ABC, Generic[Spec, Record]):
             threads: of ONNX Runtime.
             providers: of ONNX Runtime.
             trust: see ``load_artifact``.
+            told: what the caller says of a public graph, which has no manifest.
 
         Raises:
-            ArtifactError: damaged, of another task, or they do not go together.
+            ArtifactError: damaged, of another task, they do not go together, or too little is known of them.
             MissingExtraError: what runs them is not installed.
         """
 

@@ -75,6 +75,7 @@ def _spec(
     *,
     streaming: bool = True,
     weights: tuple[Weights, ...] = (),
+    readers: Mapping[str, str] = {},
 ) -> EnhancementSpec:
     """A record with what all of them share; network and reader are of this package."""
     parameters, macs = _COUNTS[name]
@@ -93,6 +94,7 @@ def _spec(
         streaming=streaming,
         weights=weights,
         config_reader=f"{__name__}.config:{reader}",
+        readers=readers,
     )
 
 
@@ -106,6 +108,7 @@ def _published(size: str, *, wide: bool) -> EnhancementSpec:
         "read_config",
         {**_options(size, wide=wide), "heads": 4},
         weights=WEIGHTS[name],
+        readers={kind: f"{__name__}.published:read_{kind}" for kind in ("graph", "binary")},
     )
 
 

@@ -20,6 +20,7 @@ from zoo.registry import get_spec
 from zoo.runtime.artifact import check_threads
 from zoo.tasks.copies import Bound, Reopenable
 from zoo.tasks.enhancement.open import open_session
+from zoo.tasks.enhancement.public_graph import StreamByStream
 from zoo.tasks.enhancement.recovery import run_recovering
 from zoo.tasks.enhancement.session import Session
 from zoo.tasks.enhancement.stream import Channel, Latency
@@ -94,7 +95,8 @@ class StreamBatcher(Reopenable):
         """
         Args:
             source: name of a model whose weights come with the package; or path of an artifact that was
-                exported with ``streams="streams"``, best with ``hops="hops"`` too; or its session.
+                exported with ``streams="streams"``, best with ``hops="hops"`` too; or its session. Of a
+                public graph, or the session of one, the streams are computed one after the other.
             threads: of ONNX Runtime.
 
         Raises:
@@ -106,6 +108,8 @@ class StreamBatcher(Reopenable):
         check_threads(threads)
         self._remember(source, threads=threads)
         session = _open(source, threads) if isinstance(source, (str, os.PathLike)) else source
+        if session.streaming and bool(getattr(session, "public", False)):
+            session = StreamByStream(session)
         if not (session.streaming and session.batched):
             raise ArtifactError(
                 f"{session.name} takes one stream at a time; export the model with streaming=True and "

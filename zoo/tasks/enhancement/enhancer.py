@@ -19,6 +19,7 @@ from zoo.tasks.enhancement.session import Session, check_output
 from zoo.tasks.enhancement.stream import Latency, Stream
 from zoo.tasks.enhancement.task import TASK
 from zoo.tasks.open import open_source
+from zoo.tasks.public import Told
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,6 +40,7 @@ class Enhancer(Reopenable):
         name: the model or file.
         sample_rate: the model's own, in Hz; other rates are converted to it and back.
         backend: ``onnxruntime``, ``torch``, ...
+        public: where a graph that others published runs as it is, what is known of it, in a line; else empty.
         streaming: whether ``stream`` works; an offline artifact or model takes whole recordings only.
     """
 
@@ -50,30 +52,45 @@ class Enhancer(Reopenable):
         threads: int = 1,
         providers: Sequence[str] = (),
         trust: bool = False,
+        sample_rate: int | None = None,
+        hop_length: int | None = None,
+        window: str | None = None,
     ) -> None:
         """
         Args:
             source: the name of a registered model; the path of an artifact (``.onnx``, ``.ts``, ``.pt2``,
-                ``.engine``) or of a public training folder; a network in its training or streaming form; or a
-                session.
-            weights: tag or checkpoint path, for a model's name; by default those that come with the package,
-                which run in ONNX Runtime.
+                ``.engine``), of a streaming ONNX graph that others published, or of a public training folder;
+                a network in its training or streaming form; or a session.
+            weights: tag, or path of a checkpoint or public graph, for a model's name; by default those that
+                come with the package, which run in ONNX Runtime, else the tag ``default``, which is
+                downloaded. A tag that is a public graph runs as it is, in ONNX Runtime; one that is a
+                checkpoint runs in PyTorch or, where that is not installed or there are ``providers``, as the
+                public graph beside it if there is one.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
             providers: of ONNX Runtime: ``cuda``, ``tensorrt``, ... in the order of preference; by default the
                 CPU. One that does not start is an error.
             trust: open exported programs (``.pt2``) that are code, as every compiled one is: docs/trust.md.
+            sample_rate, hop_length, window: of a public graph in ``source`` that is known neither by its hash
+                nor by metadata: in Hz; samples, by default half the window, where it takes spectra; and
+                ``hann``, ``sqrt_hann`` or ``sine``, where it takes spectra.
 
         Raises:
-            ArtifactError: an artifact that cannot be read, or was given weights besides.
+            ArtifactError: an artifact that cannot be read, or was given weights besides; a public graph of
+                which too little is known, or something else than what was given.
             UnknownModelError: no such model or tag, or nothing that can be enhanced with.
             CheckpointError: no weights, where none come with the package, or weights that do not fit.
             MissingExtraError: PyTorch is needed and not installed.
             ValueError: threads that are no whole number from 1 to 1024.
         """
-        self._remember(source, weights=weights, threads=threads, providers=providers, trust=trust)
+        self._remember(
+            source, weights=weights, threads=threads, providers=providers, trust=trust,
+            sample_rate=sample_rate, hop_length=hop_length, window=window,
+        )  # fmt: skip
+        told = Told(sample_rate, hop_length, window)
         self.session: Session = open_source(
-            TASK, source, weights, threads=threads, providers=providers, trust=trust
+            TASK, source, weights, threads=threads, providers=providers, trust=trust, told=told
         )
+        self.public: str = getattr(self.session, "public", "")
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
         self.streaming = self.session.streaming

@@ -65,9 +65,11 @@ class StreamingSession:
 
     Attributes:
         graph, next_states: those, for callers that keep the states themselves.
+        public: what is known of a public graph, in a line; empty for ours.
     """
 
     streaming = True
+    public = ""
 
     def __init__(
         self,

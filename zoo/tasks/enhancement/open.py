@@ -8,6 +8,8 @@ from pathlib import Path
 
 from zoo.artifact.manifest import EnhancementManifest
 from zoo.errors import ArtifactError
+from zoo.hub.recognition import Recognised
+from zoo.hub.weights import locate
 from zoo.runtime.artifact import ENGINES, load_artifact
 from zoo.runtime.graph import Graph
 from zoo.tasks.enhancement.graph import (
@@ -16,6 +18,8 @@ from zoo.tasks.enhancement.graph import (
     enhancement_manifest,
     session_over,
 )
+from zoo.tasks.enhancement.public_graph import open_public_pair, open_public_session
+from zoo.tasks.public import Told, load_known
 
 
 def open_session(
@@ -25,23 +29,33 @@ def open_session(
     threads: int = 1,
     providers: Sequence[str] = (),
     trust: bool = False,
+    told: Told | None = None,
 ) -> StreamingSession | OfflineSession:
-    """Open one of our artifacts: ONNX, TorchScript, an exported program, or an engine.
+    """Open an artifact: ONNX, TorchScript, an exported program, an engine, or others' public ONNX graph.
 
     Args:
-        path: the file, with our manifest.
+        path: the file.
         many: another one of the same weights and form for any number of hops, which is slower for one hop and
-            faster for several; each call then goes to the better of the two.
+            faster for several; each call then goes to the better of the two. Of a public graph its second
+            stage, which is found beside a first one that is known by its hash.
         threads: of one call, in ONNX Runtime.
         providers: of ONNX Runtime, as of ``OnnxGraph``.
         trust: as of ``load_artifact``.
+        told: what the caller says of a public graph; see ``open_public_session``.
 
     Raises:
-        ArtifactError: damaged, without our manifest, of another task, a provider that is not there, or two
-            files that do not belong together.
+        ArtifactError: damaged, of another task, a provider that is not there, or two files that do not belong
+            together; or a public graph that is not known and of which too little is told.
         MissingExtraError: what runs it is not installed.
     """
-    graph = load_artifact(path, threads=threads, providers=providers, trust=trust)
+    told = told or Told()
+    graph, known = load_known(Path(path), told, threads=threads, providers=providers, trust=trust)
+    if graph.manifest is None:
+        second = many or _second_of(graph.path, known)
+        if second is None:
+            return open_public_session(graph, known, told)
+        refining = load_artifact(second, threads=threads, providers=providers, trust=trust)
+        return open_public_pair(graph, refining, known, told)
     manifest = enhancement_manifest(graph)
     other = None
     if many is not None:
@@ -68,6 +82,23 @@ def open_engine(
     session = session_over(loaded)
     _keep_off_batches(session)
     return session
+
+
+def _second_of(path: Path, known: Recognised | None) -> Path | None:
+    """The second stage of a public graph that is known by its hash to have one: beside it, or downloaded.
+
+    Raises:
+        ArtifactError: it is a second stage itself.
+    """
+    if known is None:
+        return None
+    if known.part:
+        raise ArtifactError(
+            f"{path}: it is file {known.part + 1} of {known.name}, which refines what the first one gives; "
+            f"pass that, with this one beside it"
+        )
+    more = locate(known.spec, path).more
+    return more[0] if more else None
 
 
 def _keep_off_batches(session: StreamingSession | OfflineSession) -> None:

@@ -19,6 +19,7 @@ from zoo.tasks.enhancement.golden import verify_session
 from zoo.tasks.enhancement.graph import enhancement_manifest, session_over
 from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.session import Session
+from zoo.tasks.public import Told
 from zoo.tasks.task import Feeds, Task
 
 
@@ -38,12 +39,18 @@ class Enhancement(Task[EnhancementSpec, EnhancementManifest]):
         return ("training", *streaming, "ONNX streaming and offline, in both forms")
 
     def open_files(
-        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = (), trust: bool = False
+        self,
+        paths: Sequence[Path],
+        *,
+        threads: int = 1,
+        providers: Sequence[str] = (),
+        trust: bool = False,
+        told: Told | None = None,
     ) -> Session:
         """See ``Task``; a second file is for many hops, as of ``open_session``."""
         first, *others = paths
         many = others[0] if others else None
-        return open_session(first, many=many, threads=threads, providers=providers, trust=trust)
+        return open_session(first, many=many, threads=threads, providers=providers, trust=trust, told=told)
 
     def verify(self, graph: Graph) -> ParityReport:
         manifest, session = enhancement_manifest(graph), session_over(graph)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from zoo.arrays import Array
-from zoo.artifact.golden import read_golden
+from zoo.artifact.golden import parity_speech, read_golden
 from zoo.artifact.manifest import Golden
-from zoo.artifact.parity import ParityReport
+from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError
 from zoo.networks.base import Network
 from zoo.networks.streaming import StreamingModule
+from zoo.spec import Tolerance
 from zoo.streaming.conversion import to_deployment
 from zoo.streaming.waveform import WaveformModel
 from zoo.tasks.enhancement.golden import verify_session
+from zoo.tasks.enhancement.public_graph import open_published
 from zoo.tasks.enhancement.session import State
 
 
@@ -77,3 +80,29 @@ def verify_parameters(model: StreamingModule, golden: Path, form: str, where: st
     """Run a network on a golden recording, as a stream if it has one; see ``Task.verify_parameters``."""
     recording = read_golden(golden, Golden, where)
     return verify_session(TorchSession(model), recording, model.spec.tolerance, where)
+
+
+@torch.inference_mode()
+def compare_published(model: StreamingModule, paths: Sequence[Path], tolerance: Tolerance) -> ParityReport:
+    """Hold a training form against the public graph that its parameters were read from, on speech.
+
+    Args:
+        model: in training form, with the parameters.
+        paths: as of ``open_published``.
+        tolerance: what is allowed.
+
+    Raises:
+        ArtifactError: ONNX Runtime cannot run the graph.
+        ParityError: they differ by more than the tolerance.
+    """
+    session, front_end = open_published(paths, model.spec), model.spec.front_end
+    noisy = parity_speech(front_end.sample_rate)[None]
+    padding = front_end.padding(noisy.shape[1], session.latency)
+    wave, _ = WaveformModel(model)(torch.from_numpy(np.pad(noisy, ((0, 0), (0, padding)))))
+    return compare(
+        session.whole(noisy),
+        wave[:, session.latency :][:, : noisy.shape[1]].numpy(),
+        tensor="the waveform of the training form",
+        tolerance=tolerance,
+        frame_length=front_end.hop_length,
+    )

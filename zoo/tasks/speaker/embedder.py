@@ -18,6 +18,7 @@ from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
 from zoo.tasks.copies import Reopenable
 from zoo.tasks.open import open_source
+from zoo.tasks.public import Told
 from zoo.tasks.speaker.session import SpeakerSession
 from zoo.tasks.speaker.task import TASK
 
@@ -82,6 +83,7 @@ class Embedder(Reopenable):
         sample_rate: the model's own, in Hz; other rates are converted to it.
         embedding: elements of an embedding.
         backend: ``onnxruntime``, ``torch``, ...
+        public: where a graph that others published runs as it is, what is known of it, in a line; else empty.
         mean_subtracted: whether the mean of a cohort is subtracted from the embeddings: by the graph, or
             because it was given here.
     """
@@ -97,21 +99,26 @@ class Embedder(Reopenable):
         threads: int = 1,
         providers: Sequence[str] = (),
         trust: bool = False,
+        sample_rate: int | None = None,
     ) -> None:
         """
         Args:
-            source: the path of an artifact (``.onnx``, ``.ts``, ``.pt2``, ``.engine``) or of a public
-                training folder; the name of a registered model; a speaker network; or a session.
-            weights: checkpoint path, for a model's name.
+            source: the path of an artifact (``.onnx``, ``.ts``, ``.pt2``, ``.engine``), of an ONNX graph of
+                wespeaker, sherpa-onnx or 3D-Speaker, which runs as it is, or of a public training folder; the
+                name of a registered model; a speaker network; or a session.
+            weights: tag, or path of a checkpoint or public graph, for a model's name; by default the tag
+                ``default``, which is downloaded.
             mean: (E,) of a cohort's embeddings, subtracted from every embedding; or a ``.npy`` file with it.
             window: seconds of the longest piece that is embedded at once.
             batch: recordings that are embedded at once.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
             providers: of ONNX Runtime: ``cuda``, ... in the order of preference; by default the CPU.
             trust: open exported programs (``.pt2``) that are code, as every compiled one is: docs/trust.md.
+            sample_rate: in Hz, of a public graph that is known neither by its hash nor by metadata.
 
         Raises:
-            ArtifactError: an artifact that cannot be read, or a mean that would be subtracted twice.
+            ArtifactError: an artifact that cannot be read, a public graph of which too little is known, or a
+                mean that would be subtracted twice.
             UnknownModelError: no such model, or one for another task.
             CheckpointError: no weights, or weights that do not fit.
             MissingExtraError: PyTorch is needed and not installed.
@@ -119,18 +126,14 @@ class Embedder(Reopenable):
                 1024.
         """
         self._remember(
-            source,
-            weights=weights,
-            mean=mean,
-            window=window,
-            batch=batch,
-            threads=threads,
-            providers=providers,
-            trust=trust,
-        )
+            source, weights=weights, mean=mean, window=window, batch=batch, threads=threads,
+            providers=providers, trust=trust, sample_rate=sample_rate,
+        )  # fmt: skip
+        told = Told(sample_rate=sample_rate)
         self.session: SpeakerSession = open_source(
-            TASK, source, weights, threads=threads, providers=providers, trust=trust
+            TASK, source, weights, threads=threads, providers=providers, trust=trust, told=told
         )
+        self.public: str = getattr(self.session, "public", "")
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
         self.embedding = self.session.embedding

@@ -12,13 +12,14 @@ from zoo.arrays import Array
 from zoo.artifact.manifest import SpeakerManifest
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError
-from zoo.runtime.artifact import load_artifact
 from zoo.runtime.comparison import compare_calls
 from zoo.runtime.graph import Graph
 from zoo.spec import SpeakerSpec, Tolerance
+from zoo.tasks.public import Told, load_known
 from zoo.tasks.speaker.feeds import make_feeds
 from zoo.tasks.speaker.golden import verify_graph
 from zoo.tasks.speaker.graph import GraphSpeakerSession, speaker_manifest
+from zoo.tasks.speaker.public_graph import open_public_session
 from zoo.tasks.speaker.session import SpeakerSession
 from zoo.tasks.task import Feeds, Task
 
@@ -36,12 +37,21 @@ class Speaker(Task[SpeakerSpec, SpeakerManifest]):
         return ("training", "deployment", "ONNX from features and from waveforms")
 
     def open_files(
-        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = (), trust: bool = False
+        self,
+        paths: Sequence[Path],
+        *,
+        threads: int = 1,
+        providers: Sequence[str] = (),
+        trust: bool = False,
+        told: Told | None = None,
     ) -> SpeakerSession:
         """See ``Task``; there is one file."""
         if len(paths) != 1:
             raise ArtifactError(f"one artifact is expected, got {len(paths)}: {', '.join(map(str, paths))}")
-        graph = load_artifact(paths[0], threads=threads, providers=providers, trust=trust)
+        told = told or Told()
+        graph, known = load_known(paths[0], told, threads=threads, providers=providers, trust=trust)
+        if graph.manifest is None:
+            return open_public_session(graph, known, told)
         return GraphSpeakerSession(graph, speaker_manifest(graph))
 
     def verify(self, graph: Graph) -> ParityReport:

@@ -14,6 +14,7 @@ from zoo.artifact.parity import ParityReport
 from zoo.runtime.comparison import compare_calls
 from zoo.runtime.graph import Graph
 from zoo.spec import SynthesisSpec, Tolerance
+from zoo.tasks.public import Told
 from zoo.tasks.synthesis.feeds import make_feeds
 from zoo.tasks.synthesis.golden import verify_synthesis
 from zoo.tasks.synthesis.graph import GraphSynthesis, synthesis_manifest
@@ -35,9 +36,15 @@ class Synthesis(Task[SynthesisSpec, SynthesisManifest]):
         return ("training", "ONNX of fixed sizes")
 
     def open_files(
-        self, paths: Sequence[Path], *, threads: int = 1, providers: Sequence[str] = (), trust: bool = False
+        self,
+        paths: Sequence[Path],
+        *,
+        threads: int = 1,
+        providers: Sequence[str] = (),
+        trust: bool = False,
+        told: Told | None = None,
     ) -> SynthesisSession:
-        """See ``Task``; several files are of several sizes."""
+        """See ``Task``; several files are of several sizes, and nobody publishes such graphs."""
         return GraphSynthesis(paths, threads=threads, providers=providers, trust=trust)
 
     def verify(self, graph: Graph) -> ParityReport:
