@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -41,6 +42,7 @@ HAD = {  # files of the shared data, by what pins them
     "gtcrn:vctk": ("checkpoints/gtcrn_vctk.tar",),
     "gtcrn:dns3-stream": ("checkpoints/gtcrn_dns3_stream.tar", "onnx/gtcrn_stream_upstream.onnx"),
     "ulunas:dns3": ("public/ulunas_dns3.tar", "public/ulunas_stream_simple.onnx"),
+    "dtln:dns1": ("public/dtln_model_1.onnx", "public/dtln_model_2.onnx"),
     "fastenhancer_s:vd": ("public/fastenhancer_s_vd.onnx",),
     "fastenhancer_48k_t:48k": ("public/fastenhancer_48k_t.onnx",),
     "fastenhancer_48k_s:48k": ("public/fastenhancer_48k_s.onnx",),
@@ -193,6 +195,23 @@ def test_a_mirror_gets_no_token_and_must_be_an_address(
     monkeypatch.setenv("SPEECHZOO_MIRROR", "ftp://somewhere")
     with pytest.raises(CheckpointError, match=r"SPEECHZOO_MIRROR is 'ftp://somewhere'; expected a base addr"):
         client.download(replace(other, sha256="0" * 64))
+
+
+@pytest.mark.parametrize("name", ["ulunas", "fastenhancer_s"])
+def test_what_a_model_recommends_is_taken(
+    name: str, mirror: Hub, cache: Path, shared: Path, capsys: Capture
+) -> None:
+    """Where nothing is named and nothing is in the package, after saying so in a line; the same by name."""
+    tag = default_tag(get_spec(name))
+    for file, path in zip(find_weights(get_spec(name), tag).files, HAD[f"{name}:{tag}"], strict=True):
+        mirror.mirrored[address(file)] = (shared / "data" / path).read_bytes()
+    noise = np.random.default_rng(0).standard_normal(4000).astype(np.float32) / 10
+    enhanced = zoo.Enhancer(name)(noise)
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith(f"speechzoo: downloading {name}, weights {tag}; ") and len(told) == 1
+    for words in ({"weights": "default"}, {"weights": tag}):
+        np.testing.assert_array_equal(zoo.Enhancer(name, **words)(noise), enhanced)
+    assert capsys.readouterr().err == ""
 
 
 # What can be wrong
