@@ -18,8 +18,16 @@ class campplus(Tag):
 
     VOXCELEB_LM = "voxceleb-lm"
     VOXCELEB = "voxceleb"
+    VOXCELEB_3DSPEAKER = "voxceleb-3dspeaker"
     VOXCELEB_LM_SHERPA = "voxceleb-lm-sherpa"
     DEFAULT = VOXCELEB_LM
+
+
+class dtln(Tag):
+    """Weights of DTLN."""
+
+    DNS1 = "dns1"
+    DEFAULT = DNS1
 
 
 class ecapa_c512_glob(Tag):
@@ -27,6 +35,13 @@ class ecapa_c512_glob(Tag):
 
     VOXCELEB_LM = "voxceleb-lm"
     DEFAULT = VOXCELEB_LM
+
+
+class eres2net_base(Tag):
+    """Weights of ERes2Net, base."""
+
+    VOXCELEB_3DSPEAKER = "voxceleb-3dspeaker"
+    DEFAULT = VOXCELEB_3DSPEAKER
 
 
 class fastenhancer_48k_b(Tag):
