@@ -40,10 +40,9 @@ def create_model(
         name: registered name, see ``zoo.list_models()``; or ``ORG/NAME`` or ``ORG/NAME@REVISION``, a
             repository of the Hub with a training folder, which has its own weights.
         weights: a known tag (downloaded once, checked by sha256), ``zoo.tags`` has them; ``default`` for the
-            tag that the model recommends; the path of a checkpoint, of a public ONNX graph or of another
-            port's file, see ``zoo.published``; or a public training folder or a repository of the Hub with
-            one, whose configuration file then decides the sizes. None: random weights; if it is left out,
-            with a warning.
+            tag that the model recommends; the path of a checkpoint, or of what ``zoo.published`` reads; or a
+            public training folder or a repository of the Hub with one, whose configuration file then decides
+            the sizes. None: random weights; if it is left out, with a warning.
         pretrained: the same as ``weights="default"``.
 
     Returns:

@@ -21,6 +21,7 @@ from zoo.arrays import Array
 from zoo.artifact.parity import compare
 from zoo.errors import ArtifactError, AudioError, CheckpointError, SpeechZooError
 from zoo.spec import Pinned, Tolerance
+from zoo.tasks.enhancement.two_stages import open_two_stages
 
 Exported = Callable[..., Path]
 Record = Callable[[str, object], None]
@@ -152,12 +153,14 @@ def test_what_nothing_tells_is_not_guessed(shared: Path, gtcrn: Path, tmp_path: 
         zoo.Enhancer(spectrum, sample_rate=16000, window="hamming")
 
 
-def test_named_as_a_models_weights(gtcrn: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_named_as_a_models_weights(
+    gtcrn: Path, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The model then tells what the file does not; and it must be one of that model, as far as is seen."""
-    theirs = zoo.Enhancer("gtcrn", gtcrn)
+    theirs = zoo.Enhancer("gtcrn", changed(gtcrn, tmp_path / "gtcrn.onnx"))
     assert theirs.session.front_end == zoo.get_spec("gtcrn").front_end
     assert "one of gtcrn" in theirs.public
-    another = shared / "data/public/fastenhancer_48k_t.onnx"
+    another = changed(shared / "data/public/fastenhancer_48k_t.onnx", tmp_path / "x.onnx")
     message = r"its window and hop are 1024 and 512 samples, and those of fastenhancer_t are 512 and 256"
     with pytest.raises(ArtifactError, match=message):
         zoo.Enhancer("fastenhancer_t", another)
@@ -259,6 +262,29 @@ def test_verify_says_what_can_be_said(gtcrn: Path, monkeypatch: pytest.MonkeyPat
         zoo.verify(gtcrn)
     with pytest.raises(ArtifactError, match="it has no speechzoo manifest; export it"):
         zoo.verify(changed(gtcrn, tmp_path / "x.onnx"))
+
+
+def test_two_stages(shared: Path, speech_16k: Array, tmp_path: Path) -> None:
+    """The second is found beside the first by its hash, whatever it is called; or both are given."""
+    first, second = (shared / f"data/public/dtln_model_{part}.onnx" for part in (1, 2))
+    noisy = speech_16k[:8000]
+    enhancer = zoo.Enhancer([first, second])
+    assert enhancer.name == "dtln:dns1" and enhancer.latency().window == 384
+    expected = open_two_stages([first, second], zoo.get_spec("dtln").front_end).whole(noisy[None])[0]
+    shutil.copy(first, tmp_path / "a.onnx")
+    shutil.copy(second, tmp_path / "b.onnx")
+    for theirs in (enhancer, zoo.Enhancer(first), zoo.Enhancer(tmp_path / "a.onnx")):
+        np.testing.assert_array_equal(theirs(noisy), expected)
+    batcher = zoo.StreamBatcher(enhancer.session)
+    stream, other = batcher.join(), batcher.join()
+    output = batcher.push({stream: noisy, other: noisy[::-1]})[stream]
+    np.testing.assert_array_equal(output, expected[: len(output)])
+    with pytest.raises(ArtifactError, match=r"it is file 2 of dtln:dns1, .* pass that, with this one beside"):
+        zoo.Enhancer(second)
+    with pytest.raises(ArtifactError, match="nothing tells how they are framed"):
+        zoo.Enhancer([changed(first, tmp_path / "c.onnx"), second])
+    with pytest.raises(ArtifactError, match="its sample_rate is 16000, not 8000; leave it out"):
+        zoo.Enhancer(first, sample_rate=8000)
 
 
 # Damaged ones
