@@ -27,6 +27,7 @@ SPECS = tuple(
         least_frames=2 if context else 1,
         macs_per_second=macs,
         config_reader="zoo.models.ecapa.config:read_config",
+        readers={"graph": "zoo.models.ecapa.published:read_graph"},
     )
     for (channels, context), (parameters, macs) in _SIZES.items()
 )

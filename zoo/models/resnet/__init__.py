@@ -30,6 +30,7 @@ SPECS = tuple(
         least_frames=9,
         macs_per_second=macs,
         config_reader="zoo.models.resnet.config:read_config",
+        readers={"graph": "zoo.models.resnet.published:read_graph"},
     )
     for depth, (parameters, macs) in _SIZES.items()
 )
