@@ -133,7 +133,7 @@ def model_of(path: Path) -> str:
     """
     kind = published.kind_of(path)
     if kind:
-        return published.model_of(path, kind)
+        return published.model_of(path, kind, build)
     record = checkpoint.read_record(path)
     if record is not None:
         return record.model
