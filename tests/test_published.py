@@ -206,7 +206,7 @@ def test_where_weights_are_named(data: Path, tmp_path: Path, capsys: Capture) ->
     assert difference(heard[0], as_it_is)[0] > 100
     capsys.readouterr()
     target = tmp_path / "y.safetensors"
-    assert main(["convert", str(data / "public/dtln_model_1.onnx"), "-o", str(target)]) == 1
+    assert main(["convert", str(data / "onnx/dpcrn_stream_upstream.onnx"), "-o", str(target)]) == 1
     assert "name the model to be told why" in capsys.readouterr().err and not target.exists()
 
 
