@@ -19,5 +19,6 @@ SPECS = (
         least_frames=3,
         macs_per_second=537_000_000,
         config_reader="zoo.models.campplus.config:read_config",
+        readers={"graph": "zoo.models.campplus.published:read_graph"},
     ),
 )
