@@ -167,7 +167,7 @@ def _strangers(model: Network, graphs: Sequence[PublishedGraph]) -> list[str]:
     """Parameters, with the norms merged, whose values are no constant of the graphs, in whatever order.
 
     Of a constant with one row its halves count too: it may be both biases of a GRU. A bias into which a mean
-    was merged is told although nothing is wrong with it.
+    was merged, and a layer whose norm the graph keeps apart, are told although nothing is wrong with them.
     """
     params = undo_weight_norm(model.state_dict())
     for norm, layer in norms_to_fold(model)[0]:

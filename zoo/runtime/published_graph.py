@@ -240,6 +240,53 @@ class PublishedGraph:
             )
         return node
 
+    def residual(
+        self, tensor: str, what: str, depth: int, *, projected: bool
+    ) -> tuple[list[Node], Node | None]:
+        """A residual block that gave a tensor: convolutions with ReLUs between them beside a way past them.
+
+        Args:
+            tensor: the block's output, behind the last ReLU.
+            what: the block, for errors.
+            depth: number of the convolutions.
+            projected: whether there is another convolution on the way past.
+
+        Returns:
+            the convolutions, the first one first, and that other one.
+
+        Raises:
+            CheckpointError: there is no such block, or it could be understood in two ways.
+        """
+        node = self.operator(self.operator(tensor, what, "Relu").inputs[0], what, "Add")
+        found = []
+        for end, other in zip(node.inputs, node.inputs[::-1], strict=True):
+            convs, past = self._chain(end, depth), self.behind(other)
+            if not convs or past is None or (projected and past.kind != "Conv"):
+                continue
+            source = past.inputs[0] if projected else other
+            if self.behind(source) is self.behind(convs[0].inputs[0]):
+                found.append((convs, past if projected else None))
+        if len(found) != 1:
+            raise self.error(
+                node.outputs[0],
+                f"for {what} {node} must add {depth} convolutions to what they read, and {len(found)} of its "
+                f"inputs are such",
+            )
+        return found[0]
+
+    def _chain(self, tensor: str, depth: int) -> list[Node]:
+        """So many convolutions that gave a tensor, the first one first; none if they are not there."""
+        convs: list[Node] = []
+        while len(convs) < depth:
+            node = self.behind(tensor)
+            if convs and node is not None and node.kind == "Relu":
+                node = self.behind(node.inputs[0])
+            if node is None or node.kind != "Conv":
+                return []
+            convs.insert(0, node)
+            tensor = node.inputs[0]
+        return convs
+
     def product(self, tensor: str) -> Product | None:
         """The linear layer that gave a tensor, its bias with it; None if something else did.
 
