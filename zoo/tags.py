@@ -22,6 +22,13 @@ class campplus(Tag):
     DEFAULT = VOXCELEB_LM
 
 
+class dtln(Tag):
+    """Weights of DTLN."""
+
+    DNS1 = "dns1"
+    DEFAULT = DNS1
+
+
 class ecapa_c512_glob(Tag):
     """Weights of ECAPA-TDNN, 512 channels, global context."""
 
