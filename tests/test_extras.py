@@ -125,6 +125,7 @@ NEEDS = [  # code, packages hidden, what the message must say
     ("import converters; converters.build_engine", ("onnx",), "converters.build_engine needs onnx"),
     ("zoo.create_model('fastenhancer_t', {safetensors!r})", ("safetensors",), "needs safetensors"),
     ("zoo.create_model('fastenhancer_t', {folder!r})", ("yaml",), "needs pyyaml"),
+    ("zoo.create_model('fastenhancer_t', {graph!r})", ("onnx",), "needs onnx"),
     (
         "import ctypes.util; ctypes.util.find_library = lambda name: None; zoo.Synthesizer(g2p='espeak')",
         EXTRAS,
@@ -140,9 +141,15 @@ def test_what_is_missing_names_its_extra(
     (tmp_path / "x.safetensors").touch()
     (tmp_path / "config.yaml").touch()
     (tmp_path / "x.pth").touch()
+    (tmp_path / "x.onnx").touch()
     paths = {
         n: str(tmp_path / f)
-        for n, f in (("weights", "x.pth"), ("safetensors", "x.safetensors"), ("folder", ""))
+        for n, f in (
+            ("weights", "x.pth"),
+            ("safetensors", "x.safetensors"),
+            ("folder", ""),
+            ("graph", "x.onnx"),
+        )
     }
     program = (
         "import zoo\nfrom zoo.errors import MissingExtraError\ntry:\n"
@@ -150,7 +157,7 @@ def test_what_is_missing_names_its_extra(
     )
     done = python(program, hidden=hidden)
     assert (done.returncode, done.stderr) == (0, "")
-    made = ("export_onnx", "export_speaker", "build_engine")
+    made = ("export_onnx", "export_speaker", "build_engine", "graph")
     brought_by = "onnx" if any(word in code for word in made) else "torch"
     brought_by = "triton" if "tritonclient" in message else "espeak" if "eSpeak" in message else brought_by
     assert message in done.stdout and f'pip install "speechzoo[{brought_by}]"' in done.stdout

@@ -143,9 +143,8 @@ def prove(model: Network, params: Mapping[str, NDArray[Any]], paths: Sequence[Pa
         return f"beside the graph in ONNX Runtime, {compare(model, paths, TOLERANCE)}"
     except ParityError as error:
         strangers = _strangers(model, [PublishedGraph(path) for path in paths])
-        why = (
-            f"the graph does not hold {', '.join(strangers)}" if strangers else "the graph holds all of them"
-        )
+        held = "the graph holds every tensor of more than one number"
+        why = f"the graph does not hold {', '.join(strangers[:4])}" if strangers else held
         raise CheckpointError(
             f"{paths[0]}: {model.spec.name} with the parameters read from it does not compute what it does: "
             f"{error}; of these parameters {why}"
@@ -163,7 +162,11 @@ def _strangers(model: Network, graphs: Sequence[PublishedGraph]) -> list[str]:
     constants: dict[int, list[Array]] = {}
     for graph in graphs:
         for value in graph.weights().values():
-            halves = np.split(value.ravel(), 2) if len(value) == 1 and value.size % 2 == 0 else []
+            halves = (
+                np.split(value.ravel(), 2)
+                if value.ndim == 2 and len(value) == 1 and value.size % 2 == 0
+                else []
+            )
             for part in (value, *halves):
                 constants.setdefault(part.size, []).append(np.sort(part, axis=None))
     return [name for name, value in params.items() if _strange(value.numpy(), constants)]

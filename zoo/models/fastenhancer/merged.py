@@ -95,6 +95,7 @@ class TrainingForm:
 
     def last(self, name: str, weight: Array, bias: Array) -> None:
         """The transposed convolution (C, 2, K), whose weight has length 1 as a whole, times a scale."""
-        self.plain(f"{name}.weight", weight)
+        length = np.linalg.norm(weight.astype(np.float64)).reshape(1)
+        self.plain(f"{name}.weight", weight if length > 0 else np.ones_like(weight))
         self.plain(f"{name}.bias", bias)
-        self.plain(f"{name}.scale", np.linalg.norm(weight.astype(np.float64)).reshape(1))
+        self.plain(f"{name}.scale", length)
