@@ -17,7 +17,7 @@ from zoo.spec import EnhancementSpec, FrontEnd
 
 Params = dict[str, Tensor]
 
-NORM_EPS = 1e-7  # of the public implementation
+NORM_EPS = 1e-7  # added to the variance by the public implementation
 
 
 class DTLN(StreamingModule):

@@ -9,12 +9,12 @@ import numpy as np
 
 from zoo.arrays import Array
 from zoo.errors import CheckpointError
+from zoo.models.dtln.model import NORM_EPS
 from zoo.runtime.published_graph import Node, PublishedGraph
 from zoo.spec import EnhancementSpec
 
 Params = dict[str, Array]
 
-NORM_EPS = 1e-7  # added to the variance by the public implementation
 _SHAPES = {"Transpose", "Squeeze", "Unsqueeze", "Reshape", "Pad", "Identity"}  # operators that keep values
 
 
@@ -40,7 +40,7 @@ def read(paths: Sequence[Path], spec: EnhancementSpec) -> Params:
         )
     first, second = (PublicGraph(path) for path in paths)
     for graph, expected in ((first, spec.front_end.bins), (second, spec.front_end.n_fft)):
-        length = (0, *graph.inputs[graph.signal])[-1]
+        length = (0, *graph.inputs.get(graph.signal, ()))[-1]
         if length != expected:
             raise CheckpointError(
                 f"{graph.path}: it takes {length} values a frame, not {expected}; "
@@ -50,8 +50,8 @@ def read(paths: Sequence[Path], spec: EnhancementSpec) -> Params:
     for graph, stage in ((first, _first_stage), (second, _second_stage)):
         try:
             params |= {name: np.array(value) for name, value in stage(graph).items()}
-        except (ValueError, IndexError) as error:  # of arrays whose shapes are none of a layer
-            raise graph.surprise(f"a parameter has a shape that fits no layer ({error})") from error
+        except (ValueError, LookupError) as error:  # of arrays or gates that are none of a layer
+            raise graph.surprise(f"its parameters fit no layer ({error})") from error
     return params
 
 
@@ -62,7 +62,7 @@ class PublicGraph(PublishedGraph):
         path: the file.
 
     Attributes:
-        signal: name of the first input.
+        signal: name of the first input, empty where there is none.
         output: name of the first output.
 
     Raises:
@@ -71,7 +71,7 @@ class PublicGraph(PublishedGraph):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.signal, self.output = next(iter(self.inputs)), self.outputs[0]
+        self.signal, self.output = next(iter(self.inputs), ""), self.outputs[0]
 
     def source(self, tensor: str) -> str:
         """The tensor whose values one has, perhaps in another shape."""
@@ -134,7 +134,7 @@ def _second_stage(graph: PublicGraph) -> Params:
     centred, deviation = graph.by_kind(normalised, "Div", "Sub", "Sqrt")
     eps, _ = graph.with_constant(graph.maker(deviation, "Sqrt").inputs[0], "Add")
     if not np.allclose(eps, NORM_EPS, rtol=1e-5):
-        raise graph.surprise(f"its norm adds {float(eps):.2g} to the variance, not {NORM_EPS:.2g}")
+        raise graph.surprise(f"its norm adds {np.max(eps):.2g} to the variance, not {NORM_EPS:.2g}")
     if graph.source(graph.maker(centred, "Sub").inputs[0]) != graph.source(encoded):
         raise graph.surprise("its norm is not of what the mask is for")
     encoder = graph.maker(encoded, "Conv")
