@@ -9,7 +9,6 @@ import numpy as np
 
 from zoo.arrays import Array
 from zoo.errors import CheckpointError
-from zoo.models.dtln.model import NORM_EPS
 from zoo.runtime.published_graph import Node, PublishedGraph
 from zoo.spec import EnhancementSpec
 
@@ -49,7 +48,7 @@ def read(paths: Sequence[Path], spec: EnhancementSpec) -> Params:
     params: Params = {}
     for graph, stage in ((first, _first_stage), (second, _second_stage)):
         try:
-            params |= {name: np.array(value) for name, value in stage(graph).items()}
+            params |= {name: np.array(value) for name, value in stage(graph, spec).items()}
         except (ValueError, LookupError) as error:  # of arrays or gates that are none of a layer
             raise graph.surprise(f"its parameters fit no layer ({error})") from error
     return params
@@ -117,14 +116,14 @@ class PublicGraph(PublishedGraph):
         return CheckpointError(f"{self.path}: {what}; it is no graph of DTLN as its authors published it")
 
 
-def _first_stage(graph: PublicGraph) -> Params:
+def _first_stage(graph: PublicGraph, spec: EnhancementSpec) -> Params:
     """Parameters of the mask on magnitudes."""
     params, x = _mask(graph, graph.output, "spectral_mask")
     _ends_at_signal(graph, x)
     return params
 
 
-def _second_stage(graph: PublicGraph) -> Params:
+def _second_stage(graph: PublicGraph, spec: EnhancementSpec) -> Params:
     """Parameters of the learned basis and the mask on it."""
     decoder = graph.maker(graph.output, "Conv")
     mask, encoded = graph.by_kind(decoder.inputs[0], "Mul", "Sigmoid", "Conv")
@@ -133,8 +132,9 @@ def _second_stage(graph: PublicGraph) -> Params:
     weight, normalised = graph.with_constant(scaled, "Mul")
     centred, deviation = graph.by_kind(normalised, "Div", "Sub", "Sqrt")
     eps, _ = graph.with_constant(graph.maker(deviation, "Sqrt").inputs[0], "Add")
-    if not np.allclose(eps, NORM_EPS, rtol=1e-5):
-        raise graph.surprise(f"its norm adds {np.max(eps):.2g} to the variance, not {NORM_EPS:.2g}")
+    expected = spec.options["norm_eps"]
+    if not np.allclose(eps, expected, rtol=1e-5, atol=0):
+        raise graph.surprise(f"its norm adds {np.max(eps):.2g} to the variance, not {expected:.2g}")
     if graph.source(graph.maker(centred, "Sub").inputs[0]) != graph.source(encoded):
         raise graph.surprise("its norm is not of what the mask is for")
     encoder = graph.maker(encoded, "Conv")
