@@ -14,6 +14,7 @@ from zoo.extras import extra
 from zoo.files import sha256_of
 from zoo.hub.client import cache_folder
 from zoo.hub.folder import files_of
+from zoo.hub.recognition import way_without_torch
 from zoo.hub.weights import locate
 from zoo.registry import get_spec
 from zoo.spec import EnhancementSpec
@@ -59,7 +60,8 @@ def _kept(folder: Path, stem: str, progress: Callable[[str], None] | None) -> Pa
 def _export(
     spec: EnhancementSpec, weights: str, folder: Path, stem: str, progress: Callable[[str], None] | None
 ) -> Path:
-    with extra("onnx", f"weights of {spec.name} must be exported once, which"):
+    need = f"weights of {spec.name} must be exported once, which"
+    with extra("onnx", need, way_without_torch(spec)):
         from converters.targets.onnx import export_onnx
         from zoo.create import create_model
     hops: Literal["hops", 1] = "hops" if spec.streaming else 1

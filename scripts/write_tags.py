@@ -9,10 +9,11 @@ from zoo.registry import get_spec, list_models
 from zoo.spec import ModelSpec
 
 TARGET = Path(__file__).resolve().parent.parent / "zoo/tags.py"
-HEAD = '''"""Trained weights by tag, so that editors complete them: ``create_model("gtcrn", zoo.tags.gtcrn.DNS3)``.
+HEAD = '''\
+"""Trained weights by tag, so that editors complete them: ``create_model("gtcrn", zoo.tags.gtcrn.DNS3)``.
 
 A tag is its own string, "dns3" here, and ``DEFAULT`` the one that a model recommends.
-Written by ``python -m scripts.write_tags`` from the registry.
+Written from the registry.
 """
 
 from enum import Enum

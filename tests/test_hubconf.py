@@ -19,7 +19,7 @@ import torch
 import hubconf
 import zoo
 from tests.data import ROOT
-from zoo.errors import UnknownModelError
+from zoo.errors import CheckpointError, UnknownModelError
 from zoo.registry import find_weights
 
 # Away from the clone and with no way to find the package but by torch.hub; even if it is installed.
@@ -147,6 +147,19 @@ def test_an_embedder(speaker_folder: Callable[[str], Path]) -> None:
     folder = str(speaker_folder("ResNet18"))
     loaded = torch.hub.load(str(ROOT), "embedder", source="local", name="resnet18", weights=folder)
     assert isinstance(loaded, zoo.Embedder) and loaded.sample_rate == 16000
+
+
+def test_what_a_model_recommends() -> None:
+    """In both spellings that users of torch.hub know."""
+    expected = zoo.create_model("gtcrn", "speechzoo").provenance
+    for words in ({"weights": "default"}, {"pretrained": True}):
+        assert torch.hub.load(str(ROOT), "gtcrn", source="local", **words).provenance == expected
+        enhancer = torch.hub.load(str(ROOT), "enhancer", source="local", name="gtcrn", **words)
+        assert enhancer.backend == "onnxruntime"
+    with pytest.raises(CheckpointError, match="weights='dns3' names others"):
+        torch.hub.load(str(ROOT), "enhancer", "gtcrn", "dns3", True, source="local")
+    with pytest.raises(UnknownModelError, match="dpcrn has no weights 'default'"):
+        torch.hub.load(str(ROOT), "dpcrn", source="local", pretrained=True)
 
 
 def test_errors_are_the_packages_own() -> None:

@@ -284,6 +284,16 @@ class Weights:
         """The file, what belongs to it, and the public graph beside it, if there is one."""
         return (self.file, *self.more, *([self.graph] if self.graph else []))
 
+    @property
+    def terms(self) -> dict[str, str]:
+        """Licence, training data and restriction, if there is one: what goes wherever the weights go."""
+        terms = {
+            "licence": self.licence,
+            "training_data": self.training_data,
+            "restriction": self.restriction,
+        }
+        return {name: text for name, text in terms.items() if text}
+
     def location(self) -> tuple[str, str, str]:
         """Repository, commit and file of an ``hf://`` address."""
         return self.file.location()

@@ -1,7 +1,7 @@
 """Trained weights by tag, so that editors complete them: ``create_model("gtcrn", zoo.tags.gtcrn.DNS3)``.
 
 A tag is its own string, "dns3" here, and ``DEFAULT`` the one that a model recommends.
-Written by ``python -m scripts.write_tags`` from the registry.
+Written from the registry.
 """
 
 from enum import Enum
@@ -18,6 +18,7 @@ class campplus(Tag):
 
     VOXCELEB_LM = "voxceleb-lm"
     VOXCELEB = "voxceleb"
+    VOXCELEB_3DSPEAKER = "voxceleb-3dspeaker"
     VOXCELEB_LM_SHERPA = "voxceleb-lm-sherpa"
     DEFAULT = VOXCELEB_LM
 
@@ -34,6 +35,13 @@ class ecapa_c512_glob(Tag):
 
     VOXCELEB_LM = "voxceleb-lm"
     DEFAULT = VOXCELEB_LM
+
+
+class eres2net_base(Tag):
+    """Weights of ERes2Net, base."""
+
+    VOXCELEB_3DSPEAKER = "voxceleb-3dspeaker"
+    DEFAULT = VOXCELEB_3DSPEAKER
 
 
 class fastenhancer_48k_b(Tag):

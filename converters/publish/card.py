@@ -45,7 +45,7 @@ def card(spec: ModelSpec, index: Index, weights: Weights | None, repo: str) -> s
         "## Weights",
         f"- Source: {index.weights['source']}{_address(weights)}\n"
         f"- Licence: {licence}\n"
-        f"- Trained on: {trained_on or 'not stated'}\n"
+        f"- Trained on: {trained_on or 'not stated'}\n{_restriction(index)}"
         f"- SHA-256 of the parameters: `{index.weights['sha256']}`",
     ]
     if weights and weights.metrics:
@@ -54,6 +54,12 @@ def card(spec: ModelSpec, index: Index, weights: Weights | None, repo: str) -> s
     made = ", ".join(f"{package} {version}" for package, version in index.toolchain.items())
     parts += [f"Made with {made}. This card was written by `speechzoo publish`."]
     return "\n\n".join(parts) + "\n"
+
+
+def _restriction(index: Index) -> str:
+    """What the weights may not be used for, if that is known."""
+    told = index.weights.get("restriction")
+    return f"- Restriction: {told}\n" if told else ""
 
 
 def header(spec: ModelSpec, licence: str, weights: Weights | None) -> str:

@@ -157,15 +157,11 @@ def _sized(model: Network, registered: ModelSpec) -> ModelSpec:
 def _parameters(folder: Path, spec: ModelSpec, model: Network, known: Weights | None) -> File:
     """The parameters, as they are in the package or written anew."""
     path = folder / f"model.{PARAMETERS}"
-    if known is not None and known.tag == TAG and _terms(known) <= model.provenance.items():
+    if known is not None and known.tag == TAG and known.terms.items() <= model.provenance.items():
         shutil.copyfile(locate(spec, TAG).path, path)
     else:
         write_parameters(model, model.spec, model.provenance, path)
     return _file(folder, path.name, PARAMETERS)
-
-
-def _terms(known: Weights) -> set[tuple[str, str]]:
-    return {("licence", known.licence), ("training_data", known.training_data)}
 
 
 def _graphs(

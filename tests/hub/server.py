@@ -1,4 +1,6 @@
-"""A server on the loopback address that speaks the Hub's endpoints, and can be told to fail at them."""
+"""A server on the loopback address that speaks the Hub's endpoints, is a mirror of others' addresses, and can
+be told to fail at them.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +25,7 @@ class Request:
     method: str
     path: str
     range: str | None
+    authorization: str | None = None
 
 
 @dataclass
@@ -45,9 +48,12 @@ class Hub(ThreadingHTTPServer):
 
     Attributes:
         repositories: by name.
+        mirrored: files of other hosts, by ``HOST/PATH``. Released files of GitHub, what its ``raw`` addresses
+            name, and the Hub's large files are redirected, as they are there.
         requests: everything that was asked, in order.
-        faults: by path in the repository, what to do in place of answering; called with the handler, the
-            content, and how often the file was asked for before. It returns True if it answered.
+        faults: by path in the repository, or ``HOST/PATH``, what to do in place of answering; called with
+            the handler, the content, and how often the file was asked for before. It returns True if it
+            answered.
         token: that requests must carry, if one is set.
     """
 
@@ -55,6 +61,8 @@ class Hub(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
+        self.mirrored: Files = {}
+        self.large = 100_000  # bytes of a file that the Hub keeps apart from Git
         self.requests: list[Request] = []
         self.faults: dict[str, Callable[[Handler, bytes, int], bool]] = {}
         self.token = ""
@@ -106,10 +114,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path)
-        self.server.requests.append(Request(self.command, path, self.headers.get("Range")))
+        token = self.headers.get("Authorization")
+        self.server.requests.append(Request(self.command, path, self.headers.get("Range"), token))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.server.token and self.headers.get("Authorization") != f"Bearer {self.server.token}":
             self.send(401, b'{"error": "Invalid username or password."}', X_Error_Message="Invalid username")
+        elif path.removeprefix("/") in self.server.mirrored:
+            self._mirrored(path.removeprefix("/"))
         elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self._resolve(*match.groups())
         elif match := re.fullmatch(r"/cdn/([0-9a-f]{64})", path):
@@ -171,14 +182,25 @@ class Handler(BaseHTTPRequestHandler):
             part = f"bytes {first[1]}-{len(content) - 1}/{len(content)}"
             self.send(206, content[int(first[1]) :], ETag=f'"{etag}"', Content_Range=part, **headers)
 
+    def _mirrored(self, address: str) -> None:
+        """A file of another host, or where that sends those who ask for it."""
+        content = self.server.mirrored[address]
+        before = sum(r.path == f"/{address}" for r in self.server.requests[:-1])
+        fault = self.server.faults.get(address)
+        if fault is not None and fault(self, content, before):
+            return
+        if re.search(r"^github.com/.*/(releases/download|raw)/|/resolve/", address):
+            self.send(302, Location=f"{self.server.url}/cdn/{hashlib.sha256(content).hexdigest()}?expires=1")
+        else:
+            self.file(content)
+
     def _blob(self, sha256: str) -> None:
         """What large files are redirected to."""
-        for repository in self.server.repositories.values():
-            for files in repository.commits.values():
-                for content in files.values():
-                    if hashlib.sha256(content).hexdigest() == sha256:
-                        self.file(content, sha256)
-                        return
+        files = [f for r in self.server.repositories.values() for f in r.commits.values()]
+        for content in (data for kept in (*files, self.server.mirrored) for data in kept.values()):
+            if hashlib.sha256(content).hexdigest() == sha256:
+                self.file(content, sha256)
+                return
         self.send(404)
 
     def _json(self, data: object, status: int = 200) -> None:
@@ -186,8 +208,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def _revision(self, repo: str, revision: str, body: bytes) -> None:
         if found := self._commit_of(repo, revision):
-            siblings = [{"rfilename": path} for path in found[1]]
+            siblings = [self._sibling(path, data) for path, data in found[1].items()]
             self._json({"id": repo, "sha": found[0], "siblings": siblings, "private": False})
+
+    def _sibling(self, path: str, data: bytes) -> dict[str, object]:
+        """What the Hub says of a file when it is asked for ``blobs``."""
+        told: dict[str, object] = {"rfilename": path, "size": len(data), "blobId": blob_hash(data)}
+        if len(data) >= self.server.large:
+            sha256 = hashlib.sha256(data).hexdigest()
+            told["lfs"] = {"size": len(data), "sha256": sha256, "pointerSize": 134}
+        return told
 
     def _tree(self, repo: str, revision: str, body: bytes) -> None:
         if found := self._commit_of(repo, revision):

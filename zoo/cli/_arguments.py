@@ -86,13 +86,16 @@ def bucket(text: str) -> tuple[int, int]:
 def add_offline(parser: argparse._ActionsContainer) -> None:
     """The option that forbids downloads; see ``network``."""
     parser.add_argument(
-        "--offline", action="store_true", help="download nothing; what is not here is an error"
+        "--offline",
+        dest="no_network",  # some commands have offline graphs
+        action="store_true",
+        help="download nothing; what is not here is an error",
     )
 
 
 def network(args: argparse.Namespace) -> AbstractContextManager[None]:
-    """Where ``--offline`` is given, requests are forbidden as long as the block runs."""
-    return client.without_network() if getattr(args, "offline", None) else nullcontext()
+    """Where ``--offline`` forbids downloads, there are none as long as the block runs."""
+    return client.without_network() if getattr(args, "no_network", False) else nullcontext()
 
 
 def print_table(records: Sequence[Mapping[str, str]], numbers: Collection[str] = ()) -> None:

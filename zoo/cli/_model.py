@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.extras import extra
+from zoo.hub.repository import fetched_folder, is_repository
+from zoo.hub.weights import tell
 from zoo.registry import get_spec
 
 if TYPE_CHECKING:
@@ -27,8 +29,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     add = source.add_argument
     add(
         "--weights",
-        metavar="TAG|PATH",
-        help="tag of trained weights, the path of a checkpoint or public graph, or none for random ones",
+        metavar="TAG|PATH|ORG/NAME",
+        help="tag of trained weights, default for the one that the model recommends, the path of a "
+        "checkpoint or public graph, a repository of the Hub, or none for random ones",
     )
     add("--checkpoint", metavar="PATH", help="a checkpoint or a training folder")
     add("--folder", metavar="DIR", help="a training folder, which names the model")
@@ -40,6 +43,7 @@ def named_model(args: argparse.Namespace) -> tuple[str, str | Path | None]:
 
     Raises:
         CheckpointError: there is no such training folder, or it does not say whose it is.
+        HubError: a repository of the Hub cannot be had.
         SpeechZooError: no model is named.
     """
     weights = args.weights or args.checkpoint or args.folder
@@ -49,13 +53,17 @@ def named_model(args: argparse.Namespace) -> tuple[str, str | Path | None]:
             raise CheckpointError(f"{weights}: there is no training folder with a config.yaml")
     if args.model is not None:
         return args.model, weights
-    if weights is None or not Path(weights).exists():
+    repository = isinstance(weights, str) and is_repository(weights)
+    if weights is None or not (repository or Path(weights).exists()):
         raise SpeechZooError(
             "--model is needed, unless -n names a training folder, or what --weights, --checkpoint or "
             "--folder names is there and says whose it is"
         )
     with extra("torch", "a checkpoint"):
         from zoo.create import model_of
+    if repository:
+        fetched = fetched_folder(str(weights), tell)
+        return model_of(fetched.path), fetched.name
     return model_of(Path(weights)), weights
 
 

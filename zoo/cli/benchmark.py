@@ -29,7 +29,7 @@ from zoo.benchmark.picture import plot_runs
 from zoo.benchmark.report import make_report
 from zoo.benchmark.rows import Row, Run, read_run, to_json
 from zoo.benchmark.tables import text_table, warning
-from zoo.cli._arguments import Misuse, above_zero, positive, threads
+from zoo.cli._arguments import Misuse, above_zero, add_offline, positive, threads
 from zoo.errors import SpeechZooError
 from zoo.files import atomic
 from zoo.signal.plot import check_picture
@@ -70,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sample-rate", type=positive, default=16000, metavar="HZ",
         help="of files without a manifest that are compared with nothing (default 16000)",
     )  # fmt: skip
+    add_offline(models)
     timing = parser.add_argument_group("timing")
     timing.add_argument("--rounds", type=positive, default=20, metavar="N", help="default 20")
     timing.add_argument("--calls", type=positive, default=100, metavar="N", help="of a round (default 100)")

@@ -19,7 +19,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.cli._arguments import one_sentence
+from zoo.cli._arguments import add_offline, one_sentence
 from zoo.errors import CheckpointError
 from zoo.extras import extra
 from zoo.files import atomic
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--licence", metavar="SPDX", help="of the weights, for the header")
     add("--training-data", metavar="TEXT", help="what they were trained on, for the header")
     add("--force", action="store_true", help="replace a file that exists")
+    add_offline(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -19,10 +19,12 @@ examples:
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 
+from tqdm import tqdm
+
 from zoo.cli._arguments import Misuse, add_offline, print_table
-from zoo.errors import HubError
 from zoo.hub import client
 from zoo.hub.weights import fetch_all
 from zoo.registry import find_weights, get_spec, list_models
@@ -71,27 +73,22 @@ def _wanted(args: argparse.Namespace) -> Iterator[tuple[ModelSpec, Weights]]:
 
 
 def _check(wanted: list[tuple[ModelSpec, Weights]]) -> int:
-    """Try every address, and print a table as they are done."""
+    """Try every address, and print a table of what came."""
     rows = []
-    for spec, weights in wanted:
-        for file in weights.files:
-            if file.url.startswith(PACKAGE_SCHEME):
-                continue
-            try:
-                answer = client.ask(client.item_of(file))
-            except HubError as error:  # of the mirror's address
-                answer = client.Answer(0, 0, False, str(error))
-            rows.append(
-                {
-                    "model": spec.name,
-                    "tag": weights.tag,
-                    "status": str(answer.status or "-"),
-                    "bytes": f"{answer.size:,}",
-                    "hash": "ok" if answer.right else "WRONG",
-                    "file": file.name,
-                    "reason": answer.reason,
-                }
-            )
+    asked = [(s, w, file) for s, w in wanted for file in w.files if not file.url.startswith(PACKAGE_SCHEME)]
+    for spec, weights, file in tqdm(asked, unit="file", leave=False, disable=not sys.stderr.isatty()):
+        answer = client.ask(file)
+        rows.append(
+            {
+                "model": spec.name,
+                "tag": weights.tag,
+                "status": str(answer.status or "-"),
+                "bytes": f"{answer.size:,}",
+                "hash": "ok" if answer.right else "WRONG",
+                "file": file.name,
+                "reason": answer.reason,
+            }
+        )
     if rows:
         print_table(rows, numbers=("status", "bytes"))
     wrong = sum(row["hash"] != "ok" for row in rows)

@@ -218,7 +218,8 @@ def _origin(args: argparse.Namespace) -> dict[str, object]:
     """All that embeddings depend on beside the recordings."""
     files = {name: getattr(args, name) for name in ("artifact", "weights", "mean")}
     states = {name: path and file_state(path) for name, path in files.items()}
-    return {**states, "model": args.model, "window": args.window, "mix_down": args.mix_down}
+    told = {} if args.sample_rate is None else {"sample_rate": args.sample_rate}
+    return {**states, **told, "model": args.model, "window": args.window, "mix_down": args.mix_down}
 
 
 def _recordings(args: argparse.Namespace) -> dict[str, str]:

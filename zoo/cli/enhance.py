@@ -226,7 +226,7 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
             f"--weights is missing: none of {name} come with the package. {weights_advice(spec)}"
         )
     known = published(spec, weights)
-    if is_artifact(weights) or (known and not _can_be_made_ours(known)):
+    if is_artifact(weights) or (known and not _can_be_made_ours(spec, known)):
         return Enhancer(name, weights, **options, **told)
     Told(**told).refuse_all(name)
     from converters.cache import cached_export
@@ -237,10 +237,10 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
     return Enhancer(path, **options)
 
 
-def _can_be_made_ours(weights: Weights) -> bool:
+def _can_be_made_ours(spec: EnhancementSpec, weights: Weights) -> bool:
     """Whether a graph of ours can be made of weights that have a public one: they can be read, and all that
     reads and exports them is installed."""
-    readable = weights.kind != "graph" or bool(weights.reader)
+    readable = weights.kind != "graph" or bool(weights.reader or spec.readers.get(weights.kind))
     return readable and all(map(find_spec, EXPORTERS))
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.arrays import Array
-from zoo.cli._arguments import add_threads, one_sentence, positive
+from zoo.cli._arguments import add_offline, add_threads, one_sentence, positive
 from zoo.errors import AudioError
 from zoo.evaluation.comparison import Row, evaluate, open_row, suite_table, table
 from zoo.evaluation.pairs import Pair, folder_pairs, mixed_pairs
@@ -88,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="spectrograms of the first cases")
     parser.add_argument("--save", type=Path, metavar="DIR", help="recordings of the first cases, row by row")
     add_threads(parser)
+    add_offline(parser)
     parser.add_argument("--jobs", type=positive, default=1, help="processes that measure (default 1)")
 
 

@@ -24,6 +24,7 @@ from zoo.cli._arguments import add_offline, add_threads, add_trust
 from zoo.errors import SpeechZooError
 from zoo.signal.audio import PIPE, AudioWriter, new_format
 from zoo.signal.plot import check_picture, plot_mel
+from zoo.spec import DEFAULT
 from zoo.tasks.synthesis.synthesizer import DEFAULT_MODEL, LEAST_ALPHA, MOST_ALPHA, Speech, Synthesizer
 
 GROUP = "run models"
@@ -121,7 +122,7 @@ def _synthesizer(args: argparse.Namespace) -> Synthesizer:
             if warning.category is UserWarning:
                 print(f"speechzoo: {warning.message}", file=sys.stderr)
         return synthesizer
-    name = args.model or (DEFAULT_MODEL if args.weights in (None, TAG) else CHECKPOINTS)
+    name = args.model or (DEFAULT_MODEL if args.weights in (None, TAG, DEFAULT) else CHECKPOINTS)
     return Synthesizer(name, args.weights, **options)
 
 

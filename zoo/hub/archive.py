@@ -19,21 +19,21 @@ _DAMAGE = (  # what a zip that is none, or not whole, makes Python's reader rais
 )  # fmt: skip
 
 
-def unpacked(path: Path, where: str) -> Path:
-    """The training folder in a zip, unpacked beside it, once.
+def unpacked(path: Path, target: Path, where: str) -> Path:
+    """The training folder in a zip, unpacked once.
 
     The files may lie in the zip's root or in one folder inside it. What is there already and as it was
     packed, by sizes and checksums, is used again.
 
     Args:
         path: the zip.
+        target: the folder to make.
         where: its name, for messages.
 
     Raises:
         CheckpointError: no zip, cut short, too large, or with a path that leads out of it, a link or a
             password; nothing is left then.
     """
-    target = path.with_name(f"{path.stem}.folder")
     try:
         with zipfile.ZipFile(path) as archive:
             files = [entry for entry in archive.infolist() if not entry.is_dir()]

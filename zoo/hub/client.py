@@ -151,9 +151,9 @@ class Answer:
     reason: str = ""
 
 
-def ask(item: Item) -> Answer:
+def ask(file: Pinned) -> Answer:
     """Read a file to its end and keep nothing of it, to know whether its address still gives it."""
-    status, size = 0, 0
+    status, size, item = 0, 0, item_of(file)
 
     def read_all() -> str:
         nonlocal status, size

@@ -48,6 +48,12 @@ def published(spec: ModelSpec, weights: str | os.PathLike[str]) -> Weights | Non
     return next((w for w in spec.weights if w.tag == os.fspath(weights) and _hashes(w)), None)
 
 
+def way_without_torch(spec: ModelSpec) -> str:
+    """What to say to somebody who has no PyTorch, of a model's weights that need none; perhaps nothing."""
+    tags = [weights.tag for weights in spec.weights if weights.artifact or _hashes(weights)]
+    return f"take weights that run without it ({', '.join(tags)})" if tags else ""
+
+
 def _hashes(weights: Weights) -> list[str]:
     """Of the files of the public graph of some weights."""
     if weights.kind == "graph":

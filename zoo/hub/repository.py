@@ -36,7 +36,7 @@ class Fetched:
     Attributes:
         path: the folder; or the checkpoint alone, if it says itself what it is.
         name: ``ORG/NAME@COMMIT``, which means this and no other.
-        provenance: source, and licence and training data if a model's tag is of that commit.
+        provenance: source, and the terms of a model's tag if that is of the same commit.
     """
 
     path: Path
@@ -70,7 +70,7 @@ def fetched_folder(name: str, say: Say) -> Fetched:
         raise HubError(f"{name} is no file or folder here; as a repository of the Hub: {error}") from error
     known = {"source": f"{repo}@{commit[:12]}"}
     if pin is not None and pin.location()[1] == commit:
-        known |= {"licence": pin.licence, "training_data": pin.training_data}
+        known |= pin.terms
     folder = repository_folder(repo) / commit
     for file, (size, sha256) in files.items():
         _keep(repo, commit, file, size, sha256, folder / file, say)

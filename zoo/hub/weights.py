@@ -29,7 +29,7 @@ class Located:
 
     Attributes:
         path: a checkpoint or training folder; or a public graph or another port's file.
-        provenance: source, and licence and training data if they are known.
+        provenance: source; licence, training data and restriction if they are known.
         renames: regular expressions and what takes their place in the names of its parameters.
         more: further files that belong to it.
         reader: of a graph or binary; see ``Weights``.
@@ -74,15 +74,10 @@ def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
 
 
 def _known(path: Path, weights: Weights) -> Located:
-    provenance = {
-        "source": weights.tag,
-        "licence": weights.licence,
-        "training_data": weights.training_data,
-    }
     more = tuple(_further(path, file, weights) for file in weights.more)
     if weights.kind == "folder" and path.is_file():
         path = _unpacked(weights, path)
-    return Located(path, provenance, weights.renames, more, weights.reader)
+    return Located(path, {"source": weights.tag, **weights.terms}, weights.renames, more, weights.reader)
 
 
 def _further(path: Path, file: Pinned, weights: Weights) -> Path:
@@ -170,9 +165,14 @@ def announcement(spec: ModelSpec, weights: Weights, file: Pinned | None = None) 
 
 
 def _unpacked(weights: Weights, path: Path) -> Path:
-    """The training folder of a zip."""
+    """The training folder of a zip; one in the cache that holds none goes."""
+    kept = client.cached(weights.file)
     with client.exclusive(client.item_of(weights.file)):
-        return unpacked(path, f"weights {weights.tag}: {weights.file.name}")
+        try:
+            return unpacked(path, kept.with_suffix(".folder"), f"weights {weights.tag}: {path.name}")
+        except CheckpointError:
+            kept.unlink(missing_ok=True)
+            raise
 
 
 def weights_advice(spec: ModelSpec) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from zoo.builtin import packaged_artifacts
 from zoo.errors import ArtifactError, CheckpointError, UnknownModelError
 from zoo.extras import extra
-from zoo.hub.recognition import published
+from zoo.hub.recognition import published, way_without_torch
 from zoo.hub.repository import fetched_folder, is_repository
 from zoo.hub.weights import default_tag, fetch_graphs, tell, weights_advice
 from zoo.registry import get_spec, list_models
@@ -153,7 +153,8 @@ def _open_name(task: Task[Any, Any], name: str, weights: str | os.PathLike[str] 
     if known is not None and (how.providers or not _runs_in_torch(known)):
         return how.open(task, fetch_graphs(spec, known))
     _refuse_providers(spec, how.providers)
-    with extra("torch", f"{task.noun} from {name}", f"pass {task.artifact}"):
+    ways = [f"pass {task.artifact}", way_without_torch(spec)]
+    with extra("torch", f"{task.noun} from {name}", ", or ".join(filter(None, ways))):
         from zoo.create import create_model
     return _open_network(task, create_model(name, tag), name)
 

@@ -1,4 +1,4 @@
-"""Trained weights of CAM++ that wespeaker has released, and the same with sherpa-onnx's metadata."""
+"""Trained weights of CAM++ that wespeaker and 3D-Speaker have released, also with sherpa-onnx's metadata."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 from zoo.spec import HUB_SCHEME, Pinned, Weights
 
 _HUB = f"{HUB_SCHEME}Wespeaker/wespeaker-voxceleb-campplus"
+_TEST = "VoxCeleb1-O, cosine minus the mean of VoxCeleb2"
 _SHERPA = "https://github.com/k2-fsa/sherpa-onnx/releases/download/speaker-recongition-models"
 
 
-def _weights(tag: str, url: str, sha256: str, error: float, **others: Any) -> Weights:
+def _weights(tag: str, url: str, sha256: str, error: float, test: str = _TEST, **others: Any) -> Weights:
     """Weights trained on VoxCeleb; ``error`` is the published equal error rate in per cent."""
     return Weights(
         tag=tag,
         url=url,
         sha256=sha256,
-        licence="CC-BY-4.0",
         training_data="VoxCeleb2",
         seen=False,
         datasets=("voxceleb",),
-        metrics={"VoxCeleb1-O, cosine minus the mean of VoxCeleb2, EER % (published)": error},
-        **{"size": None, **others},
+        metrics={f"{test}, EER % (published)": error},
+        **{"size": None, "licence": "CC-BY-4.0", **others},
     )
 
 
@@ -43,6 +43,15 @@ WEIGHTS = (
             f"{_SHERPA}/wespeaker_en_voxceleb_CAM++.onnx",
             "c46fad10b5f81e1aa4a60c162714208577093655076c5450f8c469e522ec54ef",
         ),
+    ),
+    _weights(
+        "voxceleb-3dspeaker",
+        f"{_SHERPA}/3dspeaker_speech_campplus_sv_en_voxceleb_16k.onnx",
+        "357a834f702b80161e5b981182c038e18553c1f2ca752ed6cec2052365d4129b",
+        0.65,
+        test="VoxCeleb1-O",
+        kind="graph",
+        licence="Apache-2.0",
     ),
     _weights(
         "voxceleb-lm-sherpa",

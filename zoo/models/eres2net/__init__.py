@@ -1,6 +1,7 @@
 """ERes2Net with 32 (base) or 64 (large) channels in its first stage."""
 
 from zoo.models.eres2net.config import options
+from zoo.models.eres2net.weights import WEIGHTS
 from zoo.spec import Filterbank, SpeakerSpec
 
 _SIZES = {  # name: channels, parameters, multiply-adds a second
@@ -24,6 +25,7 @@ SPECS = tuple(
         parameters=parameters,
         least_frames=9,
         macs_per_second=macs,
+        weights=WEIGHTS if size == "base" else (),
         config_reader="zoo.models.eres2net.config:read_config",
     )
     for size, (channels, parameters, macs) in _SIZES.items()

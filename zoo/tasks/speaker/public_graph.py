@@ -111,7 +111,8 @@ def open_public_session(graph: Graph, known: Recognised | None, told: Told) -> P
     framework = _framework(path, metadata, spec, (signal.name, answer.name))
     bins = int(signal.shape[2])
     if spec is not None:
-        _check_model(path, spec, bins, answer)
+        if known is None:
+            _check_model(path, spec, bins, answer)
         front_end, source = spec.front_end, "known by its hash" if known else f"taken for one of {spec.name}"
     else:
         rate = said.sample_rate or told.sample_rate
