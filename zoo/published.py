@@ -42,8 +42,11 @@ def kind_of(path: Path) -> str:
     """``graph`` or ``binary``, as ``Weights.kind`` has them, by a file's first bytes; else empty."""
     if not path.is_file() or path.suffix == ".safetensors":
         return ""
-    with path.open("rb") as file:
-        head = file.read(4)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError:
+        return ""  # whoever reads it as a checkpoint tells why
     if head in _BINARIES:
         return "binary"
     return "graph" if path.suffix == ".onnx" or head[:1] == _GRAPH else ""
@@ -60,6 +63,8 @@ def model_of(path: Path, kind: str, build: Build) -> str:
     Raises:
         CheckpointError: its parameters are not those of any.
     """
+    if kind == "graph":
+        PublishedGraph(path)  # what is wrong with the file itself is told at once
     digest, specs = sha256_of(path), [get_spec(name) for name in list_models()]
     for spec in specs:
         if any(weights.sha256 == digest for weights in spec.weights):

@@ -320,24 +320,36 @@ class PublishedGraph:
         computed = [name for name in node.inputs if name not in self._constants]
         return computed, next((name for name in node.inputs if name in self._constants), "")
 
+    def added(self, tensor: str, what: str, shape: tuple[int, ...]) -> tuple[str, Array]:
+        """The tensor and the constant whose sum a tensor is.
+
+        Raises:
+            CheckpointError: it is none, or the constant has another shape.
+        """
+        node = self.operator(tensor, what, "Add")
+        computed, constant = self.split(node)
+        if len(computed) != 1:
+            raise self.error(tensor, f"for {what} a constant must be added here, and {node} adds none")
+        return computed[0], self.constant(constant, shape)
+
     def bias(self, node: Node, channels: int) -> Array:
         """Bias of a convolution, (channels,); zeros where it has none."""
         if len(node.inputs) < 3 or not node.inputs[2]:
             return np.zeros(channels, np.float32)
         return self.constant(node.inputs[2], (channels,))
 
-    def shifted_bias(self, node: Node, channels: int) -> Array:
-        """Bias of the linear layer that gives an embedding, less a mean that the graph subtracts from that.
+    def subtracted(self, tensor: str, size: int) -> Array:
+        """What the graph subtracts from a tensor that it gives as its embedding, (size,): perhaps zeros.
 
         Raises:
-            CheckpointError: something else than a subtraction follows.
+            CheckpointError: it does something else with it.
         """
-        bias = self.bias(node, channels)
-        for reader in self.readers(node.outputs[0]):
+        total = np.zeros(size, np.float32)
+        for reader in self.readers(tensor):
             if reader.kind != "Sub":
-                raise self.error(node.outputs[0], f"it must be the embedding, and {reader} reads it")
-            bias = bias - self.constant(reader.inputs[1], (channels,))
-        return bias
+                raise self.error(tensor, f"it must be the embedding, and {reader} reads it")
+            total = total + self.constant(reader.inputs[1], (size,))
+        return total
 
     def named_layers(self, prefix: str) -> dict[str, Array]:
         """Parameters of all convolutions, linear layers and batch norms, where all names survived.

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.arrays import Array
 from zoo.merged import EPSILON, TrainingForm
 from zoo.runtime.published_graph import Node, PublishedGraph
 from zoo.spec import SpeakerSpec
 
 BLOCKS = {"block1": 12, "block2": 24, "block3": 16}  # dense layers
+_MASKED = ("linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias", "linear_local.weight")
 _STATISTICS = ("running_mean", "running_var")
-_NORM = ("weight", "bias", *_STATISTICS)
 
 
 def read_graph(paths: Sequence[Path], spec: SpeakerSpec) -> dict[str, NDArray[Any]]:
@@ -74,13 +73,7 @@ class _Reading:
     def dense_layer(self, name: str) -> str:
         """Take a dense layer, and return what it reads."""
         graph = self.graph
-        for part in (
-            "linear1.weight",
-            "linear1.bias",
-            "linear2.weight",
-            "linear2.bias",
-            "linear_local.weight",
-        ):
+        for part in _MASKED:
             own = f"{name}.cam_layer.{part}"
             self.form.plain(own, graph.constant(graph.named(own)))
         local = graph.reader(graph.named(f"{name}.cam_layer.linear_local.weight"), "Conv")
@@ -98,9 +91,9 @@ class _Reading:
         weight = graph.constant(graph.named("xvector.dense.linear.weight"))
         mean, variance = (graph.constant(graph.named(f"{name}.{kind}")) for kind in _STATISTICS)
         node = graph.reader(graph.named(f"{name}.running_mean"), "BatchNormalization")
-        shift = -graph.shifted_bias(Node("", "", (), node.outputs, {}), len(mean))
+        shift = graph.subtracted(node.outputs[0], len(mean))
         self.form.plain("xvector.dense.linear.weight", weight)
-        self.statistics(name, mean + shift * np.sqrt(variance + np.float32(EPSILON)), variance)
+        self.form.statistics(name, mean + shift * np.sqrt(variance + np.float32(EPSILON)), variance)
 
     def head(self, tensor: str) -> None:
         """Take the residual convolutions over frequency, from their end to their beginning."""
@@ -131,13 +124,8 @@ class _Reading:
     def norm(self, name: str) -> Node:
         """Take a norm by its name; the operator is returned."""
         graph = self.graph
-        for kind in _NORM:
+        for kind in ("weight", "bias"):
             self.form.plain(f"{name}.{kind}", graph.constant(graph.named(f"{name}.{kind}")))
-        self.form.parameters[f"{name}.num_batches_tracked"] = np.zeros((), np.int64)
+        statistics = (graph.constant(graph.named(f"{name}.{kind}")) for kind in _STATISTICS)
+        self.form.statistics(name, *statistics)
         return graph.reader(graph.named(f"{name}.running_mean"), "BatchNormalization")
-
-    def statistics(self, name: str, mean: Array, variance: Array) -> None:
-        """Take a norm without weight and bias."""
-        self.form.plain(f"{name}.running_mean", mean)
-        self.form.plain(f"{name}.running_var", variance)
-        self.form.parameters[f"{name}.num_batches_tracked"] = np.zeros((), np.int64)

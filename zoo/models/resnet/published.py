@@ -74,7 +74,8 @@ class _Reading:
         weight = graph.constant(name, (spec.embedding, 2 * channels * bands))
         node = graph.reader(name, "Gemm")
         self.form.plain("seg_1.weight", weight)
-        self.form.plain("seg_1.bias", graph.shifted_bias(node, spec.embedding))
+        mean = graph.subtracted(node.outputs[0], spec.embedding)
+        self.form.plain("seg_1.bias", graph.bias(node, spec.embedding) - mean)
         pooled = node.inputs[0]
         while (made := graph.behind(pooled)) is not None and made.kind in ("Concat", "ReduceMean"):
             pooled = made.inputs[0]
