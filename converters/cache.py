@@ -40,7 +40,7 @@ def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | 
     spec = get_spec(name, EnhancementSpec)
     located = locate(spec, weights)
     key = hashlib.sha256(f"{__version__} {spec} {_versions()} hops".encode())
-    for file in files_of(located.path):
+    for file in (*files_of(located.path), *located.more):
         key.update(file.read_bytes())
     folder, stem = cache_folder() / "exports", f"{name}-{key.hexdigest()[:16]}"
     return _kept(folder, stem, progress) or _export(spec, weights, folder, stem, progress)

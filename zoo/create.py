@@ -16,7 +16,7 @@ from zoo.builtin import TAG as PACKAGED
 from zoo.builtin import packaged_artifact
 from zoo.errors import CheckpointError
 from zoo.hub.repository import fetched_folder, is_repository
-from zoo.hub.weights import chosen_weights, locate, tell, weights_advice
+from zoo.hub.weights import Located, chosen_weights, locate, tell, weights_advice
 from zoo.networks.base import Network
 from zoo.registry import get_spec, list_models
 from zoo.spec import ModelSpec
@@ -69,7 +69,11 @@ def create_model(
         weights = None
     if weights is None:
         return _untrained(spec)
-    located = locate(spec, weights)
+    return _trained(spec, locate(spec, weights))
+
+
+def _trained(spec: ModelSpec, located: Located) -> Network:
+    """A network with the parameters that were found, of the sizes that they or their folder have."""
     kind = published.kind_of(located.path)
     if kind:
         return published.load(spec, located, kind, build)
@@ -129,7 +133,7 @@ def model_of(path: Path) -> str:
     """
     kind = published.kind_of(path)
     if kind:
-        return published.model_of(path, kind)
+        return published.model_of(path, kind, build)
     record = checkpoint.read_record(path)
     if record is not None:
         return record.model

@@ -30,6 +30,8 @@ from zoo.spec import ModelSpec, Tolerance
 from zoo.streaming.conversion import fold_batch_norm, norms_to_fold, undo_weight_norm
 from zoo.version import __version__
 
+Build = Callable[[ModelSpec], Network]
+
 TOLERANCE = Tolerance(snr_db=100.0, max_error=1e-4)  # of a training form beside the public graph
 _GRAPH = b"\x08"  # of a message's first field, a number, as ONNX has its version; no checkpoint begins so
 _BINARIES = (b"FEW1",)  # what other ports' files begin with
@@ -47,8 +49,13 @@ def kind_of(path: Path) -> str:
     return "graph" if path.suffix == ".onnx" or head[:1] == _GRAPH else ""
 
 
-def model_of(path: Path, kind: str) -> str:
+def model_of(path: Path, kind: str, build: Build) -> str:
     """The registered model that a graph or binary is one of: by its hash, else by what it holds.
+
+    Args:
+        path: the file.
+        kind: what it is, see ``kind_of``.
+        build: makes a network, with random weights.
 
     Raises:
         CheckpointError: its parameters are not those of any.
@@ -60,7 +67,7 @@ def model_of(path: Path, kind: str) -> str:
     readable = [spec for spec in specs if kind in spec.readers]
     for spec in readable:
         with suppress(CheckpointError):
-            read(spec, [path], kind)
+            _load(build(spec), read(spec, [path], kind), path)
             return spec.name
     families = ", ".join(dict.fromkeys(spec.family for spec in readable))
     raise CheckpointError(
@@ -69,7 +76,7 @@ def model_of(path: Path, kind: str) -> str:
     )
 
 
-def load(spec: ModelSpec, located: Located, kind: str, build: Callable[[ModelSpec], Network]) -> Network:
+def load(spec: ModelSpec, located: Located, kind: str, build: Build) -> Network:
     """A network in training form with the parameters of a graph or binary, in eval mode.
 
     Args:
@@ -134,8 +141,7 @@ def prove(model: Network, params: Mapping[str, NDArray[Any]], paths: Sequence[Pa
         CheckpointError: they do not fit, or the network computes something else than the graph; the message
             names the parameters that the graph does not hold.
     """
-    tensors = {name: torch.from_numpy(value) for name, value in params.items()}
-    checkpoint.load_strictly(model, tensors, where=str(paths[0]), name=model.spec.name)
+    _load(model, params, paths[0])
     if kind != "graph":
         return "they fit, and the file's check sum is right"
     compare = importlib.import_module(f"zoo.tasks.{model.spec.task}.torch").compare_published
@@ -151,10 +157,17 @@ def prove(model: Network, params: Mapping[str, NDArray[Any]], paths: Sequence[Pa
         ) from error
 
 
+def _load(model: Network, params: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Load parameters strictly."""
+    tensors = {name: torch.from_numpy(value) for name, value in params.items()}
+    checkpoint.load_strictly(model, tensors, where=str(path), name=model.spec.name)
+
+
 def _strangers(model: Network, graphs: Sequence[PublishedGraph]) -> list[str]:
     """Parameters, with the norms merged, whose values are no constant of the graphs, in whatever order.
 
-    Of a constant with one row its halves count too: it may be both biases of a GRU.
+    Of a constant with one row its halves count too: it may be both biases of a GRU. A bias into which a mean
+    was merged is told although nothing is wrong with it.
     """
     params = undo_weight_norm(model.state_dict())
     for norm, layer in norms_to_fold(model)[0]:

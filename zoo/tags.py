@@ -1,7 +1,7 @@
 """Trained weights by tag, so that editors complete them: ``create_model("gtcrn", zoo.tags.gtcrn.DNS3)``.
 
 A tag is its own string, "dns3" here, and ``DEFAULT`` the one that a model recommends.
-Written by ``python -m scripts.write_tags`` from the registry.
+Written from the registry.
 """
 
 from enum import Enum

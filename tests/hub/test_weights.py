@@ -173,6 +173,17 @@ def test_files_that_were_had(word: str, mirror: Hub, cache: Path, shared: Path, 
     assert locate(spec, tag).path == paths[0]
 
 
+def test_one_that_fails_does_not_stop_the_others(
+    mirror: Hub, cache: Path, shared: Path, capsys: Capture
+) -> None:
+    mirror.mirrored[address(find_weights(get_spec("gtcrn"), "vctk").file)] = (
+        shared / "data/checkpoints/gtcrn_vctk.tar"
+    ).read_bytes()
+    assert main(["download", "gtcrn:dns3", "gtcrn:vctk"]) == 1
+    told = capsys.readouterr()
+    assert Path(told.out.strip()).is_file() and "gtcrn: weights dns3: http" in told.err
+
+
 def test_all_that_was_tried_is_tried_here() -> None:
     tried = {f"{n}:{w.tag}" for n in list_models() for w in get_spec(n).weights if w.seen}
     assert tried - set(HAD) == {f"{n}:speechzoo" for n in ("fastenhancer_t", "gtcrn", "fastspeech_small")}
@@ -250,7 +261,9 @@ def test_a_server_that_sends_something_else(
     assert main(["download", "fastenhancer_t"]) == 1
     told = capsys.readouterr().err.splitlines()
     assert "downloading fastenhancer_t, weights made; x.pt; licence MIT; trained on nothing" in told[0]
-    assert re.search(f"^speechzoo: weights made: http.*{message}.*; or fetch the file yourself", told[-1])
+    assert re.search(
+        f"^speechzoo: fastenhancer_t: weights made: http.*{message}.*; or fetch the file yourself", told[-1]
+    )
     beginning = [] if "broke off" not in message else [content[:50]]
     assert [(cache / name).read_bytes() for name in kept(cache)] == beginning
 

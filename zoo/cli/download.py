@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from tqdm import tqdm
 
 from zoo.cli._arguments import Misuse, add_offline, print_table
+from zoo.errors import CheckpointError
 from zoo.hub import client
 from zoo.hub.weights import fetch_all
 from zoo.registry import find_weights, get_spec, list_models
@@ -51,10 +52,14 @@ def run(args: argparse.Namespace) -> int:
     wanted = list(_wanted(args))
     if args.check:
         return _check(wanted)
+    failed = 0
     for spec, weights in wanted:
-        for path in fetch_all(spec, weights):
-            print(path)
-    return 0
+        try:
+            print(*fetch_all(spec, weights), sep="\n")
+        except CheckpointError as error:  # the others may be had
+            print(f"speechzoo: {spec.name}: {error}", file=sys.stderr)
+            failed += 1
+    return 1 if failed else 0
 
 
 def _wanted(args: argparse.Namespace) -> Iterator[tuple[ModelSpec, Weights]]:

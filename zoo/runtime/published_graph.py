@@ -28,6 +28,12 @@ LAYOUT = {  # operators that move values and compute nothing
     "Squeeze", "Transpose", "Unsqueeze",
 }  # fmt: skip
 
+_PLACES = {  # constants of an operator behind its data, by the last part of their names
+    "Conv": ("weight", "bias"),
+    "Gemm": ("weight", "bias"),
+    "BatchNormalization": ("weight", "bias", "running_mean", "running_var"),
+}
+
 
 @dataclass(frozen=True)
 class Node:
@@ -125,6 +131,10 @@ class PublishedGraph:
             for name in filter(None, node.outputs):
                 if node.kind == "Constant" and "value" in attributes:
                     self._keep(self._constants, name, attributes["value"])
+                elif (
+                    node.kind == "Identity" and node.inputs[0] in self._constants
+                ):  # of equal ones, all but one
+                    self._keep(self._constants, name, self._constants[node.inputs[0]])
                 else:
                     self._keep(self._makers, name, node)
 
@@ -185,6 +195,10 @@ class PublishedGraph:
             raise CheckpointError(f"{self.path}: {name}: it is not finite; download the graph again")
         return array
 
+    def readers(self, tensor: str) -> list[Node]:
+        """The operators that read a tensor."""
+        return self._readers.get(tensor, [])
+
     def reader(self, name: str, *kinds: str) -> Node:
         """The one operator that reads a constant.
 
@@ -195,7 +209,7 @@ class PublishedGraph:
         Raises:
             CheckpointError: none reads it, several do, or another one.
         """
-        readers = self._readers.get(name, [])
+        readers = self.readers(name)
         if len(readers) != 1 or readers[0].kind not in kinds:
             found = ", ".join(map(str, readers)) or "nothing"
             raise self.error(name, f"one operator {' or '.join(kinds)} must read it, and {found} does")
@@ -206,6 +220,24 @@ class PublishedGraph:
         constants."""
         while (node := self._makers.get(tensor)) is not None and node.kind in LAYOUT:
             tensor = node.inputs[0]
+        return node
+
+    def operator(self, tensor: str, what: str, *kinds: str) -> Node:
+        """The operator behind a tensor, which must be of some kind.
+
+        Args:
+            tensor: that it gave.
+            what: it is wanted for, in the error.
+            kinds: one of which it must be.
+
+        Raises:
+            CheckpointError: it is another one, or there is none.
+        """
+        node = self.behind(tensor)
+        if node is None or node.kind not in kinds:
+            raise self.error(
+                tensor, f"for {what} an operator {' or '.join(kinds)} is expected, and it comes from {node}"
+            )
         return node
 
     def product(self, tensor: str) -> Product | None:
@@ -246,6 +278,39 @@ class PublishedGraph:
         if len(node.inputs) < 3 or not node.inputs[2]:
             return np.zeros(channels, np.float32)
         return self.constant(node.inputs[2], (channels,))
+
+    def shifted_bias(self, node: Node, channels: int) -> Array:
+        """Bias of the linear layer that gives an embedding, less a mean that the graph subtracts from that.
+
+        Raises:
+            CheckpointError: something else than a subtraction follows.
+        """
+        bias = self.bias(node, channels)
+        for reader in self.readers(node.outputs[0]):
+            if reader.kind != "Sub":
+                raise self.error(node.outputs[0], f"it must be the embedding, and {reader} reads it")
+            bias = bias - self.constant(reader.inputs[1], (channels,))
+        return bias
+
+    def named_layers(self, prefix: str) -> dict[str, Array]:
+        """Parameters of all convolutions, linear layers and batch norms, where all names survived.
+
+        Args:
+            prefix: that constants have before the names of parameters.
+
+        Raises:
+            CheckpointError: a constant has no such name, or is read at another place than its name says.
+        """
+        found: dict[str, Array] = {}
+        for node in {id(node): node for node in self._makers.values()}.values():
+            for place, name in zip(_PLACES.get(node.kind, ()), node.inputs[1:], strict=False):
+                own = name.removeprefix(prefix)
+                if (prefix and own == name) or own.rpartition(".")[2] != place:
+                    raise self.error(name, f"as {place} of {node} a name {prefix}...{place} is expected")
+                if node.kind == "Gemm" and not node.attributes.get("transB"):
+                    raise self.error(name, f"{node} is no linear layer as PyTorch has them")
+                found[own] = self.constant(name)
+        return found
 
     def _bias(self, name: str, weight: Array) -> Array:
         return self.constant(name, weight.shape[:1]) if name else np.zeros(len(weight), np.float32)

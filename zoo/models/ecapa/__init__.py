@@ -29,6 +29,7 @@ SPECS = tuple(
         macs_per_second=macs,
         weights=WEIGHTS if (channels, context) == (512, True) else (),
         config_reader="zoo.models.ecapa.config:read_config",
+        readers={"graph": "zoo.models.ecapa.published:read_graph"},
     )
     for (channels, context), (parameters, macs) in _SIZES.items()
 )

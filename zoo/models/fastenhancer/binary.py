@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from zoo.arrays import Array
 from zoo.errors import CheckpointError
-from zoo.models.fastenhancer.merged import TrainingForm, Widths
+from zoo.merged import TrainingForm
+from zoo.models.fastenhancer.widths import Widths
 
 MAGIC = b"FEW1"
 _HEADER = struct.Struct("<4s4I")
@@ -121,7 +122,7 @@ def _parameters(values: _Values, widths: Widths) -> dict[str, NDArray[Any]]:
         conv(f"decoder.{i}.0", f"decoder.{i}.1", c, 2 * c, 1)
         conv(f"decoder.{i}.3", f"decoder.{i}.4", c, c, size)
     conv("dec_post.0", "dec_post.1", c, 2 * c, 1)
-    form.last("dec_post.3", take("dec_post.3", c, 2, kernel), take("dec_post.3 (bias)", 2))
+    form.scaled("dec_post.3", take("dec_post.3", c, 2, kernel), take("dec_post.3 (bias)", 2))
     return form.parameters
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.arrays import Array
+from zoo.merged import TrainingForm
 from zoo.models.fastenhancer.binary import read_values
-from zoo.models.fastenhancer.merged import TrainingForm, Widths
+from zoo.models.fastenhancer.widths import Widths
 from zoo.runtime.published_graph import Node, Product, PublishedGraph
 from zoo.spec import EnhancementSpec
 
@@ -73,7 +74,7 @@ class _Reading:
         self.conv("dec_post.0", "dec_post.0", "dec_post.1", (c, 2 * c, 1))
         name = graph.named("dec_post.2.weight")
         weight = graph.constant(name, (c, 2, kernel))
-        self.form.last("dec_post.3", weight, graph.bias(graph.reader(name, "ConvTranspose"), 2))
+        self.form.scaled("dec_post.3", weight, graph.bias(graph.reader(name, "ConvTranspose"), 2))
         self.filters("rf_pre.0", into.inputs[0], (widths.block_bins, widths.bins))
         tensor = self.filters("rf_post.0", out_of.inputs[0], (widths.bins, widths.block_bins))
         for i in reversed(range(widths.blocks)):
@@ -105,7 +106,7 @@ class _Reading:
         self.form.layer(f"{name}.attn_fc", f"{name}.attn_post_norm", attended.weight, attended.bias)
         self.form.directed(f"{name}.attn.qkv.weight", self.attention(attended.data, name, tensor).weight)
         if first:
-            node = self.operator(tensor, f"{name}.pe", "Add")
+            node = graph.operator(tensor, f"{name}.pe", "Add")
             (tensor, *_), constant = graph.split(node)
             self.form.plain(f"{name}.pe", graph.constant(constant, (self.widths.block_bins, c)))
         projected, tensor = self.residual(tensor, f"{name}.rnn_fc")
@@ -120,7 +121,7 @@ class _Reading:
             CheckpointError: neither or both of what is added are one.
         """
         c, graph = self.widths.block_channels, self.graph
-        node = self.operator(tensor, f"the sum behind {name}", "Add")
+        node = graph.operator(tensor, f"the sum behind {name}", "Add")
         found = [(a, b) for a, b in zip(node.inputs, node.inputs[::-1], strict=True) if graph.product(a)]
         if len(found) != 1:
             raise graph.error(name, f"{node} must add one linear layer to something, and adds {len(found)}")
@@ -135,9 +136,9 @@ class _Reading:
             source: what the projection must read.
         """
         c, graph = self.widths.block_channels, self.graph
-        mixed = self.operator(tensor, f"the attention of {name}", "MatMul")
-        scores = self.operator(mixed.inputs[0], f"the attention of {name}", "Softmax")
-        scores = self.operator(scores.inputs[0], f"the attention of {name}", "MatMul")
+        mixed = graph.operator(tensor, f"the attention of {name}", "MatMul")
+        scores = graph.operator(mixed.inputs[0], f"the attention of {name}", "Softmax")
+        scores = graph.operator(scores.inputs[0], f"the attention of {name}", "MatMul")
         value = self.linear(mixed.inputs[1], f"{name}.attn.qkv", (3 * c, c), source)
         for scaled in scores.inputs:
             node = graph.behind(scaled)
@@ -154,7 +155,7 @@ class _Reading:
     def recurrence(self, name: str, tensor: str, source: str) -> None:
         """Take the GRU that gave a tensor: an operator, or what it computes written out."""
         c, graph = self.widths.block_channels, self.graph
-        node = self.operator(tensor, name, "GRU", "Add")
+        node = graph.operator(tensor, name, "GRU", "Add")
         if node.kind == "GRU":
             if not node.attributes.get("linear_before_reset"):
                 raise graph.error(name, f"{node} resets before its matrix, which PyTorch does not")
@@ -167,7 +168,7 @@ class _Reading:
             return
         # new + update (state - new), new = tanh(own + reset x recurrent)
         new = self.one_of(node, name, "Tanh")
-        total = self.operator(new.inputs[0], name, "Add")
+        total = graph.operator(new.inputs[0], name, "Add")
         gated = self.one_of(total, name, "Mul")
         reset = self.one_of(gated, name, "Sigmoid")
         (hidden,) = [x for x in gated.inputs if graph.behind(x) is not reset]
@@ -182,15 +183,6 @@ class _Reading:
         if len(found) != 1 or len(node.inputs) != 2:
             raise self.graph.error(name, f"{node} must read one {kind}, and reads {len(found)}")
         return found[0]
-
-    def operator(self, tensor: str, name: str, *kinds: str) -> Node:
-        """The operator that gave a tensor, which must be of some kind."""
-        node = self.graph.behind(tensor)
-        if node is None or node.kind not in kinds:
-            raise self.graph.error(
-                tensor, f"for {name} an operator {' or '.join(kinds)} is expected, and it comes from {node}"
-            )
-        return node
 
     def linear(self, tensor: str, name: str, shape: tuple[int, int], source: str | None = None) -> Product:
         """The linear layer that gave a tensor, which must have a shape, and perhaps read another tensor."""

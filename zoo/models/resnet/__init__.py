@@ -32,6 +32,7 @@ SPECS = tuple(
         macs_per_second=macs,
         weights=WEIGHTS.get(depth, ()),
         config_reader="zoo.models.resnet.config:read_config",
+        readers={"graph": "zoo.models.resnet.published:read_graph"},
     )
     for depth, (parameters, macs) in _SIZES.items()
 )

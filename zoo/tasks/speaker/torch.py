@@ -9,12 +9,15 @@ import numpy as np
 import torch
 
 from zoo.arrays import Array
-from zoo.artifact.golden import read_golden, unpack_embedding
+from zoo.artifact.golden import parity_speech, read_golden, unpack_embedding
 from zoo.artifact.manifest import GoldenEmbedding
 from zoo.artifact.parity import ParityReport, compare
+from zoo.errors import ArtifactError
 from zoo.layers.filterbank import SpeakerFeatures
 from zoo.networks.base import Network
 from zoo.networks.speaker import SpeakerNetwork
+from zoo.runtime.onnx import OnnxGraph
+from zoo.spec import TensorSpec, Tolerance
 from zoo.streaming.conversion import fold
 from zoo.tasks.speaker.session import check_lengths, padded
 
@@ -59,3 +62,38 @@ def verify_parameters(model: SpeakerNetwork, golden: Path, form: str, where: str
     signal, expected = unpack_embedding(recording, "wav", model.spec.front_end, where)
     found = TorchSpeakerSession(model).run([signal])[0]
     return compare(expected, found, tensor="embs", tolerance=model.spec.tolerance)
+
+
+@torch.inference_mode()
+def compare_published(model: SpeakerNetwork, paths: Sequence[Path], tolerance: Tolerance) -> ParityReport:
+    """Hold a training form against the public graph that its parameters were read from, on pieces of speech.
+
+    Args:
+        model: in training form, with the parameters.
+        paths: of the graph alone, from features (B, T, F) to embeddings (B, E).
+        tolerance: what is allowed.
+
+    Raises:
+        ArtifactError: ONNX Runtime cannot run the graph, or it takes something else.
+        ParityError: they differ by more than the tolerance.
+    """
+    graph, front_end = OnnxGraph(paths[0]), model.spec.front_end
+    wanted = TensorSpec("feats", ("B", "T", front_end.bins))
+    if len(graph.inputs) != 1 or not wanted.fits(graph.inputs[0].shape):
+        raise ArtifactError(
+            f"{paths[0]}: features {wanted.shape} are expected as its input, and it takes "
+            f"{', '.join(f'{spec.name} {spec.shape}' for spec in graph.inputs)}"
+        )
+    speech = parity_speech(front_end.sample_rate)
+    length = 2 * front_end.sample_rate
+    pieces = torch.from_numpy(np.stack([speech[:length], speech[-length:]]))
+    feats = SpeakerFeatures(front_end)(pieces, torch.full((2,), length))[0].transpose(1, 2)  # (B, T, F)
+    expected = [graph(row[None].numpy())[0][0] for row in feats.contiguous()]
+    return compare(
+        np.stack(expected),
+        model(feats).numpy(),
+        tensor="the embeddings of the training form",
+        tolerance=tolerance,
+        axis=0,
+        unit="piece",
+    )

@@ -1,54 +1,15 @@
-"""FastEnhancer's training form from layers into which norms were merged, as graphs and ports have them."""
+"""Parameters of a training form from layers into which norms were merged, as graphs and ports have them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.arrays import Array
-from zoo.spec import EnhancementSpec
 
-EPSILON = 1e-5  # of every batch norm
-
-
-@dataclass(frozen=True)
-class Widths:
-    """Sizes of a FastEnhancer.
-
-    Attributes:
-        channels: of the convolutions.
-        kernels: of the convolutions behind the first, over frequency.
-        first: (kernel, stride) of the first and the last convolution.
-        bins: frequencies behind the first convolution.
-        block_channels, block_bins, blocks, heads: as in the model's options.
-    """
-
-    channels: int
-    kernels: tuple[int, ...]
-    first: tuple[int, int]
-    bins: int
-    block_channels: int
-    block_bins: int
-    blocks: int
-    heads: int
-
-    @classmethod
-    def of(cls, spec: EnhancementSpec) -> Widths:
-        options = spec.options
-        first, *others = options["kernel_sizes"]
-        return cls(
-            channels=options["channels"],
-            kernels=tuple(others),
-            first=(first, options["stride"]),
-            bins=spec.front_end.n_fft // 2 // options["stride"],
-            block_channels=options["block_channels"],
-            block_bins=options["block_bins"],
-            blocks=options["blocks"],
-            heads=options["heads"],
-        )
+EPSILON = 1e-5  # of batch norms, as PyTorch has it by default
 
 
 class TrainingForm:
@@ -93,8 +54,8 @@ class TrainingForm:
         self.plain(f"{name}.bias_ih_l0", own_bias)
         self.plain(f"{name}.bias_hh_l0", recurrent_bias)
 
-    def last(self, name: str, weight: Array, bias: Array) -> None:
-        """The transposed convolution (C, 2, K), whose weight has length 1 as a whole, times a scale."""
+    def scaled(self, name: str, weight: Array, bias: Array) -> None:
+        """A weight that has length 1 as a whole, times a scale, and a bias."""
         length = np.linalg.norm(weight.astype(np.float64)).reshape(1)
         self.plain(f"{name}.weight", weight if length > 0 else np.ones_like(weight))
         self.plain(f"{name}.bias", bias)
