@@ -32,6 +32,13 @@ SIZES = {  # of the public implementation: embedding, parameters, keys of the st
     "resnet152": (256, 19_814_880, 932, 9),
     "resnet221": (256, 23_792_224, 1346, 9),
     "resnet293": (256, 28_626_016, 1778, 9),
+    "resnet18_8k": (256, 3_843_296, 122, 9),
+    "resnet34_8k": (256, 6_372_192, 218, 9),
+    "resnet50_8k": (256, 10_082_784, 320, 9),
+    "resnet101_8k": (256, 14_843_872, 626, 9),
+    "resnet152_8k": (256, 18_766_304, 932, 9),
+    "resnet221_8k": (256, 22_743_648, 1346, 9),
+    "resnet293_8k": (256, 27_577_440, 1778, 9),
     "ecapa_c512_glob": (192, 6_190_720, 221, 2),
     "ecapa_c1024_glob": (192, 14_657_088, 221, 2),
     "ecapa_c512": (192, 5_797_504, 221, 1),
@@ -104,7 +111,7 @@ def test_multiply_adds(name: str) -> None:
         model = zoo.create_model(name)
         for module in model.modules():
             module.register_forward_hook(add)
-        model(torch.empty(1, 200, 80))
+        model(torch.empty(1, 200, get_spec(name, SpeakerSpec).front_end.bins))
     assert count / 2 == pytest.approx(get_spec(name, SpeakerSpec).macs_per_second, rel=0.01)
 
 
@@ -279,6 +286,7 @@ def test_a_second_embedding_layer_reads_the_first() -> None:
         ({"dataset_args": {"frontend": "s3prl"}}, "reads features by 's3prl'"),
         ({"dataset_args": {"fbank_args": {"frame_shift": "x"}}}, "features that are no numbers"),
         ({"dataset_args": {"resample_rate": 8000}}, "for 8000 Hz, but resnet18 runs at 16000 Hz"),
+        ({"dataset_args": {"resample_rate": 8000}}, "create one of the models at that rate, as resnet18_8k"),
         ({"model_args": 3}, "expected a mapping under model_args"),
     ],
 )

@@ -8,8 +8,6 @@ from zoo.arrays import Array
 from zoo.extras import extra
 from zoo.spec import Filterbank
 
-FULL_SCALE = 32768.0
-
 
 def filterbank(waveform: Array, front_end: Filterbank, *, subtract_mean: bool = True) -> Array:
     """The features that a speaker network reads; the same each time, since there is no dither.
@@ -33,10 +31,10 @@ def filterbank(waveform: Array, front_end: Filterbank, *, subtract_mean: bool = 
     frame.samp_freq = front_end.sample_rate
     frame.frame_length_ms = 1e3 * front_end.win_length / front_end.sample_rate
     frame.frame_shift_ms = 1e3 * front_end.hop_length / front_end.sample_rate
-    frame.dither, frame.window_type, frame.snip_edges = 0.0, "hamming", True
+    frame.dither, frame.window_type, frame.snip_edges = 0.0, front_end.window, True
     options.mel_opts.num_bins = front_end.bins
     computer = kaldi_native_fbank.OnlineFbank(options)
-    computer.accept_waveform(front_end.sample_rate, waveform * np.float32(FULL_SCALE))
+    computer.accept_waveform(front_end.sample_rate, waveform * np.float32(front_end.full_scale))
     feats = np.empty((computer.num_frames_ready, front_end.bins), np.float32)
     for index in range(len(feats)):
         feats[index] = computer.get_frame(index)
