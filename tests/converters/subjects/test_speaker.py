@@ -137,6 +137,26 @@ def test_sessions(form: str, speaker_folder: Folder, speaker_graph: Folder, spee
             any_session.run([speech_16k[:16000], speech_16k[:100]])
 
 
+def test_a_graph_of_waveforms_gives_nan_for_what_is_no_recording(
+    speaker_graph: Folder, speech_16k: Array
+) -> None:
+    """In every element of that row, and nothing else in the others."""
+    session = plain_session(speaker_graph("resnet18-wav"))
+    lengths = np.array([16000, 400, 1000, 1679, 0, -7, 16001, 1 << 40, 1680, 16000, 16000, 8000])
+    rows = np.tile(speech_16k[:16000], (len(lengths), 1))
+    rows[9, 5000], rows[10, 15999], rows[11, 8000:] = np.nan, np.inf, np.nan
+    (together,) = session.run(None, {"wav": rows, "lengths": lengths})
+    sound = [0, 8, 11]
+    assert np.isnan(np.delete(together, sound, axis=0)).all()
+    for index in sound:
+        alone = rows[index : index + 1, : lengths[index]]
+        (expected,) = session.run(None, {"wav": alone, "lengths": lengths[index : index + 1]})
+        assert error(together[index : index + 1], expected) < 2e-5
+    for samples in (400, 1000, 1679):
+        alone = {"wav": speech_16k[None, :samples], "lengths": np.array([samples])}
+        assert np.isnan(session.run(None, alone)[0]).all()
+
+
 @pytest.mark.parametrize("name", ["campplus", "eres2net_base"])
 @torch.inference_mode()
 def test_padding_in_a_graph(
