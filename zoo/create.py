@@ -14,7 +14,7 @@ from zoo import checkpoint
 from zoo.artifact.manifest import RANDOM
 from zoo.builtin import TAG as PACKAGED
 from zoo.builtin import packaged_artifact
-from zoo.configs import OtherClassError
+from zoo.configs import OtherClassError, class_name
 from zoo.errors import CheckpointError
 from zoo.hub.weights import locate, weights_advice
 from zoo.networks.base import Network
@@ -125,6 +125,7 @@ def model_of_config(config: dict[str, Any], where: str) -> str:
     """
     nearest: dict[bool, str] = {}  # by whether the rate is that of the folder
     faults: dict[str, None] = {}
+    others: dict[str, Any] = {}  # options that no model has
     for name in list_models():
         spec = get_spec(name)
         if not spec.config_reader:
@@ -140,13 +141,19 @@ def model_of_config(config: dict[str, Any], where: str) -> str:
             return name
         if spec.covers(options):
             nearest.setdefault(front_end.sample_rate == spec.front_end.sample_rate, name)
+        others = dict(options)
     if nearest:
         return nearest.get(True) or nearest[False]
     if faults:
         raise CheckpointError("; ".join(faults))
+    if others:
+        raise CheckpointError(f"{where}: no model of the zoo has the sizes of its config: {others}")
+    named = class_name(config)
+    if not named:
+        raise CheckpointError(f"{where}: its config names no model")
     raise CheckpointError(
-        f"{where}: its config names the model {str(config.get('model'))[:80]!r}, a class that is not in the "
-        f"zoo; speechzoo list shows what is"
+        f"{where}: its config names the model {named!r}, a class that is not in the zoo; speechzoo list "
+        f"shows what is"
     )
 
 

@@ -21,8 +21,8 @@ SPEAKER = "speaker"  # what clients call, unless it is given another name
 PREFERRED_BATCHES = (16, 32)
 _OTHERWISE = {  # what is said of other inputs, by whether a model in Python checks them
     True: "Anything else is an error, not NaN.",
-    False: "A graph cannot refuse one row of a call: for a shorter recording, for samples that are not finite "
-    "and for `lengths` beyond the samples every element is NaN, which the client here reports; longer "
+    False: "A graph cannot refuse one row of a call: for a shorter recording, for samples that are not "
+    "finite and for `lengths` beyond the samples every element is NaN, which the client here reports; longer "
     "recordings are computed all the same, so let what stands in front of the server refuse them.",
 }
 

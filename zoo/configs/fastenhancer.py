@@ -26,6 +26,8 @@ def model_settings(config: Settings, where: str, model: str, fixed: Settings) ->
         OtherClassError: another model.
         CheckpointError: a setting that is missing, or one that is not supported.
     """
+    if "model" not in config:
+        raise OtherClassError(f"{where}: its config names no model")
     try:
         if config["model"] != model:
             raise OtherClassError(f"{where}: its config says model {config['model']}, not {model}")

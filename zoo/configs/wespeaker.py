@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zoo.configs import OtherClassError
+from zoo.configs.sizes import LARGEST, option_like, refuse_unknown, whole
 from zoo.errors import CheckpointError
 from zoo.spec import KALDI_WINDOWS, Filterbank
 
@@ -56,7 +57,6 @@ _FIXED = {  # what Kaldi's features can be set to, and here have one value
     "use_power": True,
     "vtln_warp": 1,
 }
-_LARGEST = 1 << 16  # of a size
 
 
 def read_config(
@@ -67,6 +67,7 @@ def read_config(
     arguments: Mapping[str, str],
     pooling: str,
     bins: str = "feat_dim",
+    training: Iterable[str] = (),
 ) -> tuple[Options, Filterbank]:
     """Options of a network, and the geometry of its features.
 
@@ -77,6 +78,7 @@ def read_config(
         arguments: our name of an option for each key of ``model_args`` that may set one.
         pooling: the only ``pooling_func`` there is.
         bins: the key of ``model_args`` with the number of features.
+        training: keys of ``model_args`` that an embedding does not depend on.
 
     Raises:
         OtherClassError: another class.
@@ -91,7 +93,8 @@ def read_config(
     if found != pooling:
         raise CheckpointError(f"{where}: its config pools by {found}; {name} is here with {pooling} only")
     read_by_network = given.pop(bins, None)
-    _refuse_unknown(given, arguments, f"{where}: its config", f" of {name}")
+    given = {key: value for key, value in given.items() if key not in training}
+    refuse_unknown(given, arguments, f"{where}: its config", f" of {name}")
     front_end = _features(config, where)
     if read_by_network not in (None, front_end.bins):
         raise CheckpointError(
@@ -99,7 +102,7 @@ def read_config(
         )
     options = dict(classes[name])
     for key, value in given.items():
-        options[arguments[key]] = _like(options[arguments[key]], key, value, where)
+        options[arguments[key]] = option_like(options[arguments[key]], key, value, where)
     return options, front_end
 
 
@@ -123,12 +126,12 @@ def _features(config: Settings, where: str) -> Filterbank:
 def _filterbank(given: dict[str, Any], where: str) -> Filterbank:
     """Features by the names that wespeaker, and torchaudio's Kaldi behind it, give their settings."""
     plain = Filterbank()
-    rate = _whole(given.pop("resample_rate", plain.sample_rate), "resample_rate", where)
-    bins = _whole(given.pop("num_mel_bins", plain.bins), "num_mel_bins", where)
+    rate = whole(given.pop("resample_rate", plain.sample_rate), "resample_rate", where)
+    bins = whole(given.pop("num_mel_bins", plain.bins), "num_mel_bins", where)
     sizes = {}
     for name, default in (("frame_length", 25), ("frame_shift", 10)):
         value = _number(given.pop(name, default), name, where)
-        sizes[name] = _whole(int(rate * value * 1e-3), f"{name} in samples", where)  # cut off, as Kaldi
+        sizes[name] = whole(int(rate * value * 1e-3), f"{name} in samples", where)  # cut off, as Kaldi
     window = given.pop("window_type", plain.window)
     if window not in KALDI_WINDOWS:
         raise CheckpointError(
@@ -137,7 +140,7 @@ def _filterbank(given: dict[str, Any], where: str) -> Filterbank:
     highest = _number(given.pop("high_freq", 0), "high_freq", where)
     if highest not in (0, rate / 2):
         raise CheckpointError(f"{where} sets high_freq to {highest:g}; features end here at {rate / 2:g} Hz")
-    _refuse_unknown(given, _FIXED, where, " of its features")
+    refuse_unknown(given, _FIXED, where, " of its features")
     for name, value in given.items():
         if value != _FIXED[name]:
             raise CheckpointError(
@@ -146,38 +149,10 @@ def _filterbank(given: dict[str, Any], where: str) -> Filterbank:
     return Filterbank(rate, bins, sizes["frame_length"], sizes["frame_shift"], window)
 
 
-def _refuse_unknown(given: Settings, known: Iterable[str], where: str, of: str) -> None:
-    """Refuse settings that nobody knows, so that nothing is ignored in silence.
-
-    Raises:
-        CheckpointError: names them.
-    """
-    unknown = sorted(map(str, given.keys() - set(known)))
-    if unknown:
-        raise CheckpointError(f"{where} sets {', '.join(unknown[:10])}{of}; known are {', '.join(known)}")
-
-
-def _like(example: Any, name: str, value: Any, where: str) -> Any:
-    """A value of the kind that an option has: a switch, or a size."""
-    if not isinstance(example, bool):
-        return _whole(value, name, f"{where}: its config")
-    if not isinstance(value, bool):
-        raise CheckpointError(f"{where}: its config sets {name} to {value!r}; expected true or false")
-    return value
-
-
-def _whole(value: Any, name: str, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST:
-        raise CheckpointError(
-            f"{where} sets {name} to {str(value)[:40]!r}; expected a whole number from 1 to {_LARGEST}"
-        )
-    return value
-
-
 def _number(value: Any, name: str, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LARGEST:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LARGEST:
         raise CheckpointError(
-            f"{where} has features that are no numbers: {name} is {str(value)[:40]!r}; at most {_LARGEST}"
+            f"{where} has features that are no numbers: {name} is {str(value)[:40]!r}; at most {LARGEST}"
         )
     return float(value)
 
