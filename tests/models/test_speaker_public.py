@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from zoo.create import build
+from zoo.layers.pooling import StatisticsPooling
 from zoo.networks.speaker import SpeakerNetwork
 from zoo.registry import get_spec
 from zoo.spec import SpeakerSpec
@@ -91,3 +92,16 @@ def test_the_public_code(name: str) -> None:
     for found in (model(feats), folded(feats), folded(padded, torch.tensor([61, 61]))):
         np.testing.assert_allclose(found[:, :4], expected, atol=1e-5 * largest)
         assert float(found.abs().max()) == pytest.approx(largest, rel=1e-5)
+
+
+@torch.inference_mode()
+def test_the_floor_of_a_variance() -> None:
+    """What is added is there, however little, also where an exporter would take it for zero."""
+    still = torch.full((1, 3, 20), 0.25)
+    for floor in (1e-7, 1e-8):
+        mean, deviation = StatisticsPooling(floor)(still).chunk(2, dim=1)
+        torch.testing.assert_close(mean, torch.full((1, 3), 0.25))
+        torch.testing.assert_close(deviation, torch.full((1, 3), floor**0.5), rtol=1e-6, atol=0)
+    x = torch.randn(2, 3, 20, generator=torch.Generator().manual_seed(0))
+    pooled = StatisticsPooling(1e-8)(x)[:, 3:]
+    torch.testing.assert_close(pooled, (x.var(2) + 1e-8).sqrt(), rtol=1e-6, atol=0)

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 VARIANCE_FLOOR = 1e-7
+_DROPPED = 1e-8  # an exporter's optimiser takes what is no larger for zero, and leaves its addition out
+_SCALE = 2.0**13
 EXCLUDED = -1e4  # added to the logit of a padded frame, whose weight is then zero
 
 
@@ -39,7 +41,9 @@ def frame_deviation(x: Tensor, mean: Tensor, mask: Tensor | None, floor: float =
     centred = keep(x - mean, mask)
     count = x.shape[-1] if mask is None else mask.sum(-1, keepdim=True)
     variance = (centred * centred).sum(-1, keepdim=True) / (count - 1)
-    return (variance + floor).sqrt()
+    if floor > _DROPPED:
+        return (variance + floor).sqrt()
+    return (variance * _SCALE**2 + floor * _SCALE**2).sqrt() / _SCALE
 
 
 class StatisticsPooling(nn.Module):
