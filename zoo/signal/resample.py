@@ -29,6 +29,7 @@ _HALF_WIDTH = math.ceil((STOP_BAND_DB - 7.95) / (2.285 * math.pi * (1 - PASS_BAN
 _BETA = 0.1102 * (STOP_BAND_DB - 8.7)
 _TILE = 32  # outputs of one product of a matrix and a vector, about
 _LARGEST_TILE = 8192  # elements of its matrix: with more, BLAS would start threads, which wait for each other
+_LONGEST_SUM = 8192  # that einsum always rounds in the same way, however many it makes at once
 _LARGEST_TABLE = 1 << 20  # elements of all matrices of a ratio
 _PHASES = 1024  # of the interpolated kernel at the lower rate; error 0.4 / 1024**2, or -128 dB
 _INTERPOLATED_AT_ONCE = 1 << 18  # elements of kernels
@@ -171,7 +172,8 @@ class _Interpolation:
         return output * self._down // self._up - self.half + 1
 
     def apply(self, signal: Array, time: int, start: int, stop: int) -> Array:
-        cuts = [*range(start, stop, max(1, _INTERPOLATED_AT_ONCE // self.width)), stop]
+        step = 1 if self.width > _LONGEST_SUM else _INTERPOLATED_AT_ONCE // self.width
+        cuts = [*range(start, stop, step), stop]
         return np.concatenate([self._some(signal, time, a, b) for a, b in pairwise(cuts)], axis=1)
 
     def _some(self, signal: Array, time: int, start: int, stop: int) -> Array:
