@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.signal.resample import Resampler, check_rate
-from zoo.signal.samples import check_samples
+from zoo.signal.samples import all_finite, check_samples
 from zoo.tasks.copies import Bound
 from zoo.tasks.enhancement.loop import Loop
 from zoo.tasks.enhancement.recovery import run_recovering
@@ -121,7 +121,11 @@ class Channel:
         Raises:
             AudioError: it is not finite.
         """
-        return self._checked(self._after.push(self._aligned(enhanced)))
+        aligned = self._aligned(enhanced)
+        if all_finite(aligned):
+            return self._checked(self._after.push(aligned))
+        with np.errstate(invalid="ignore"):  # an error follows, which needs no warning before it
+            return self._checked(self._after.push(aligned))
 
     def take_rest(self) -> Array:
         """End the input: (1, K x block_length) with all that is left and zeros behind it."""
