@@ -34,7 +34,7 @@ from tqdm import tqdm
 
 from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
-from zoo.cli._arguments import add_threads, add_trust, positive
+from zoo.cli._arguments import add_threads, add_trust, positive, readable, writable
 from zoo.cli._model import warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.cli._signals import Gently
@@ -64,7 +64,6 @@ GROUP = "run models"
 
 ENHANCED = ".enhanced"  # between stem and ending
 _RAW_FORMATS = {"s16le": "PCM_16", "s24le": "PCM_24", "s32le": "PCM_32", "f32le": "FLOAT"}
-_STANDARD_INPUT, _STANDARD_OUTPUT = ("/dev/stdin", "/dev/fd/0"), ("/dev/stdout", "/dev/fd/1")
 _PLOT_SECONDS = 60
 
 
@@ -79,8 +78,9 @@ class _Job:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("input", nargs="+", metavar="INPUT", help="audio files, folders, pipes, or - for standard input")
-    add("-o", "--output", metavar="OUT", help="file, or - for standard output; a folder if there are several")
+    several = "a folder if there are several"
+    add("input", type=readable, nargs="+", metavar="INPUT", help="audio files, folders, pipes, or -: stdin")
+    add("-o", "--output", type=writable, metavar="OUT", help=f"file, or - for standard output; {several}")
     add("--recursive", action="store_true", help="take the folders inside a folder too")
     add("--force", action="store_true", help="replace files that exist")
     add_ray_argument(parser)
@@ -125,8 +125,6 @@ def _rate(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    args.input = [PIPE if name in _STANDARD_INPUT else name for name in args.input]
-    args.output = PIPE if args.output in _STANDARD_OUTPUT else args.output
     jobs = _jobs(args)
     if args.plot and len(jobs) > 1:
         raise SpeechZooError(f"--plot draws one recording, but there are {len(jobs)}; name one of them")
@@ -316,19 +314,12 @@ def _enhance(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[st
         stored = output_format(reader, target, channels, args.format, args.subtype)
         process = _Process(enhancer, rate, channels)
         before, after = _Sketch(rate, bool(args.plot)), _Sketch(rate, bool(args.plot))
-        quiet = reader.frames is None or not sys.stderr.isatty()
         if job.into_folder:
             _make_folder(Path(target).parent)
         with (
             Gently() if reader.frames is None else nullcontext() as gently,
             AudioWriter(target, stored, force=args.force, tags=reader.tags) as writer,
-            tqdm(
-                total=(reader.frames or 0) / rate,
-                desc=Path(reader.name).name,
-                bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]",
-                leave=False,
-                disable=quiet,
-            ) as bar,
+            _bar(reader) as bar,
         ):
             # On a pipe the next process may be listening: what has come goes on at once.
             frames = rate if reader.frames else max(1, rate // 100)
@@ -370,6 +361,17 @@ def _enhance(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[st
         "resets": process.resets,
         "interrupted": gently and gently.asked,
     }
+
+
+def _bar(reader: AudioReader) -> tqdm:
+    """Seconds that are done, on a terminal, where it is known how many there are."""
+    return tqdm(
+        total=(reader.frames or 0) / reader.format.sample_rate,
+        desc=Path(reader.name).name,
+        bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]",
+        leave=False,
+        disable=reader.frames is None or not sys.stderr.isatty(),
+    )
 
 
 class _Process:

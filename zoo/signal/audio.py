@@ -313,7 +313,7 @@ def new_format(target: str | os.PathLike[str], sample_rate: int) -> AudioFormat:
     """
     known, suffix = soundfile.available_formats(), Path(target).suffix.lower()
     known.pop("RAW", None)
-    chosen = "WAV" if os.fspath(target) == PIPE else _ALIASES.get(suffix[1:], suffix[1:].upper())
+    chosen = "WAV" if is_pipe(target) else _ALIASES.get(suffix[1:], suffix[1:].upper())
     if chosen not in known:
         raise AudioError(
             f"{target}: unknown output format {chosen.lower()!r}; expected one of: "
