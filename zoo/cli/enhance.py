@@ -187,7 +187,8 @@ def _attempt(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[st
             warnings.filterwarnings("ignore", "samples beyond")  # told at the end, with the recording's name
             return _enhance(enhancer, job, args)
     except AudioError as error:
-        message = str(error) if job.source in str(error) else f"{job.source}: {error}"
+        source = "standard input" if job.source == PIPE else job.source
+        message = str(error) if source in str(error) else f"{source}: {error}"
         return {"input": job.source, "error": message}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,19 @@ def test_blocks_one_by_one_are_what_the_session_makes(session: StreamingSession,
                 np.testing.assert_array_equal(loop.state[name], value)
     for output, expected in given:
         np.testing.assert_array_equal(output, expected)
+
+
+def test_threads_with_a_stream_each(session: StreamingSession, speech_16k: Array) -> None:
+    waves = [speech_16k[i * 9000 :][:12000] for i in range(8)]
+
+    def enhance(wave: Array) -> Array:
+        stream = Stream(session)
+        return np.concatenate([*(stream.push(part) for part in np.split(wave, 75)), stream.flush()])
+
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(enhance, waves))
+    for wave, output in zip(waves, together, strict=True):
+        np.testing.assert_array_equal(output, enhance(wave))
 
 
 @pytest.mark.parametrize("rate", [16000, 48000])
