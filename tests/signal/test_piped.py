@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,6 +99,23 @@ def test_a_pipe_that_gives_no_audio(tmp_path: Path) -> None:
         with fed(tmp_path, data) as path, pytest.raises(AudioError, match=message):
             read(path)
         (tmp_path / "pipe").unlink()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write all")
+def test_pipes_without_permission(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0)
+    with pytest.raises(AudioError, match="pipe cannot be read: "):
+        AudioReader(tmp_path / "pipe")
+    with pytest.raises(AudioError, match="pipe cannot be written: "):
+        AudioWriter(tmp_path / "pipe", AudioFormat(16000, 1, "WAV", "PCM_16"))
+
+
+def test_standard_input_that_is_closed() -> None:
+    words = "import sys; from zoo.signal.audio import AudioReader; from zoo.errors import AudioError\n"
+    words += "try: AudioReader('-')\nexcept AudioError as error: sys.exit(str(error))"
+    command = ["sh", "-c", 'exec "$0" -c "$1" <&-', sys.executable, words]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and result.stderr.startswith("standard input cannot be read: ")
 
 
 def test_writing_into_a_named_pipe(tmp_path: Path) -> None:

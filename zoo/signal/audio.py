@@ -128,15 +128,17 @@ class AudioReader:
         self.name = "standard input" if os.fspath(source) == PIPE else os.fspath(source)
         self._spooled: IO[bytes] | None = None
         self.tags: dict[str, str] = {}
-        if os.fspath(source) != PIPE:
+        standard = os.fspath(source) == PIPE
+        if not standard:
             self._check_path(Path(source))
-            mode = os.stat(source).st_mode
-        else:
-            mode = os.fstat(0).st_mode
-        if raw is None and stat.S_ISREG(mode):
-            self._open_file(0 if os.fspath(source) == PIPE else _encoded(self.name))
-        else:
-            self._open_pipe(0 if os.fspath(source) == PIPE else os.open(source, os.O_RDONLY), raw)
+        try:
+            mode = os.stat(0 if standard else source).st_mode
+            if raw is None and stat.S_ISREG(mode):
+                self._open_file(0 if standard else _encoded(self.name))
+            else:
+                self._open_pipe(0 if standard else os.open(source, os.O_RDONLY), raw)
+        except OSError as error:
+            raise AudioError(f"{self.name} cannot be read: {error.strerror}") from error
         if self.frames == 0:
             self.close()
             raise AudioError(f"{self.name}: it holds no samples; pass a recording with sound in it")
@@ -159,27 +161,31 @@ class AudioReader:
             self._open_pipe(os.open(file, os.O_RDONLY), None)
 
     def _open_pipe(self, descriptor: int, raw: AudioFormat | None) -> None:
-        """Samples that come as they come, from a descriptor."""
-        if raw is not None:
-            layout: Layout | None = Layout(raw.sample_rate, raw.channels, raw.subtype)
-            head = b""
-        else:
-            layout, head = read_wav_header(descriptor)
-        if layout is not None:
-            piped = PipedSamples(descriptor, layout, self.name)
-            self._read, self._close = piped.read, piped.close
-            container = "WAV" if raw is None else "RAW"
-            self.format = AudioFormat(layout.sample_rate, layout.channels, container, layout.subtype)
-            status = os.fstat(descriptor)
-            in_file = raw is None and descriptor and stat.S_ISREG(status.st_mode)
-            self.frames = (status.st_size - len(head)) // layout.frame if in_file else None
+        """Samples that come as they come, from a descriptor, which is closed unless it is standard input."""
+        opened = False
+        try:
+            head, layout = b"", None if raw is None else Layout(raw.sample_rate, raw.channels, raw.subtype)
+            if layout is None:
+                layout, head = read_wav_header(descriptor)
+            if layout is None:
+                self._spooled = spool(descriptor, head)
+            else:
+                piped = PipedSamples(descriptor, layout, self.name)
+                opened = True
+        finally:
+            if descriptor and not opened:
+                os.close(descriptor)
+        if layout is None:
+            if self._spooled is None:
+                raise self._unreadable("Format not recognised")
+            self._open_file(os.dup(self._spooled.fileno()))
             return
-        self._spooled = spool(descriptor, head)
-        if descriptor:
-            os.close(descriptor)
-        if self._spooled is None:
-            raise self._unreadable("Format not recognised")
-        self._open_file(os.dup(self._spooled.fileno()))
+        self._read, self._close = piped.read, piped.close
+        container = "WAV" if raw is None else "RAW"
+        self.format = AudioFormat(layout.sample_rate, layout.channels, container, layout.subtype)
+        status = os.fstat(descriptor)
+        in_file = raw is None and descriptor and stat.S_ISREG(status.st_mode)
+        self.frames = (status.st_size - len(head)) // layout.frame if in_file else None
 
     def _unreadable(self, reason: str) -> AudioError:
         if Path(self.name).suffix.lower() in _UNREADABLE:
@@ -216,7 +222,7 @@ class AudioReader:
         while True:
             try:
                 block = self._read(frames).T
-            except (RuntimeError, AssertionError) as error:
+            except (RuntimeError, AssertionError, OSError) as error:
                 raise AudioError(
                     f"{self.name}: damaged after {position / self.format.sample_rate:.3f} s "
                     f"({_reason(error)}); get it again, or cut it there"
@@ -358,7 +364,10 @@ class AudioWriter:
         if is_pipe(target):
             standard = os.fspath(target) == PIPE
             self.name = "standard output" if standard else os.fspath(target)
-            self._pipe: IO[bytes] = sys.stdout.buffer if standard else open(target, "wb")  # noqa: SIM115
+            try:
+                self._pipe: IO[bytes] = sys.stdout.buffer if standard else open(target, "wb")  # noqa: SIM115
+            except OSError as error:
+                raise AudioError(f"{self.name} cannot be written: {error.strerror}") from error
             if format.format == "WAV":
                 self._to_pipe(_wav_header(format))
             return

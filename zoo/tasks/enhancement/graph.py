@@ -135,9 +135,8 @@ class StreamingSession:
         return enhanced[:, self.latency : self.latency + length]
 
     def _check_state(self, state: State, streams: int) -> None:
-        shapes = {name: value.shape for name, value in state.items()}
-        if streams == 1 and shapes == self._shapes:
-            return
+        if streams == 1 and {name: value.shape for name, value in state.items()} == self._shapes:
+            return  # at once, since every block of a stream comes here
         expected = {name: (len(zeros) * streams, *zeros.shape[1:]) for name, zeros in self._zeros.items()}
         wrong = list(expected.keys() ^ state.keys())
         wrong += [name for name in expected.keys() & state.keys() if state[name].shape != expected[name]]

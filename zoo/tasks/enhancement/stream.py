@@ -121,11 +121,7 @@ class Channel:
         Raises:
             AudioError: it is not finite.
         """
-        aligned = self._aligned(enhanced)
-        if all_finite(aligned):
-            return self._checked(self._after.push(aligned))
-        with np.errstate(invalid="ignore"):  # an error follows, which needs no warning before it
-            return self._checked(self._after.push(aligned))
+        return self._checked(self._resampled(self._aligned(enhanced)))
 
     def take_rest(self) -> Array:
         """End the input: (1, K x block_length) with all that is left and zeros behind it."""
@@ -142,7 +138,7 @@ class Channel:
             AudioError: it is not finite.
         """
         missing = self._length - max(0, self._enhanced)
-        output = self._after.push(self._aligned(enhanced)[:, :missing])
+        output = self._resampled(self._aligned(enhanced)[:, :missing])
         return self._checked(np.concatenate([output, self._after.flush(self._received)], axis=1))
 
     def _aligned(self, enhanced: Array) -> Array:
@@ -150,6 +146,13 @@ class Channel:
         late = max(0, -self._enhanced)
         self._enhanced += enhanced.shape[1]
         return enhanced[:, late:]
+
+    def _resampled(self, aligned: Array) -> Array:
+        """At the stream's rate."""
+        if all_finite(aligned):
+            return self._after.push(aligned)
+        with np.errstate(invalid="ignore"):  # an error follows, which needs no warning before it
+            return self._after.push(aligned)
 
     def _checked(self, output: Array) -> Array:
         """(1, M) that goes out -> (M,)"""
