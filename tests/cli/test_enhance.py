@@ -6,10 +6,12 @@ import fcntl
 import json
 import os
 import pty
+import signal
 import struct
 import subprocess
 import sys
 import termios
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -330,13 +332,103 @@ def test_wav_through_a_pipe(artifacts: Path, tmp_path: Path) -> None:
     assert json.loads(result.stderr)["files"][0]["output"] == "-"  # stdout is taken, and no progress bar
 
 
-@pytest.mark.parametrize(("name", "dtype", "peak"), [("s16le", "<i2", 3000), ("f32le", "<f4", 90)])
+@pytest.mark.parametrize(
+    ("name", "dtype", "peak"), [("s16le", "<i2", 3000), ("s32le", "<i4", 2**30), ("f32le", "<f4", 90)]
+)
 def test_raw_through_a_pipe(artifacts: Path, name: str, dtype: str, peak: int) -> None:
     samples = (peak * np.sin(np.arange(4000) / 9)).astype(dtype)
     command = start(artifacts, "--raw-rate", "16000", "--raw-format", name)
     result = subprocess.run(command, input=samples.tobytes(), capture_output=True, check=False)
     assert (result.returncode, result.stderr) == (0, b"")
-    np.testing.assert_allclose(np.frombuffer(result.stdout, dtype), samples / 2, atol=0.51)
+    step = 2.0**8 if dtype == "<i4" else 0.51  # the network computes with 24 bits
+    np.testing.assert_allclose(np.frombuffer(result.stdout, dtype), samples / 2, atol=step)
+
+
+def test_raw_of_24_bits_through_a_pipe(artifacts: Path) -> None:
+    samples = (2**22 * np.sin(np.arange(4000) / 9)).astype("<i4")
+    packed = samples.view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    command = start(artifacts, "--raw-rate", "16000", "--raw-format", "s24le")
+    result = subprocess.run(command, input=packed, capture_output=True, check=True)
+    words = np.zeros((4000, 4), np.uint8)
+    words[:, 1:] = np.frombuffer(result.stdout, np.uint8).reshape(-1, 3)
+    np.testing.assert_allclose(words.view("<i4")[:, 0] / 256, samples / 2, atol=1)
+
+
+def test_standard_input_and_output_by_their_paths(artifacts: Path, tmp_path: Path) -> None:
+    expected = recording(tmp_path / "a.wav", 16000)[:, 0] / 2
+    command = start(artifacts, "-o", "/dev/stdout")
+    command[command.index("-")] = "/dev/stdin"
+    with open(tmp_path / "a.wav", "rb") as file:
+        result = subprocess.run(command, stdin=file, capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (0, b"")
+    (tmp_path / "b.wav").write_bytes(result.stdout)
+    np.testing.assert_allclose(soundfile.read(tmp_path / "b.wav")[0], expected, atol=1e-4)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that in 30 s")
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_a_live_recording_is_kept_when_it_is_interrupted(
+    artifacts: Path, tmp_path: Path, asked: signal.Signals
+) -> None:
+    """While the next samples are waited for: what came is a whole file, and told."""
+    samples = (3000 * np.sin(np.arange(16000) / 9)).astype("<i2")
+    command = start(artifacts, "--raw-rate", "16000", "-o", str(tmp_path / "live.wav"))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin and process.stderr
+        process.stdin.write(samples.tobytes())
+        process.stdin.flush()
+        part = tmp_path / ".live.wav.part"
+        wait_until(lambda: part.exists() and part.stat().st_size > 2 * 15600)
+        process.send_signal(asked)
+        assert process.wait(30) == 128 + asked
+        assert "live.wav: interrupted after 1.0 s, which are kept" in process.stderr.read().decode()
+    assert os.listdir(tmp_path) == ["live.wav"]
+    kept, rate = soundfile.read(tmp_path / "live.wav", dtype="int16")
+    assert rate == 16000
+    np.testing.assert_allclose(kept, samples / 2, atol=0.51)
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_stays_of_a_file_that_was_not_finished(
+    artifacts: Path, tmp_path: Path, asked: signal.Signals
+) -> None:
+    """A recording in a file can be enhanced again, and a live one of which nothing came is none."""
+    soundfile.write(tmp_path / "a.wav", np.zeros(48000 * 3600, np.int16), 48000)
+    for source in (str(tmp_path / "a.wav"), "-"):
+        command = start(artifacts, "-o", str(tmp_path / "b.wav"))
+        command[command.index("-")] = source
+        if source == "-":
+            command += ["--raw-rate", "16000"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            wait_until((tmp_path / ".b.wav.part").exists)
+            time.sleep(0.2)
+            process.send_signal(asked)
+            assert process.wait(30) in (128 + asked, 130) and process.stderr
+            assert process.stderr.read() == b""
+        assert os.listdir(tmp_path) == ["a.wav"]
+
+
+def test_pipes_and_what_cannot_be_read(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    assert run(tmp_path / "pipe.wav") == 1
+    assert "pipe.wav is a pipe; name the output with --output" in capsys.readouterr().err
+    (tmp_path / "in").mkdir()
+    recording(tmp_path / "in" / "a.wav")
+    (tmp_path / "in" / "b.m4a").write_bytes(b"ftyp")
+    assert run(tmp_path / "in", "-o", tmp_path / "out") == 0
+    assert "left out, since only other programs read them: 1, such as b.m4a" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        run("-", "--raw-rate", 10**12)
+    assert "a number of Hz from 1000 to 768000 is expected" in capsys.readouterr().err
 
 
 def test_progress_on_a_terminal(artifacts: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,17 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="bad input"):
         fail()
     assert os.listdir(tmp_path) == ["x.wav"] and path.read_text() == "precious"
+
+
+def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
+    """But not what another process may be writing."""
+    path, left = tmp_path / "x.wav", tmp_path / ".x.wav.part"
+    left.write_bytes(b"half")
+    write(path, MONO, noise(1))
+    assert left.read_bytes() == b"half" and sorted(os.listdir(tmp_path)) == [".x.wav.part", "x.wav"]
+    os.utime(left, (time.time() - 7200, time.time() - 7200))
+    write(path, MONO, noise(1), force=True)
+    assert os.listdir(tmp_path) == ["x.wav"]
 
 
 FULL_DISK = """

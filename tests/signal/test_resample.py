@@ -90,6 +90,29 @@ def test_latency_is_exact(source: int, target: int) -> None:
     assert resampler.latency / source <= 1.03 * 64 / min(source, target) + 1 / source
 
 
+@pytest.mark.parametrize(("source", "target"), [(48000, 16000), (16000, 44100), (768_000, 1000)])
+def test_what_was_given_stays_as_it_was(source: int, target: int, rng: np.random.Generator) -> None:
+    """Samples taken from a buffer that is used again are the caller's own, and blocks are copied."""
+    x = rng.uniform(-1, 1, (1, source)).astype(np.float32)
+    expected = resample(x[0], source, target)
+    resampler, parts, block = Resampler(source, target), [], np.empty((1, source // 100), np.float32)
+    for start in range(0, source, block.shape[1]):
+        block[:] = x[:, start : start + block.shape[1]]
+        parts.append(resampler.push(block))
+    np.testing.assert_array_equal(np.concatenate([*parts, resampler.flush()], axis=1)[0], expected)
+
+
+def test_a_sample_that_is_no_number_passes() -> None:
+    """It is heard as long as the filter is, not for ever."""
+    resampler = Resampler(48000, 16000)
+    for value in (np.nan, np.inf):
+        with np.errstate(invalid="ignore"):
+            resampler.push(np.full((1, 100), value, np.float32))
+            outputs = [resampler.push(np.full((1, 480), 0.5, np.float32)) for _ in range(30)]
+        assert not np.isfinite(outputs[0]).all()
+        np.testing.assert_allclose(np.concatenate(outputs[2:], axis=1), 0.5, atol=1e-6)
+
+
 def test_an_impulse_stays_where_it_is() -> None:
     x = np.zeros(4410)
     x[441 * 3] = 1

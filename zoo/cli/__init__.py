@@ -10,13 +10,16 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import io
 import os
 import pkgutil
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from zoo.cli._arguments import Misuse, network
+from zoo.cli._signals import Terminated, raise_when_terminated
 from zoo.errors import SpeechZooError
 from zoo.version import __version__
 
@@ -27,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``speechzoo``; by default with the process's own arguments.
 
     Returns:
-        the exit status: 0, 1 after an error that was told on stderr, 130 when interrupted.
+        the exit status: 0, 1 after an error that was told on stderr, 130 when interrupted, 143 when
+        terminated.
 
     Raises:
         SystemExit: status 2 after words that make no sense, 0 after help.
@@ -38,8 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         args.parser.error(_unknown(unknown[0], args.parser, _parser()[1]))
     args.words = words
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be UTF-8
     try:
-        with network(args):
+        with network(args), raise_when_terminated():
             status: int = args.run(args)
         sys.stdout.flush()
     except Misuse as error:
@@ -47,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SpeechZooError as error:
         print(f"speechzoo: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as stop:
+        return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
     except BrokenPipeError:  # as `speechzoo ... | head` ends; Python must not flush once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from zoo.errors import SpeechZooError
 from zoo.hub import client
 from zoo.runtime.artifact import MOST_THREADS
+from zoo.signal.audio import PIPE
 
 
 class Misuse(SpeechZooError):
@@ -42,6 +43,16 @@ def add_trust(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None
         action="store_true",
         help="open a .pt2 that holds pickles or machine code, which run on this machine: docs/trust.md",
     )
+
+
+def readable(text: str) -> str:
+    """Read the name of an input: "-" for standard input, by whatever path."""
+    return PIPE if text in ("/dev/stdin", "/dev/fd/0") else text
+
+
+def writable(text: str) -> str:
+    """Read the name of an output: "-" for standard output, by whatever path."""
+    return PIPE if text in ("/dev/stdout", "/dev/fd/1") else text
 
 
 def positive(text: str) -> int:

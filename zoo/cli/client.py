@@ -227,6 +227,8 @@ def _recording(args: argparse.Namespace, rate: int) -> Array:
 def _seconds(source: Path) -> float:
     """Of a recording; 0 if it cannot be read, which is told later."""
     try:
+        if not source.is_file():  # what a pipe gives can be read once
+            return 0.0
         with AudioReader(source) as reader:
             return (reader.frames or 0) / reader.format.sample_rate
     except AudioError:

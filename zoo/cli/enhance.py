@@ -2,7 +2,8 @@
 
 The output has the input's sample rate, length and format, and is aligned with it to the sample.
 Without --output, speech.wav becomes speech.enhanced.wav beside it; standard input goes to standard
-output. Files are read and written in blocks, so their length does not matter.
+output. Files are read and written in blocks, so their length does not matter. Ctrl-C while a pipe is
+read ends the recording there: what came is kept.
 
 Weights that their authors published as an ONNX graph run as they are; where PyTorch and the exporters are
 installed, a faster graph is made of them once. Which of the two runs is told.
@@ -26,6 +27,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -37,16 +39,28 @@ from tqdm import tqdm
 
 from zoo.arrays import Array
 from zoo.builtin import packaged_artifact
-from zoo.cli._arguments import add_offline, add_threads, add_trust, network, positive
+from zoo.cli._arguments import add_offline, add_threads, add_trust, network, positive, readable, writable
 from zoo.cli._model import tell_what_runs, warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
+from zoo.cli._signals import Gently
 from zoo.errors import AudioError, SpeechZooError
 from zoo.hub.recognition import published
 from zoo.hub.weights import default_tag, tell, weights_advice
 from zoo.registry import get_spec
 from zoo.runtime.artifact import SUFFIXES, is_artifact, load_artifact
-from zoo.signal.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
+from zoo.signal.audio import (
+    PIPE,
+    AudioFormat,
+    AudioReader,
+    AudioWriter,
+    find_audio,
+    find_unreadable,
+    is_pipe,
+    output_format,
+    suffixes,
+)
 from zoo.signal.plot import check_picture, plot_spectrograms
+from zoo.signal.resample import HIGHEST_RATE, LOWEST_RATE
 from zoo.signal.samples import SUSPECT
 from zoo.spec import DEFAULT, EnhancementSpec
 from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
@@ -56,7 +70,7 @@ from zoo.tasks.public import WINDOWS, Told
 GROUP = "run models"
 
 ENHANCED = ".enhanced"  # between stem and ending
-_RAW_FORMATS = {"s16le": "PCM_16", "f32le": "FLOAT"}
+_RAW_FORMATS = {"s16le": "PCM_16", "s24le": "PCM_24", "s32le": "PCM_32", "f32le": "FLOAT"}
 _PLOT_SECONDS = 60
 EXPORTERS = ("torch", "onnx", "onnxscript", "onnxslim")  # packages that make a graph of ours
 
@@ -72,8 +86,9 @@ class _Job:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("input", nargs="+", metavar="INPUT", help="audio files, folders of them, or - for standard input")
-    add("-o", "--output", metavar="OUT", help="file, or - for standard output; a folder if there are several")
+    several = "a folder if there are several"
+    add("input", type=readable, nargs="+", metavar="INPUT", help="audio files, folders, pipes, or -: stdin")
+    add("-o", "--output", type=writable, metavar="OUT", help=f"file, or - for standard output; {several}")
     add("--recursive", action="store_true", help="take the folders inside a folder too")
     add("--force", action="store_true", help="replace files that exist")
     add_ray_argument(parser)
@@ -104,7 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     audio.add_argument("--mix-down", action="store_true", help="enhance the mean of all channels")
     audio.add_argument("--format", metavar="NAME", help="container to write: wav, flac, ogg, mp3, raw, ...")
     audio.add_argument("--subtype", metavar="NAME", help="encoding to write: pcm_16, pcm_24, float, ...")
-    audio.add_argument("--raw-rate", type=positive, metavar="HZ", help="standard input is bare samples")
+    audio.add_argument("--raw-rate", type=_rate, metavar="HZ", help="standard input is bare samples")
     audio.add_argument(
         "--raw-channels", type=positive, default=1, metavar="N", help="interleaved (default 1)"
     )
@@ -113,6 +128,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     report = parser.add_argument_group("report")
     report.add_argument("--json", action="store_true", help="print speed, latency and levels as JSON")
     report.add_argument("--plot", metavar="PNG", help="draw the spectrograms before and after")
+
+
+def _rate(text: str) -> int:
+    """Read a sample rate."""
+    number = positive(text)
+    if not LOWEST_RATE <= number <= HIGHEST_RATE:
+        raise argparse.ArgumentTypeError(
+            f"a number of Hz from {LOWEST_RATE} to {HIGHEST_RATE} is expected, got {text}"
+        )
+    return number
 
 
 def run(args: argparse.Namespace) -> int:
@@ -129,13 +154,19 @@ def run(args: argparse.Namespace) -> int:
     results = _on_ray(args, waiting) if args.ray else ((job, _attempt(enhancer, job, args)) for job in jobs)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
+    interrupted = None
     for job, result in results:
+        interrupted = result.pop("interrupted", None)
         if "error" in result:
             failed.append(result)
             print(f"speechzoo: {result['error']}", file=sys.stderr)
         else:
             done.append(result)
             _tell(job, result, args)
+        if interrupted:
+            target = "standard output" if job.target == PIPE else job.target
+            print(f"{target}: interrupted after {result['seconds']:.1f} s, which are kept", file=sys.stderr)
+            break
     if len(waiting) < len(jobs) and not args.json:
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} recordings were done before")
     if failed and len(jobs) > 1:
@@ -146,7 +177,7 @@ def run(args: argparse.Namespace) -> int:
         audio_on_stdout = any(job.target == PIPE for job in jobs)
         report = {"files": done, "failed": failed, "done_before": len(jobs) - len(waiting)}
         print(json.dumps(report, indent=2), file=sys.stderr if audio_on_stdout else sys.stdout)
-    return 1 if failed else 0
+    return 128 + interrupted if interrupted else 1 if failed else 0
 
 
 def _on_ray(args: argparse.Namespace, jobs: list[_Job]) -> Iterator[tuple[_Job, dict[str, Any]]]:
@@ -173,7 +204,8 @@ def _attempt(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[st
             warnings.filterwarnings("ignore", "samples beyond")  # told at the end, with the recording's name
             return _enhance(enhancer, job, args)
     except AudioError as error:
-        message = str(error) if job.source in str(error) else f"{job.source}: {error}"
+        source = "standard input" if job.source == PIPE else job.source
+        message = str(error) if source in str(error) else f"{source}: {error}"
         return {"input": job.source, "error": message}
 
 
@@ -276,6 +308,8 @@ def _jobs(args: argparse.Namespace) -> list[_Job]:
             target = Path(args.output) / (path.relative_to(folder) if folder else path.name)
         elif args.output or source == PIPE:
             target = Path(args.output or PIPE)
+        elif is_pipe(source):
+            raise SpeechZooError(f"{source} is a pipe; name the output with --output, - for standard output")
         else:
             target = path.with_stem(path.stem + ENHANCED)
         if args.format and (into_folder or not args.output) and os.fspath(target) != PIPE:
@@ -297,6 +331,13 @@ def _recordings(folder: str, args: argparse.Namespace) -> list[Path]:
         for path in find_audio(folder, args.recursive)
         if not path.stem.endswith(ENHANCED) and not (inside and written in path.resolve().parents)
     ]
+    left_out = find_unreadable(folder, args.recursive)
+    if left_out:
+        print(
+            f"{folder}: left out, since only other programs read them: {len(left_out)}, such as "
+            f"{left_out[0].name}; convert them first, with `ffmpeg -i` for example, to wav or flac",
+            file=sys.stderr,
+        )
     if not paths:
         hint = "" if args.recursive else "; --recursive takes the folders inside it too"
         raise AudioError(f"the folder {folder} holds no audio files{hint}")
@@ -313,23 +354,18 @@ def _enhance(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[st
         stored = output_format(reader, target, channels, args.format, args.subtype)
         process = _Process(enhancer, rate, channels)
         before, after = _Sketch(rate, bool(args.plot)), _Sketch(rate, bool(args.plot))
-        quiet = reader.frames is None or not sys.stderr.isatty()
         if job.into_folder:
             _make_folder(Path(target).parent)
         with (
-            AudioWriter(target, stored, force=args.force) as writer,
-            tqdm(
-                total=(reader.frames or 0) / rate,
-                desc=Path(reader.name).name,
-                bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]",
-                leave=False,
-                disable=quiet,
-            ) as bar,
+            Gently() if reader.frames is None else nullcontext() as gently,
+            AudioWriter(target, stored, force=args.force, tags=reader.tags) as writer,
+            _bar(reader) as bar,
         ):
             # On a pipe the next process may be listening: what has come goes on at once.
             frames = rate if reader.frames else max(1, rate // 100)
             peak, count = 0.0, 0
-            for block in reader.blocks(frames):
+            blocks = reader.blocks(frames)
+            for block in gently.until_asked(blocks) if gently else blocks:
                 if args.mix_down:
                     block = block.mean(0, keepdims=True)
                 peak, count = max(peak, float(np.abs(block).max())), count + block.shape[1]
@@ -338,6 +374,8 @@ def _enhance(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[st
                     writer.write(enhanced)
                     after.add(enhanced)
                 bar.update(block.shape[1] / rate)
+            if not count:  # nothing has come, so nothing is kept
+                raise KeyboardInterrupt
             for enhanced in process.flush():
                 writer.write(enhanced)
                 after.add(enhanced)
@@ -361,7 +399,19 @@ def _enhance(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[st
         "peak_out": writer.peak,
         "clipped": writer.clipped,
         "resets": process.resets,
+        "interrupted": gently and gently.asked,
     }
+
+
+def _bar(reader: AudioReader) -> tqdm:
+    """Seconds that are done, on a terminal, where it is known how many there are."""
+    return tqdm(
+        total=(reader.frames or 0) / reader.format.sample_rate,
+        desc=Path(reader.name).name,
+        bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]",
+        leave=False,
+        disable=reader.frames is None or not sys.stderr.isatty(),
+    )
 
 
 class _Process:

@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from zoo.builtin import TAG
-from zoo.cli._arguments import add_offline, add_threads, add_trust
+from zoo.cli._arguments import add_offline, add_threads, add_trust, writable
 from zoo.errors import SpeechZooError
 from zoo.signal.audio import PIPE, AudioWriter, new_format
 from zoo.signal.plot import check_picture, plot_mel
@@ -34,7 +34,14 @@ CHECKPOINTS = "fastspeech"  # the model of weights that are given without a name
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("text", metavar="TEXT", help="what to say, or - for standard input")
-    add("-o", "--output", metavar="OUT", required=True, help="file to write, or - for standard output")
+    add(
+        "-o",
+        "--output",
+        type=writable,
+        metavar="OUT",
+        required=True,
+        help="file to write, or - for standard output",
+    )
     add("--force", action="store_true", help="replace files that exist")
     add("--alpha", type=_alpha, default=1.0, metavar="A", help="how slowly: 1.2 takes 1.2 times as long")
 

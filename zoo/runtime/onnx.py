@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,9 @@ class OnnxGraph:
         self.backend = "onnxruntime" if first == CPU else f"onnxruntime, {first}"
         self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
         self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
+        self._input_names = [spec.name for spec in self.inputs]
+        # ONNX Runtime would ask for each, every time
+        self._output_names = [spec.name for spec in self.outputs]
         self.metadata = dict(self._inference.get_modelmeta().custom_metadata_map)
         text = self.metadata.pop(METADATA_KEY, None)
         self.manifest = None if text is None else Manifest.from_json(text, str(self.path))
@@ -119,14 +122,42 @@ class OnnxGraph:
         Raises:
             ArtifactError: ONNX Runtime cannot run it.
         """
-        feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
+        feed = dict(zip(self._input_names, values, strict=True))
         try:
-            return self._inference.run(None, feed)
+            return self._inference.run(self._output_names, feed)  # it collects them itself, but at every call
         except Exception as error:  # as above
-            raise ArtifactError(
-                f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot run it ({_reason(error)}); it "
-                f"is damaged, or made for other sizes: export or download it again"
-            ) from error
+            raise self._failure(error) from error
+
+    def bind_arrays(self, inputs: Sequence[Array], outputs: Mapping[int, Array]) -> Callable[[], None]:
+        """A call that always reads and writes the same arrays, without copies.
+
+        Args:
+            inputs: contiguous, in the order of ``inputs``.
+            outputs: contiguous, each for the index of an output.
+
+        Returns:
+            what runs once; it raises ArtifactError where ONNX Runtime cannot. The CPU has to compute.
+        """
+        binding = self._inference.io_binding()
+        for name, array in zip(self._input_names, inputs, strict=True):
+            binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+        for index, array in outputs.items():
+            value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
+            binding.bind_ortvalue_output(self._output_names[index], value)
+
+        def run(arrays: object = (inputs, outputs)) -> None:  # which ONNX Runtime does not keep
+            try:
+                self._inference.run_with_iobinding(binding)
+            except Exception as error:  # as above
+                raise self._failure(error) from error
+
+        return run
+
+    def _failure(self, error: Exception) -> ArtifactError:
+        return ArtifactError(
+            f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot run it ({_reason(error)}); it "
+            f"is damaged, or made for other sizes: export or download it again"
+        )
 
 
 def _reason(error: Exception) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 import struct
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import numpy as np
 import soundfile
@@ -18,12 +21,16 @@ from numpy.typing import NDArray
 
 from zoo.arrays import Array
 from zoo.errors import AudioError
+from zoo.signal.piped import Layout, PipedSamples, read_wav_header, spool
 from zoo.signal.samples import LARGEST, refusal
 
 PIPE = "-"  # in place of a path: standard input or output
 
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _ALIASES = {"aif": "AIFF", "oga": "OGG", "opus": "OGG", "wave": "WAV"}
+_UNREADABLE = {".m4a", ".aac", ".mp4", ".wma", ".amr", ".3gp", ".webm", ".ape", ".mka"}  # by libsndfile
+_TAGS = ("title", "artist", "album", "date", "genre", "tracknumber", "comment", "copyright", "license")
+_ABANDONED = 3600  # seconds after which no one writes a temporary file any more
 _WAV_LIMIT = 2**32 - 2**16  # bytes: the header counts with 32 bits
 
 
@@ -56,7 +63,24 @@ def find_audio(folder: str | os.PathLike[str], recursive: bool = False) -> list[
     Raises:
         AudioError: the folder cannot be read.
     """
-    folder, known = Path(folder), suffixes()
+    return _find(folder, recursive, suffixes())
+
+
+def find_unreadable(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
+    """The files of a folder that hold audio by their endings, but not for libsndfile; as ``find_audio``."""
+    return _find(folder, recursive, _UNREADABLE)
+
+
+def is_pipe(target: str | os.PathLike[str]) -> bool:
+    """Whether that is "-", or a pipe with a name."""
+    try:
+        return os.fspath(target) == PIPE or stat.S_ISFIFO(os.stat(target).st_mode)
+    except OSError:
+        return False
+
+
+def _find(folder: str | os.PathLike[str], recursive: bool, endings: set[str]) -> list[Path]:
+    folder = Path(folder)
     try:
         os.listdir(folder)
     except OSError as error:
@@ -65,7 +89,7 @@ def find_audio(folder: str | os.PathLike[str], recursive: bool = False) -> list[
     return sorted(
         path
         for path in found
-        if path.suffix.lower() in known
+        if path.suffix.lower() in endings
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.is_file()
     )
@@ -82,47 +106,103 @@ class _Sequential(soundfile.SoundFile):
 
 
 class AudioReader:
-    """A file, or standard input, read in blocks. A context manager.
+    """A file, a pipe or standard input, read in blocks. A context manager.
 
     Attributes:
         name: the path, or "standard input".
         format: how it is stored.
         frames: its length in samples a channel, None on a pipe.
+        tags: title, artist and others that the file holds.
     """
 
+    frames: int | None
+
     def __init__(self, source: str | os.PathLike[str], raw: AudioFormat | None = None) -> None:
-        """Open ``source``; "-" is standard input, which holds a WAV file or, with ``raw``, bare samples.
+        """Open ``source``; "-" is standard input. A pipe holds a WAV file or, with ``raw``, bare samples.
+
+        What else libsndfile reads may come through a pipe too, but is only read when all of it has come.
 
         Raises:
             AudioError: no such file, a folder, not audio, or nothing in it.
         """
-        pipe = os.fspath(source) == PIPE
-        self.name = "standard input" if pipe else os.fspath(source)
-        if not pipe:
+        self.name = "standard input" if os.fspath(source) == PIPE else os.fspath(source)
+        self._spooled: IO[bytes] | None = None
+        self.tags: dict[str, str] = {}
+        standard = os.fspath(source) == PIPE
+        if not standard:
             self._check_path(Path(source))
-        options = {} if raw is None else {"endian": "LITTLE", **_options(raw)}
         try:
-            self._file = _Sequential(0 if pipe else self.name, closefd=not pipe, **options)
-        except (RuntimeError, TypeError, ValueError, OSError) as error:
-            hint = (
-                "a WAV file is expected; for bare samples say their rate (--raw-rate)"
-                if pipe
-                else "pass one of the formats that `python -m soundfile` knows, such as wav, flac, ogg or mp3"
-            )
-            raise AudioError(f"{self.name}: not readable as audio ({_reason(error)}); {hint}") from error
-        self.format = AudioFormat(
-            self._file.samplerate, self._file.channels, self._file.format, self._file.subtype
-        )
-        self.frames = None if pipe else self._file.frames
+            mode = os.stat(0 if standard else source).st_mode
+            if raw is None and stat.S_ISREG(mode):
+                self._open_file(0 if standard else _encoded(self.name))
+            else:
+                self._open_pipe(0 if standard else os.open(source, os.O_RDONLY), raw)
+        except OSError as error:
+            raise AudioError(f"{self.name} cannot be read: {error.strerror}") from error
         if self.frames == 0:
             self.close()
             raise AudioError(f"{self.name}: it holds no samples; pass a recording with sound in it")
+
+    def _open_file(self, file: str | bytes | int) -> None:
+        """What libsndfile reads, by its path or descriptor; or a WAV file that does not know its length."""
+        try:
+            opened = _Sequential(file, closefd=file != 0)
+        except (RuntimeError, TypeError, ValueError, OSError) as error:
+            raise self._unreadable(_reason(error)) from error
+        self._close: Callable[[], object] = opened.close
+        self._read: Callable[[int], Array] = lambda frames: opened.read(
+            frames, dtype="float32", always_2d=True
+        )
+        self.format = AudioFormat(opened.samplerate, opened.channels, opened.format, opened.subtype)
+        self.frames = None if file == 0 else opened.frames
+        self.tags = {name: text for name, text in opened.copy_metadata().items() if name in _TAGS}
+        if opened.frames == 0 and opened.format == "WAV" and not isinstance(file, int):
+            opened.close()
+            self._open_pipe(os.open(file, os.O_RDONLY), None)
+
+    def _open_pipe(self, descriptor: int, raw: AudioFormat | None) -> None:
+        """Samples that come as they come, from a descriptor, which is closed unless it is standard input."""
+        opened = False
+        try:
+            head, layout = b"", None if raw is None else Layout(raw.sample_rate, raw.channels, raw.subtype)
+            if layout is None:
+                layout, head = read_wav_header(descriptor)
+            if layout is None:
+                self._spooled = spool(descriptor, head)
+            else:
+                piped = PipedSamples(descriptor, layout, self.name)
+                opened = True
+        finally:
+            if descriptor and not opened:
+                os.close(descriptor)
+        if layout is None:
+            if self._spooled is None:
+                raise self._unreadable("Format not recognised")
+            self._open_file(os.dup(self._spooled.fileno()))
+            return
+        self._read, self._close = piped.read, piped.close
+        container = "WAV" if raw is None else "RAW"
+        self.format = AudioFormat(layout.sample_rate, layout.channels, container, layout.subtype)
+        status = os.fstat(descriptor)
+        in_file = raw is None and descriptor and stat.S_ISREG(status.st_mode)
+        self.frames = (status.st_size - len(head)) // layout.frame if in_file else None
+
+    def _unreadable(self, reason: str) -> AudioError:
+        if Path(self.name).suffix.lower() in _UNREADABLE:
+            hint = "convert it first, with `ffmpeg -i` for example, to wav or flac"
+        elif self.name == "standard input":
+            hint = "a WAV file is expected; for bare samples say their rate (--raw-rate)"
+        else:
+            hint = "pass one of the formats that `python -m soundfile` knows, such as wav, flac, ogg or mp3"
+        return AudioError(f"{self.name}: not readable as audio ({reason}); {hint}")
 
     @staticmethod
     def _check_path(path: Path) -> None:
         try:
             if path.is_dir():
                 raise AudioError(f"{path} is a folder where one file is expected; name a file in it")
+            if path.exists() and not path.is_file():  # a pipe, whose bytes come only once
+                return
             with open(path, "rb") as file:
                 if not file.read(1):
                     raise AudioError(f"{path}: it is empty (0 bytes); pass a recording with sound in it")
@@ -141,8 +221,8 @@ class AudioReader:
         position = 0
         while True:
             try:
-                block: Array = self._file.read(frames, dtype="float32", always_2d=True).T
-            except (RuntimeError, AssertionError) as error:
+                block = self._read(frames).T
+            except (RuntimeError, AssertionError, OSError) as error:
                 raise AudioError(
                     f"{self.name}: damaged after {position / self.format.sample_rate:.3f} s "
                     f"({_reason(error)}); get it again, or cut it there"
@@ -163,7 +243,9 @@ class AudioReader:
             raise AudioError(f"{self.name}: it holds no samples; pass a recording with sound in it")
 
     def close(self) -> None:
-        self._file.close()
+        self._close()
+        if self._spooled is not None:
+            self._spooled.close()
 
     def __enter__(self) -> AudioReader:
         return self
@@ -192,7 +274,7 @@ def output_format(
         AudioError: an unknown ending, format or encoding, or an encoding that the format does not have.
     """
     kept, suffix = source.format, Path(target).suffix.lower()
-    pipe = os.fspath(target) == PIPE
+    pipe = is_pipe(target)
     known = soundfile.available_formats()
     if format is not None:
         chosen = _ALIASES.get(format.lower(), format.upper())
@@ -237,7 +319,7 @@ def new_format(target: str | os.PathLike[str], sample_rate: int) -> AudioFormat:
     """
     known, suffix = soundfile.available_formats(), Path(target).suffix.lower()
     known.pop("RAW", None)
-    chosen = "WAV" if os.fspath(target) == PIPE else _ALIASES.get(suffix[1:], suffix[1:].upper())
+    chosen = "WAV" if is_pipe(target) else _ALIASES.get(suffix[1:], suffix[1:].upper())
     if chosen not in known:
         raise AudioError(
             f"{target}: unknown output format {chosen.lower()!r}; expected one of: "
@@ -248,7 +330,7 @@ def new_format(target: str | os.PathLike[str], sample_rate: int) -> AudioFormat:
 
 
 class AudioWriter:
-    """A file, or standard output, written in blocks. A context manager.
+    """A file, a pipe or standard output, written in blocks. A context manager.
 
     A file is written under a temporary name beside the target and moved there when the ``with`` block
     ends; when it ends in an exception, nothing is left behind.
@@ -261,8 +343,17 @@ class AudioWriter:
         clipped: samples outside of what the encoding can hold, which became its largest or smallest value.
     """
 
-    def __init__(self, target: str | os.PathLike[str], format: AudioFormat, *, force: bool = False) -> None:
-        """Open ``target``; "-" is standard output, as WAV of unknown length or bare samples.
+    def __init__(
+        self,
+        target: str | os.PathLike[str],
+        format: AudioFormat,
+        *,
+        force: bool = False,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Open ``target``; a pipe, and "-" for standard output, gets WAV of unknown length or bare samples.
+
+        ``tags`` are written as far as the format has a place for them.
 
         Raises:
             AudioError: the target exists and ``force`` is not set, is no regular file, its folder is missing
@@ -270,22 +361,29 @@ class AudioWriter:
         """
         self.format, self.frames, self.peak, self.clipped = format, 0, 0.0, 0
         self._file: _Sequential | None = None
-        if os.fspath(target) == PIPE:
-            self.name = "standard output"
+        if is_pipe(target):
+            standard = os.fspath(target) == PIPE
+            self.name = "standard output" if standard else os.fspath(target)
+            try:
+                self._pipe: IO[bytes] = sys.stdout.buffer if standard else open(target, "wb")  # noqa: SIM115
+            except OSError as error:
+                raise AudioError(f"{self.name} cannot be written: {error.strerror}") from error
             if format.format == "WAV":
                 self._to_pipe(_wav_header(format))
             return
         self.name = os.fspath(target)
         self._target = Path(os.path.realpath(target))
-        self._part = self._target.with_name(f".{self._target.name}.{secrets.token_hex(4)}.part")
         try:
             if os.path.lexists(self._target) and not self._target.is_file():
                 raise AudioError(f"{self.name} is not a regular file; name a file, or - for standard output")
             if self._target.exists() and not force:
                 raise AudioError(f"{self.name} exists; pass another name, or --force to replace it")
-            open(self._part, "xb").close()
+            self._part = _new_beside(self._target)
             options = {"endian": "LITTLE"} if format.format == "RAW" else {}
-            self._file = _Sequential(os.fspath(self._part), "w", **_options(format), **options)
+            self._file = _Sequential(_encoded(os.fspath(self._part)), "w", **_options(format), **options)
+            for tag, text in (tags or {}).items():
+                with contextlib.suppress(RuntimeError):  # the format has no place for it
+                    setattr(self._file, tag, text)
         except FileNotFoundError as error:
             raise AudioError(f"{self.name}: its folder does not exist; make the folder first") from error
         except OSError as error:
@@ -343,8 +441,8 @@ class AudioWriter:
 
     def _to_pipe(self, data: bytes) -> None:
         try:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+            self._pipe.write(data)
+            self._pipe.flush()
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -364,6 +462,9 @@ class AudioWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is None:
+            if self._pipe is not sys.stdout.buffer:
+                with contextlib.suppress(OSError):
+                    self._pipe.close()
             return
         try:
             if kind is not None:
@@ -372,13 +473,37 @@ class AudioWriter:
                 return
             try:
                 self._file.close()
-                if self.format.format != "RAW" and soundfile.info(os.fspath(self._part)).frames < self.frames:
+                part = _encoded(os.fspath(self._part))
+                if self.format.format != "RAW" and soundfile.info(part).frames < self.frames:
                     raise self._failure("the file came out too short")
                 os.replace(self._part, self._target)
             except (RuntimeError, OSError) as failure:
                 raise self._failure(_reason(failure)) from failure
         finally:
             self._part.unlink(missing_ok=True)
+
+
+def _new_beside(target: Path) -> Path:
+    """A new empty file beside ``target``, in the place of one that a killed process left there long ago."""
+    part = target.with_name(f".{target.name}.part")
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - part.stat().st_mtime > _ABANDONED:
+            part.unlink()
+    try:
+        open(part, "xb").close()
+    except FileExistsError:  # another process writes the same target now
+        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        open(part, "xb").close()
+    return part
+
+
+def _encoded(name: str) -> str | bytes:
+    """A path as soundfile takes it: it cannot encode names that are not UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name)
+    return name
 
 
 def _options(format: AudioFormat) -> dict[str, int | str]:

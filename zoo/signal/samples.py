@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -12,6 +13,7 @@ from zoo.arrays import Array
 from zoo.errors import AudioError
 
 SUSPECT = 100.0  # magnitude: 40 dB above full scale, which floats that were integers exceed
+_MOST_SQUARES = 8192  # with more, BLAS may start threads
 LARGEST = 1e6  # magnitude: 120 dB above full scale, and far below what overflows in any network
 
 
@@ -56,8 +58,13 @@ def check_samples(block: ArrayLike, position: int = 0) -> Array:
             f"a block of shape (N,) is expected, got {array.shape}; one stream is one channel, so open "
             f"a stream a channel and push each its row"
         )
-    with np.errstate(over="ignore"):
-        samples = array.astype(np.float32)
+    if array.dtype == np.float32:
+        samples = array.copy()
+    else:
+        with np.errstate(over="ignore"):
+            samples = array.astype(np.float32)
+    if _energy(samples) <= SUSPECT**2:
+        return samples[None]
     magnitude = np.abs(samples)
     bad = ~(magnitude <= LARGEST)
     if bad.any():
@@ -70,6 +77,21 @@ def check_samples(block: ArrayLike, position: int = 0) -> Array:
             stacklevel=2,
         )
     return samples[None]
+
+
+def all_finite(array: NDArray[Any]) -> bool:
+    """Whether all elements are; quick where they are, and not too many."""
+    return math.isfinite(_energy(array)) or bool(np.isfinite(array).all())
+
+
+def _energy(array: NDArray[Any]) -> float:
+    """The sum of squares, which bounds every element; inf for many elements, NaN if one of them is.
+
+    It costs a fifth of looking at each element, but may overflow.
+    """
+    if array.size > _MOST_SQUARES:
+        return math.inf
+    return float(np.vdot(array, array).real)
 
 
 def _conversion(dtype: np.dtype[Any], is_array: bool) -> str:

@@ -11,6 +11,7 @@ from zoo.artifact.manifest import EnhancementManifest, Form
 from zoo.errors import ArtifactError, StateError
 from zoo.runtime.graph import Graph, manifest_of
 from zoo.spec import FrontEnd
+from zoo.tasks.enhancement.loop import Bind, Loop
 from zoo.tasks.enhancement.session import State
 from zoo.tasks.enhancement.spectrum import Transforms
 
@@ -105,6 +106,7 @@ class StreamingSession:
             self._zeros |= self._transforms.initial_state()
         if self._history:
             self._zeros["history"] = np.zeros((1, self._history), np.float32)
+        self._shapes = {name: zeros.shape for name, zeros in self._zeros.items()}
 
     def initial_state(self) -> State:
         return dict(self._zeros)
@@ -117,7 +119,15 @@ class StreamingSession:
             self._block(hops[:, start : start + self._longest], memory)
             for start in range(0, hops.shape[1], self._longest)
         ]
-        return np.concatenate(enhanced, axis=1), memory
+        return enhanced[0] if len(enhanced) == 1 else np.concatenate(enhanced, axis=1), memory
+
+    def loop(self) -> Loop | None:
+        """What takes a stream's blocks one by one with the least effort; None where only ``run`` does."""
+        bind: Bind | None = getattr(self.graph, "bind_arrays", None)
+        others = self.graph.manifest is None  # a file made by others, with states that may change their shape
+        if bind is None or self.backend != "onnxruntime" or others or self._transforms or self._copies > 1:
+            return None
+        return Loop(bind, self.graph.inputs[1:], self.next_states, self.block_length)
 
     def whole(self, waveform: Array) -> Array:
         """(1, N) -> (1, N), aligned."""
@@ -127,6 +137,8 @@ class StreamingSession:
         return enhanced[:, self.latency : self.latency + length]
 
     def _check_state(self, state: State, streams: int) -> None:
+        if streams == 1 and {name: value.shape for name, value in state.items()} == self._shapes:
+            return  # at once, since every block of a stream comes here
         expected = {name: (len(zeros) * streams, *zeros.shape[1:]) for name, zeros in self._zeros.items()}
         wrong = list(expected.keys() ^ state.keys())
         wrong += [name for name in expected.keys() & state.keys() if state[name].shape != expected[name]]

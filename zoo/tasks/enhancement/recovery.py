@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from zoo.arrays import Array
+from zoo.signal.samples import all_finite
 from zoo.tasks.enhancement.session import Session, State
 
 
@@ -46,8 +46,5 @@ def _begin(session: Session, blocks: Array, fresh: State) -> tuple[Array, State]
 
 
 def _finite(value: Any) -> bool:
-    """Whether all elements of an array, or of a tensor on the CPU, are; short in the common case."""
-    array = np.asarray(value)
-    # A sum of squares costs a fifth, but overflows; and for many elements BLAS would start threads.
-    quick = array.size <= 8192 and math.isfinite(np.vdot(array, array).real)
-    return quick or bool(np.isfinite(array).all())
+    """Whether all elements of an array, or of a tensor on the CPU, are."""
+    return all_finite(np.asarray(value))

@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo.arrays import Array
 from zoo.errors import AudioError
+from zoo.signal.samples import all_finite
 from zoo.spec import FrontEnd
 
 State = Mapping[str, Any]
@@ -70,8 +71,8 @@ def check_output(output: Array, name: str, begin: int = 0) -> Array:
     Raises:
         AudioError: it is not, with the first sample that is not.
     """
-    finite = np.isfinite(output)
-    if not finite.all():
+    if not all_finite(output):
+        finite = np.isfinite(output)
         first = int(np.argwhere(~finite)[:, -1].min())
         raise AudioError(
             f"{name}: its output is not finite from sample {begin + first} on; its weights are damaged, "

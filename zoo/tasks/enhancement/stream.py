@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.signal.resample import Resampler, check_rate
-from zoo.signal.samples import check_samples
+from zoo.signal.samples import all_finite, check_samples
 from zoo.tasks.copies import Bound
+from zoo.tasks.enhancement.loop import Loop
 from zoo.tasks.enhancement.recovery import run_recovering
-from zoo.tasks.enhancement.session import Framing, Session, check_output
+from zoo.tasks.enhancement.session import Framing, Session, State, check_output
 
 SAMPLES_AT_ONCE = 1 << 16  # about the most that one call of a session gets, so that memory stays bounded
 
@@ -120,7 +121,7 @@ class Channel:
         Raises:
             AudioError: it is not finite.
         """
-        return self._checked(self._after.push(self._aligned(enhanced)))
+        return self._checked(self._resampled(self._aligned(enhanced)))
 
     def take_rest(self) -> Array:
         """End the input: (1, K x block_length) with all that is left and zeros behind it."""
@@ -137,7 +138,7 @@ class Channel:
             AudioError: it is not finite.
         """
         missing = self._length - max(0, self._enhanced)
-        output = self._after.push(self._aligned(enhanced)[:, :missing])
+        output = self._resampled(self._aligned(enhanced)[:, :missing])
         return self._checked(np.concatenate([output, self._after.flush(self._received)], axis=1))
 
     def _aligned(self, enhanced: Array) -> Array:
@@ -145,6 +146,13 @@ class Channel:
         late = max(0, -self._enhanced)
         self._enhanced += enhanced.shape[1]
         return enhanced[:, late:]
+
+    def _resampled(self, aligned: Array) -> Array:
+        """At the stream's rate."""
+        if all_finite(aligned):
+            return self._after.push(aligned)
+        with np.errstate(invalid="ignore"):  # an error follows, which needs no warning before it
+            return self._after.push(aligned)
 
     def _checked(self, output: Array) -> Array:
         """(1, M) that goes out -> (M,)"""
@@ -199,7 +207,9 @@ class Stream(Bound):
         self.session = session
         self._channel = Channel(session, sample_rate)
         self.sample_rate, self.latency = self._channel.sample_rate, self._channel.latency
-        self._state = session.initial_state()
+        make = getattr(session, "loop", None)
+        self._loop: Loop | None = make() if make else None
+        self._state = session.initial_state()  # apart from the loop's
         self.resets = 0
 
     def __enter__(self) -> Stream:
@@ -212,7 +222,7 @@ class Stream(Bound):
         """Go back to before the first sample, as a fresh stream."""
         self._channel.reset()
         self.resets = 0
-        self._state = self.session.initial_state()
+        self._go_on(self.session.initial_state())
 
     def push(self, block: ArrayLike) -> Array:
         """Take the next samples and give all output that they complete.
@@ -245,11 +255,26 @@ class Stream(Bound):
 
     def _run(self, blocks: Array) -> Array:
         """(1, K x block_length) through the session, not too much at once."""
-        outputs = [np.zeros((1, 0), np.float32)]
-        step = max(1, SAMPLES_AT_ONCE // self.session.block_length) * self.session.block_length
+        length = self.session.block_length
+        if not blocks.shape[1]:
+            return blocks
+        if blocks.shape[1] == length and self._loop is not None:
+            output, anew = self._loop.step(blocks)
+            self.resets += anew
+            return output
+        outputs, state = [], self._state if self._loop is None else self._loop.state
+        step = max(1, SAMPLES_AT_ONCE // length) * length
         for start in range(0, blocks.shape[1], step):
             part = np.ascontiguousarray(blocks[:, start : start + step])
-            output, self._state, begun = run_recovering(self.session, part, self._state)
+            output, state, begun = run_recovering(self.session, part, state)
             self.resets += len(begun)
             outputs.append(output)
+        self._go_on(state)
         return np.concatenate(outputs, axis=1)
+
+    def _go_on(self, state: State) -> None:
+        """Keep the state that the next block begins with."""
+        if self._loop is None:
+            self._state = state
+        else:
+            self._loop.load(state)
