@@ -20,7 +20,7 @@ from zoo.artifact.target import FLAVOURS, choose
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, HubError, SpeechZooError
 from zoo.extras import extra
-from zoo.files import atomic
+from zoo.files import atomic, sha256_of
 from zoo.hub import client
 from zoo.hub.index import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, Index, check_choice
 from zoo.registry import get_spec, list_models
@@ -190,8 +190,9 @@ def _open(model: str, repo: str | None, revision: str | None, say: Say) -> _Sour
         say(f"{repo}: {revision} is {found.commit}; --revision {found.commit} pins it")
     kept = _folder(repo) / found.commit / INDEX
     where = f"{repo}@{found.commit[:12]}: {INDEX}"
-    if kept.is_file():
-        index = Index.from_json(kept.read_bytes(), where)
+    content = _kept_index(kept, found, where, say)
+    if content is not None:
+        index = Index.from_json(content, where)
         _check_model(index, model, where)
     else:
         if not found.etag:
@@ -199,10 +200,27 @@ def _open(model: str, repo: str | None, revision: str | None, say: Say) -> _Sour
         content = client.read(repo, found, INDEX, INDEX_LIMIT, say)
         index = Index.from_json(content, where)
         _check_model(index, model, where)
+        client.write(sha256_of(content).encode(), _hash_beside(kept))
         client.write(content, kept)
     if not pinned and not client.offline() and _text(remembered) != found.commit:
         client.write(found.commit.encode(), remembered)
     return _Source(repo, found.commit, index)
+
+
+def _kept_index(kept: Path, found: client.Revision, where: str, say: Say) -> bytes | None:
+    """The index in the cache as it was written; None if there is none, or it was changed since."""
+    if not kept.is_file():
+        return None
+    content, known = kept.read_bytes(), _text(_hash_beside(kept))
+    if client.is_content(content, found.etag) if found.etag else known in ("", sha256_of(content)):
+        return content
+    say(f"{where}: what is in the cache was changed or cut short; fetching it again")
+    return None
+
+
+def _hash_beside(kept: Path) -> Path:
+    """Where the sha256 of an index in the cache is; caches of older versions have none."""
+    return kept.with_name(f"{kept.name}.sha256")
 
 
 def _text(path: Path) -> str:

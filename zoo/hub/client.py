@@ -167,13 +167,18 @@ def read(repo: str, revision: Revision, file: str, limit: int, say: Say = lambda
         return content
 
     content = _attempt(item.name, say, get)
-    blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    if revision.etag not in (blob, sha256_of(content)):
+    if not is_content(content, revision.etag):
         raise HubError(
             f"{item.name}: its bytes do not have the hash that the commit has for it, {revision.etag}; it is "
             f"not used"
         )
     return content
+
+
+def is_content(content: bytes, etag: str) -> bool:
+    """Whether bytes are what an ETag of the Hub stands for: by Git's hash of them, or their sha256."""
+    blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    return etag in (blob, sha256_of(content))
 
 
 @contextmanager
