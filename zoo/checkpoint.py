@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,9 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.configs.yaml_file import read_yaml
 from zoo.errors import CheckpointError
 from zoo.extras import extra
 from zoo.hub.weights import config_file, newest_checkpoint
+from zoo.limits import check_fields, check_front_end, check_options, parse_json
 from zoo.registry import get_spec
 from zoo.spec import ModelSpec
 
@@ -27,6 +30,8 @@ Params = dict[str, Tensor]
 
 METADATA_KEY = "speechzoo"  # of a safetensors file's header
 VERSION = 1
+_MOST_TENSORS = 20_000  # of a file; a network here has at most some thousand
+_LONGEST_HEADER = 1 << 22  # bytes of a safetensors file; a network's has some ten thousand
 _CONTAINERS = ("model", "state_dict", "model_state_dict", "generator")
 
 
@@ -66,10 +71,12 @@ def read_parameters(path: Path) -> Params:
         with extra("torch", str(path)):
             from safetensors import SafetensorError
             from safetensors.torch import load_file
+        _check_header(path)
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{path}: not a safetensors file ({error}); copy it again") from error
+    _check_archive(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's reader fails in many ways on what is no checkpoint
@@ -125,6 +132,46 @@ def write_parameters(
     path.write_bytes(save(params, header))  # whose errors are those of files, unlike save_file's
 
 
+def _check_header(path: Path) -> None:
+    """Refuse a safetensors file whose header is longer than any, before that is parsed.
+
+    Raises:
+        CheckpointError: it is, or there is none.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+    except OSError as error:
+        raise CheckpointError(f"{path}: not a safetensors file ({error}); copy it again") from error
+    if length > _LONGEST_HEADER:
+        raise CheckpointError(
+            f"{path}: not a safetensors file of a network: its header would have {length:,} bytes, more than "
+            f"{_LONGEST_HEADER:,}; copy it again"
+        )
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is small as a file and large once it is unpacked; ``torch.save`` compresses nothing.
+
+    Raises:
+        CheckpointError: an archive holds more than it is long, or more tensors than any network has.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = [info.file_size for info in archive.infolist()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # torch's reader says what is wrong
+    if len(sizes) > _MOST_TENSORS:
+        raise CheckpointError(f"{path}: it holds {len(sizes):,} tensors, more than any network here")
+    if sum(sizes) > path.stat().st_size + (1 << 20):
+        raise CheckpointError(
+            f"{path}: it would unpack to {sum(sizes):,} bytes, and torch.save compresses nothing; save the "
+            f"state dict again"
+        )
+
+
 def read_record(path: Path) -> Record | None:
     """What a safetensors file of ours says of itself; None for other files.
 
@@ -135,6 +182,7 @@ def read_record(path: Path) -> Record | None:
         return None
     with extra("torch", str(path)):
         from safetensors import SafetensorError, safe_open
+    _check_header(path)
     try:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get(METADATA_KEY)
@@ -143,7 +191,7 @@ def read_record(path: Path) -> Record | None:
     if text is None:
         return None
     try:
-        data = json.loads(text)
+        data = parse_json(text)
         if data["version"] != VERSION:
             raise CheckpointError(
                 f"{path}: its record has version {data['version']}, this package reads version {VERSION}; "
@@ -151,7 +199,11 @@ def read_record(path: Path) -> Record | None:
             )
         options = {name: _tuples(value) for name, value in data.pop("options").items()}
         front_end = type(get_spec(data["model"]).front_end)(**data["front_end"])
-        return Record(**{**data, "options": options, "front_end": front_end})
+        check_options(options, get_spec(data["model"]).options)
+        check_front_end(front_end)
+        record = Record(**{**data, "options": options, "front_end": front_end})
+        check_fields(record)
+        return record
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
             f"{path}: its record cannot be read ({type(error).__name__}: {error}); convert it again"
@@ -163,15 +215,7 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     file = config_file(folder)
     if file is None:
         return None
-    with extra("torch", str(file), package="pyyaml"):
-        import yaml
-    try:
-        config = yaml.safe_load(file.read_text())  # JSON is YAML as well
-    except yaml.YAMLError as error:
-        raise CheckpointError(f"{file}: not a YAML file ({error})") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{file}: expected a mapping of settings, got {type(config).__name__}")
-    return config
+    return read_yaml(file)
 
 
 def load_strictly(
@@ -212,7 +256,8 @@ def load_strictly(
             if not _holds(expected[key], params[key])
         ],
     )
-    problems += _list("not finite", [key for key in common if not params[key].isfinite().all()])
+    if not problems:  # of what has the right size
+        problems = _list("not finite", [key for key in common if not params[key].isfinite().all()])
     if problems:
         raise CheckpointError(
             f"{where}: not a checkpoint of {name}: {'; '.join(problems)}. Is it one of another model or size?"
@@ -267,7 +312,7 @@ def _parameters_in(content: Any, path: Path) -> Params:
                 content = content[key]
                 break
         if content and all(isinstance(value, Tensor) for value in content.values()):
-            return dict(content)
+            return _plain_tensors(content, path)
     kind = (
         f"keys {', '.join(map(str, list(content)[:5]))}"
         if isinstance(content, dict)
@@ -278,6 +323,24 @@ def _parameters_in(content: Any, path: Path) -> Params:
     )
 
 
+def _plain_tensors(content: dict[Any, Tensor], path: Path) -> Params:
+    """Parameters by name, once each is a dense tensor that is as large as it says.
+
+    Raises:
+        CheckpointError: names the first that is not.
+    """
+    for name, value in content.items():
+        plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_nested
+        if not isinstance(name, str) or not plain or value.is_quantized:
+            raise CheckpointError(f"{path}: {str(name)[:100]} is no plain tensor; save the state dict again")
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise CheckpointError(
+                f"{path}: {name[:100]} has shape {tuple(value.shape)} and only "
+                f"{value.untyped_storage().nbytes():,} bytes; save the state dict again"
+            )
+    return dict(content)
+
+
 def _tuples(value: Any) -> Any:
     """JSON has lists where options have tuples."""
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
@@ -286,5 +349,6 @@ def _tuples(value: Any) -> Any:
 def _list(kind: str, items: list[str]) -> list[str]:
     if not items:
         return []
-    shown = ", ".join(items[:8]) + (f" and {len(items) - 8} more" if len(items) > 8 else "")
+    shown = ", ".join(item[:100] for item in items[:8])
+    shown += f" and {len(items) - 8} more" if len(items) > 8 else ""
     return [f"{len(items)} {kind}: {shown}"]

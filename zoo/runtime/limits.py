@@ -8,9 +8,10 @@ from zoo.artifact.engine import TOLERANCES
 from zoo.artifact.manifest import Manifest
 from zoo.errors import ArtifactError
 from zoo.registry import get_spec, list_models
-from zoo.runtime.artifact import ENGINES
 from zoo.runtime.torch_files import TORCH_TENSORRT
 from zoo.spec import Tolerance
+
+ENGINES = (".engine", ".plan", ".trt")
 
 
 def check_limits(manifest: Manifest, path: Path) -> None:
