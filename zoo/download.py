@@ -26,7 +26,8 @@ from zoo.hub.index import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, 
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import is_artifact
 from zoo.runtime.nvidia import this_machine
-from zoo.tasks import get_task, load, verify_graph
+from zoo.tasks import get_task
+from zoo.tasks.apart import verify_apart
 
 VARIABLE = "SPEECHZOO_REPO"
 Say = Callable[[str], object]
@@ -333,10 +334,7 @@ def _prove_parameters(path: Path, index: Index, golden: Path, where: str) -> Non
 
 def _prove_graph(path: Path, file: File, index: Index, trust: bool) -> None:
     """A graph against its manifest, the index and the recording inside it."""
-    graph = load(path, trust=trust)
-    manifest = graph.manifest
-    if manifest is None:
-        raise ArtifactError(f"{path}: it has no manifest of speechzoo")
+    _, manifest = verify_apart(path, trust=trust)
     for what, found, expected in (
         ("model", manifest.model, index.model),
         ("task", manifest.task, index.task),
@@ -346,7 +344,6 @@ def _prove_graph(path: Path, file: File, index: Index, trust: bool) -> None:
     ):
         if found != expected:
             raise ArtifactError(f"{path}: its manifest has {what} {found!r}, the index {expected!r}")
-    verify_graph(graph)
 
 
 @contextmanager

@@ -30,12 +30,12 @@ def parse_json(text: str) -> Any:
     """What a JSON text says.
 
     Raises:
-        ValueError: it is none, too long or nested too deeply, or has numbers that are not finite.
+        ValueError: it is none, too long or nested too deeply.
     """
     if len(text) > LONGEST_JSON:
         raise ValueError(f"it has {len(text):,} characters, more than {LONGEST_JSON:,}")
     try:
-        return json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
+        return json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
@@ -144,12 +144,3 @@ def _words(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(map(str, get_args(kind)))
     return names.get(kind, "texts by name" if get_origin(kind) else "what an export writes there")
-
-
-def _refuse_number(text: str) -> float:
-    raise ValueError(f"it has the number {text}")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _refuse_number(text)

@@ -1,6 +1,7 @@
 """Check finished artifacts against the recordings inside them.
 
-A model's name stands for the artifact that comes with the package.
+A model's name stands for the artifact that comes with the package. Each file is run in a process of its own,
+with a limit of time and memory.
 
 examples:
   speechzoo verify gtcrn.onnx
@@ -18,7 +19,7 @@ from zoo.builtin import packaged_artifact
 from zoo.cli._arguments import add_trust
 from zoo.errors import SpeechZooError
 from zoo.registry import get_spec, list_models
-from zoo.tasks import load, verify_graph
+from zoo.tasks.apart import verify_apart
 
 GROUP = "measure"
 
@@ -38,9 +39,8 @@ def run(args: argparse.Namespace) -> int:
     results, failed = [], 0
     for path in args.artifact:
         try:
-            graph = load(_packaged(path) or path, trust=args.trust)
-            report = verify_graph(graph)
-            warning = graph.manifest.warning if graph.manifest else ""
+            report, manifest = verify_apart(_packaged(path) or Path(path), trust=args.trust)
+            warning = manifest.warning
         except SpeechZooError as error:
             failed += 1
             results.append({"artifact": path, "passed": False, "error": str(error)})

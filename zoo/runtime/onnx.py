@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ class OnnxGraph:
         options = options or session_options(threads)
         wanted = choose_providers(providers)
         try:
-            check_file(self.path)
+            self._endless = check_file(self.path)
             self._inference = onnxruntime.InferenceSession(str(self.path), options, providers=wanted)
         except ArtifactError:
             raise
@@ -119,12 +120,26 @@ class OnnxGraph:
         """
         feed = {spec.name: value for spec, value in zip(self.inputs, values, strict=True)}
         try:
-            return self._inference.run(None, feed)
+            return self._interruptible(feed) if self._endless else self._inference.run(None, feed)
         except Exception as error:  # as above
             raise ArtifactError(
                 f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot run it ({_reason(error)}); it "
                 f"is damaged, or made for other sizes: export or download it again"
             ) from error
+
+    def _interruptible(self, feed: dict[str, NDArray[Any]]) -> list[Array]:
+        """Run in another thread, so that whoever waits can be interrupted; then the run ends, too."""
+        options = onnxruntime.RunOptions()
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(self._inference.run, None, feed, options)
+            try:
+                while not running.done():
+                    wait([running], 0.1)
+            except BaseException:
+                options.terminate = True
+                raise
+            outputs: list[Array] = running.result()
+            return outputs
 
 
 def _reason(error: Exception) -> str:
