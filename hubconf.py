@@ -13,7 +13,7 @@ from typing import Any as _Any
 import zoo as _zoo
 
 dependencies = [
-    "anyascii", "filelock", "httpx2", "huggingface_hub", "inflect", "numpy", "onnxruntime", "platformdirs",
+    "anyascii", "filelock", "httpx2", "huggingface_hub", "numpy", "onnxruntime", "platformdirs",
     "safetensors", "soundfile", "torch", "tqdm", "yaml",
 ]  # fmt: skip
 

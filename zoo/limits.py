@@ -9,7 +9,7 @@ import dataclasses
 import json
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from zoo.spec import Filterbank, FrontEnd, MelSpectrum
@@ -116,14 +116,16 @@ def _is(value: Any, kind: Any) -> bool:
         return any(_is(value, each) for each in inside)
     if origin is Literal:
         return value in inside
-    if origin is tuple:
+    if origin in (tuple, list, Sequence):
         return (
-            isinstance(value, tuple) and len(value) <= _MOST_ITEMS and all(_is(v, inside[0]) for v in value)
+            isinstance(value, (tuple, list))
+            and len(value) <= _MOST_ITEMS
+            and all(_is(item, inside[0]) for item in value)
         )
     if origin is not None:  # a mapping
-        return isinstance(value, Mapping) and all(
-            _is(k, inside[0]) and _is(v, inside[1]) for k, v in value.items()
-        )
+        if not isinstance(value, Mapping):
+            return False
+        return all(_is(name, inside[0]) and _is(item, inside[1]) for name, item in value.items())
     if kind is float:
         return type(value) in (int, float) and math.isfinite(value)
     if kind is int:

@@ -150,7 +150,7 @@ def test_what_takes_too_long_is_ended(gtcrn: Path, tmp_path: Path) -> None:
     path = with_nodes(gtcrn, tmp_path / "slow.onnx", [*nodes, *chain, last], "last")
     started = time.perf_counter()
     with pytest.raises(
-        ArtifactError, match="could not be verified: it (took more than 2 s|did not end in time)"
+        ArtifactError, match=r"could not be verified: it (took more than 2 s|did not end in time)"
     ):
         verify_apart(path, seconds=2)
     assert time.perf_counter() - started < 30
