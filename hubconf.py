@@ -16,7 +16,7 @@ import zoo as _zoo
 from zoo.hub.weights import chosen_weights as _chosen
 
 dependencies = [
-    "anyascii", "filelock", "httpx2", "huggingface_hub", "inflect", "numpy", "onnxruntime", "platformdirs",
+    "anyascii", "filelock", "httpx2", "huggingface_hub", "numpy", "onnxruntime", "platformdirs",
     "safetensors", "soundfile", "torch", "tqdm", "yaml",
 ]  # fmt: skip
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,17 +18,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.configs.yaml_file import read_yaml
 from zoo.errors import CheckpointError
 from zoo.extras import extra
 from zoo.hub.folder import config_file, newest_checkpoint
+from zoo.limits import check_fields, check_front_end, check_options, parse_json
 from zoo.registry import get_spec
 from zoo.spec import ModelSpec
 from zoo.state_dicts import COUNTER, Params, find_parameters, printable, strip_names, tell, without_numpy
 
 METADATA_KEY = "speechzoo"  # of a safetensors file's header
 VERSION = 1
-_LARGEST_CONFIG = 1 << 20  # bytes
-_MOST_SETTINGS = 10_000
+_MOST_TENSORS = 20_000  # of a file; a network here has at most some thousand
+_LONGEST_HEADER = 1 << 22  # bytes of a safetensors file; a network's has some ten thousand
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,12 @@ def read_parameters(path: Path) -> Params:
         with extra("torch", str(path)):
             from safetensors import SafetensorError
             from safetensors.torch import load_file
+        _check_header(path)
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{path}: not a safetensors file ({error}); copy it again") from error
+    _check_archive(path)
     try:
         with without_numpy():
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -129,6 +134,46 @@ def write_parameters(
     path.write_bytes(save(params, header))  # whose errors are those of files, unlike save_file's
 
 
+def _check_header(path: Path) -> None:
+    """Refuse a safetensors file whose header is longer than any, before that is parsed.
+
+    Raises:
+        CheckpointError: it is, or there is none.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+    except OSError as error:
+        raise CheckpointError(f"{path}: not a safetensors file ({error}); copy it again") from error
+    if length > _LONGEST_HEADER:
+        raise CheckpointError(
+            f"{path}: not a safetensors file of a network: its header would have {length:,} bytes, more than "
+            f"{_LONGEST_HEADER:,}; copy it again"
+        )
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is small as a file and large once it is unpacked; ``torch.save`` compresses nothing.
+
+    Raises:
+        CheckpointError: an archive holds more than it is long, or more tensors than any network has.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = [info.file_size for info in archive.infolist()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # torch's reader says what is wrong
+    if len(sizes) > _MOST_TENSORS:
+        raise CheckpointError(f"{path}: it holds {len(sizes):,} tensors, more than any network here")
+    if sum(sizes) > path.stat().st_size + (1 << 20):
+        raise CheckpointError(
+            f"{path}: it would unpack to {sum(sizes):,} bytes, and torch.save compresses nothing; save the "
+            f"state dict again"
+        )
+
+
 def read_record(path: Path) -> Record | None:
     """What a safetensors file of ours says of itself; None for other files.
 
@@ -139,6 +184,7 @@ def read_record(path: Path) -> Record | None:
         return None
     with extra("torch", str(path)):
         from safetensors import SafetensorError, safe_open
+    _check_header(path)
     try:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get(METADATA_KEY)
@@ -147,7 +193,7 @@ def read_record(path: Path) -> Record | None:
     if text is None:
         return None
     try:
-        data = json.loads(text)
+        data = parse_json(text)
         if data["version"] != VERSION:
             raise CheckpointError(
                 f"{path}: its record has version {data['version']}, this package reads version {VERSION}; "
@@ -155,7 +201,11 @@ def read_record(path: Path) -> Record | None:
             )
         options = {name: _tuples(value) for name, value in data.pop("options").items()}
         front_end = type(get_spec(data["model"]).front_end)(**data["front_end"])
-        return Record(**{**data, "options": options, "front_end": front_end})
+        check_options(options, get_spec(data["model"]).options)
+        check_front_end(front_end)
+        record = Record(**{**data, "options": options, "front_end": front_end})
+        check_fields(record)
+        return record
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
             f"{path}: its record cannot be read ({type(error).__name__}: {error}); convert it again"
@@ -171,21 +221,7 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     file = config_file(folder)
     if file is None:
         return None
-    with extra("torch", str(file), package="pyyaml"):
-        import yaml
-    if file.stat().st_size > _LARGEST_CONFIG:
-        raise CheckpointError(f"{file}: {file.stat().st_size} bytes, and a configuration has at most 1 MB")
-    try:
-        config = yaml.safe_load(file.read_bytes())  # JSON is YAML as well
-    except (yaml.YAMLError, ValueError) as error:
-        told = printable(" ".join(str(error).split()))
-        raise CheckpointError(f"{file}: not a YAML file ({told}); write it as UTF-8") from error
-    except RecursionError as error:
-        raise CheckpointError(f"{file}: its settings are nested beyond reason") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{file}: expected a mapping of settings, got {type(config).__name__}")
-    _check_size(config, str(file))
-    return config
+    return read_yaml(file)
 
 
 def load_strictly(
@@ -233,7 +269,8 @@ def load_strictly(
             if not _holds(expected[key], params[key])
         ],
     )
-    problems += _list("not finite", [key for key in common if not params[key].isfinite().all()])
+    if not problems:  # of what has the right size
+        problems = _list("not finite", [key for key in common if not params[key].isfinite().all()])
     if problems:
         raise CheckpointError(
             f"{where}: not a checkpoint of {name}: {'; '.join(problems)}. Is it one of another model or size?"
@@ -271,23 +308,6 @@ def digest(params: Params) -> str:
     return sha.hexdigest()
 
 
-def _check_size(config: dict[str, Any], where: str) -> None:
-    """Refuse settings that grow without end when they are walked through, as an alias of aliases does.
-
-    Raises:
-        CheckpointError: that.
-    """
-    waiting: list[dict[Any, Any] | list[Any]] = [config]
-    left = _MOST_SETTINGS
-    while waiting:
-        value = waiting.pop()
-        inner = list(value.values()) if isinstance(value, dict) else value
-        left -= len(inner)
-        if left < 0:
-            raise CheckpointError(f"{where}: it has more than {_MOST_SETTINGS} settings, aliases written out")
-        waiting += [item for item in inner if isinstance(item, (dict, list))]
-
-
 def _holds(expected: Tensor, value: Tensor) -> bool:
     """Whether a parameter can take a value's numbers, whatever their bits; counts may come as reals."""
     if value.is_complex() or value.dtype == torch.bool:
@@ -305,5 +325,6 @@ def _tuples(value: Any) -> Any:
 def _list(kind: str, items: list[str]) -> list[str]:
     if not items:
         return []
-    shown = ", ".join(map(printable, items[:8])) + (f" and {len(items) - 8} more" if len(items) > 8 else "")
+    shown = ", ".join(printable(item[:100]) for item in items[:8])
+    shown += f" and {len(items) - 8} more" if len(items) > 8 else ""
     return [f"{len(items)} {kind}: {shown}"]

@@ -18,6 +18,7 @@ from zoo.configs import OtherClassError, class_name
 from zoo.errors import CheckpointError
 from zoo.hub.repository import fetched_folder, is_repository
 from zoo.hub.weights import Located, chosen_weights, locate, tell, weights_advice
+from zoo.limits import check_front_end, check_options
 from zoo.networks.base import Network
 from zoo.registry import get_spec, list_models
 from zoo.spec import ModelSpec
@@ -84,7 +85,11 @@ def _trained(spec: ModelSpec, located: Located) -> Network:
     if spec.shapes_reader and record is None:
         shapes = {name: tuple(value.shape) for name, value in checkpoint.plain_names(params).items()}
         spec = replace(spec, options=load_attribute(spec.shapes_reader)(shapes, str(located.path)))
-    model = build(spec)
+    try:
+        model = build(spec)
+    except (ValueError, TypeError, RuntimeError, AssertionError, ArithmeticError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{located.path}: of its sizes no network can be made ({reason})") from error
     checkpoint.load_strictly(
         model, params, where=str(located.path), name=spec.name, unread=model.training_head
     )
@@ -164,7 +169,7 @@ def model_of_config(config: dict[str, Any], where: str) -> str:
         if not spec.config_reader:
             continue
         try:
-            options, front_end = load_attribute(spec.config_reader)(config, where)
+            options, front_end = _read_config(spec, config, where)
         except OtherClassError:
             continue
         except CheckpointError as error:
@@ -190,6 +195,21 @@ def model_of_config(config: dict[str, Any], where: str) -> str:
     )
 
 
+def _read_config(spec: ModelSpec, config: dict[str, Any], where: str) -> tuple[Any, Any]:
+    """What a family's reader finds in a configuration, once it is known to be of a size that there can be.
+
+    Raises:
+        CheckpointError: not one of this family, or not such as makes a network.
+    """
+    try:
+        options, front_end = load_attribute(spec.config_reader)(config, where)
+        check_options(options, spec.options)
+        check_front_end(front_end)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise CheckpointError(f"{where}: its config makes no network: {error}") from error
+    return options, front_end
+
+
 def load_attribute(path: str) -> Any:
     """Import ``module:name``."""
     module, name = path.split(":")
@@ -205,7 +225,7 @@ def _configured(spec: ModelSpec, path: Path, record: checkpoint.Record | None) -
     config = checkpoint.read_config(path) if path.is_dir() and spec.config_reader else None
     if config is None:
         return spec
-    options, front_end = load_attribute(spec.config_reader)(config, str(path))
+    options, front_end = _read_config(spec, config, str(path))
     if front_end.sample_rate != spec.front_end.sample_rate:
         better = get_spec(model_of_config(config, str(path)))
         if better.front_end.sample_rate == front_end.sample_rate:

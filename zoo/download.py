@@ -19,14 +19,15 @@ from zoo.artifact.target import FLAVOURS, choose
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, HubError, SpeechZooError
 from zoo.extras import extra
-from zoo.files import atomic
+from zoo.files import atomic, sha256_of
 from zoo.hub import client
 from zoo.hub.index import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, Index, check_choice
 from zoo.hub.repository import recalled, remember, repository_folder
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import is_artifact
 from zoo.runtime.nvidia import this_machine
-from zoo.tasks import get_task, load, verify_graph
+from zoo.tasks import get_task
+from zoo.tasks.apart import verify_apart
 
 VARIABLE = "SPEECHZOO_REPO"
 Say = Callable[[str], object]
@@ -185,8 +186,9 @@ def _open(model: str, repo: str | None, revision: str | None, say: Say) -> _Sour
         say(f"{repo}: {revision} is {found.commit}; --revision {found.commit} pins it")
     kept = repository_folder(repo) / found.commit / INDEX
     where = f"{repo}@{found.commit[:12]}: {INDEX}"
-    if kept.is_file():
-        index = Index.from_json(kept.read_bytes(), where)
+    content = _kept_index(kept, found, where, say)
+    if content is not None:
+        index = Index.from_json(content, where)
         _check_model(index, model, where)
     else:
         if not found.etag:
@@ -194,10 +196,28 @@ def _open(model: str, repo: str | None, revision: str | None, say: Say) -> _Sour
         content = client.read(repo, found, INDEX, INDEX_LIMIT, say)
         index = Index.from_json(content, where)
         _check_model(index, model, where)
+        client.write(sha256_of(content).encode(), _hash_beside(kept))
         client.write(content, kept)
     if not pinned and not client.offline():
         remember(repo, revision, found.commit)
     return _Source(repo, found.commit, index)
+
+
+def _kept_index(kept: Path, found: client.Revision, where: str, say: Say) -> bytes | None:
+    """The index in the cache as it was written; None if there is none, or it was changed since."""
+    if not kept.is_file():
+        return None
+    content, beside = kept.read_bytes(), _hash_beside(kept)
+    known = beside.read_text() if beside.is_file() else ""
+    if client.is_content(content, found.etag) if found.etag else known in ("", sha256_of(content)):
+        return content
+    say(f"{where}: what is in the cache was changed or cut short; fetching it again")
+    return None
+
+
+def _hash_beside(kept: Path) -> Path:
+    """Where the sha256 of an index in the cache is; caches of older versions have none."""
+    return kept.with_name(f"{kept.name}.sha256")
 
 
 def _check_model(index: Index, model: str, where: str) -> None:
@@ -306,10 +326,7 @@ def _prove_parameters(path: Path, index: Index, golden: Path, where: str) -> Non
 
 def _prove_graph(path: Path, file: File, index: Index, trust: bool) -> None:
     """A graph against its manifest, the index and the recording inside it."""
-    graph = load(path, trust=trust)
-    manifest = graph.manifest
-    if manifest is None:
-        raise ArtifactError(f"{path}: it has no manifest of speechzoo")
+    _, manifest = verify_apart(path, trust=trust)
     for what, found, expected in (
         ("model", manifest.model, index.model),
         ("task", manifest.task, index.task),
@@ -319,7 +336,6 @@ def _prove_graph(path: Path, file: File, index: Index, trust: bool) -> None:
     ):
         if found != expected:
             raise ArtifactError(f"{path}: its manifest has {what} {found!r}, the index {expected!r}")
-    verify_graph(graph)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -68,6 +68,39 @@ def atomic_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
         raise _unwritable(folder)(reason) from reason
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def atomic_entries(folder: Path, gone: Iterable[Path] = ()) -> Iterator[Path]:
+    """A new folder beside ``folder`` whose files and folders move into it if the block ends well.
+
+    Args:
+        folder: to add to; all else in it stays. It is made if there is none.
+        gone: folders in it, as relative paths, that make place first.
+
+    Raises:
+        ArtifactError: there or under that name nothing can be written.
+    """
+    temporary = _beside(folder)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for path in gone:
+            shutil.rmtree(folder / path)
+        _move(temporary, folder)
+    except OSError as reason:
+        raise _unwritable(folder)(reason) from reason
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move(source: Path, target: Path) -> None:
+    """A file or folder to its place; of a folder that is there, what is in it."""
+    if source.is_dir() and target.is_dir():
+        for path in source.iterdir():
+            _move(path, target / path.name)
+    else:
+        source.replace(target)
 
 
 def _beside(path: Path) -> Path:

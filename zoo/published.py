@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from zoo import checkpoint
 from zoo.arrays import Array
+from zoo.artifact.published_graph import PublishedGraph
 from zoo.errors import ArtifactError, CheckpointError, ParityError
 from zoo.files import atomic, sha256_of
 from zoo.hub.client import cache_folder
 from zoo.hub.weights import Located
 from zoo.networks.base import Network
 from zoo.registry import get_spec, list_models
-from zoo.runtime.published_graph import PublishedGraph
 from zoo.spec import ModelSpec, Tolerance
 from zoo.streaming.conversion import fold_batch_norm, norms_to_fold, undo_weight_norm
 from zoo.version import __version__

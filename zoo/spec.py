@@ -69,7 +69,8 @@ class MelSpectrum:
     floor: float = 1e-5
 
 
-KALDI_WINDOWS = ("hamming", "povey")
+WINDOWS = ("hann", "sqrt_hann", "sine", "rectangular")  # of spectra
+KALDI_WINDOWS = ("hamming", "povey")  # of filterbanks
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def find_parameters(content: Any, where: str) -> Params:
         where: the file, for errors and warnings.
 
     Raises:
-        CheckpointError: there are none.
+        CheckpointError: there are none, or one is no dense tensor that is as large as it says.
 
     Warns:
         UserWarning: something else than a state dict, or one under a usual name, was taken or left out.
@@ -76,6 +76,7 @@ def find_parameters(content: Any, where: str) -> Params:
         others += inner[1:]
         found = found[inner[0]]
     params = _tensors(found)
+    _check_tensors(params, where)
     if not params:
         kind = type(found).__name__
         if isinstance(found, dict):
@@ -145,3 +146,24 @@ def _tensors(content: Any) -> Params:
     if not isinstance(content, dict):
         return {}
     return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _check_tensors(params: Params, where: str) -> None:
+    """Refuse what is no dense tensor, or is larger than what the file holds of it.
+
+    Raises:
+        CheckpointError: names the first such.
+    """
+    for name, value in params.items():
+        if (
+            value.layout != torch.strided
+            or value.device.type != "cpu"
+            or value.is_nested
+            or value.is_quantized
+        ):
+            raise CheckpointError(f"{where}: {printable(name)} is no plain tensor; save the state dict again")
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise CheckpointError(
+                f"{where}: {printable(name)} has shape {tuple(value.shape)} and only "
+                f"{value.untyped_storage().nbytes():,} bytes; save the state dict again"
+            )

@@ -92,6 +92,7 @@ class ExportedProgram(TorchTarget[Program]):
         from torch.export.pt2_archive._package import package_pt2
 
         code = list(program.module.code)
+        _forget_sources(program.module.program)
         with quiet(*LOGGERS):
             package_pt2(
                 str(path),
@@ -99,6 +100,14 @@ class ExportedProgram(TorchTarget[Program]):
                 aoti_files=code or None,
                 extra_files={RECORD_NAME: manifest.to_json()},
             )
+
+
+def _forget_sources(program: torch.export.ExportedProgram) -> None:
+    """Take out of a program where on the maker's machine the code of each node is."""
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)
 
 
 def trace_program(given: Traceable) -> torch.export.ExportedProgram:

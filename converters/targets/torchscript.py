@@ -6,6 +6,7 @@ The file is traced, its manifest is an extra file inside.
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Mapping
@@ -58,6 +59,9 @@ def export_torchscript(
     return export_graph(exportable(model, form=form, **options), out, TorchScript(), progress)
 
 
+_OF_THE_WRITER = (".data/version", "version", ".data/serialization_id", "byteorder")
+
+
 class TorchScript(TorchTarget[torch.jit.ScriptModule]):
     """TorchScript files."""
 
@@ -84,4 +88,19 @@ class TorchScript(TorchTarget[torch.jit.ScriptModule]):
     ) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.jit.save(program.module, str(path), _extra_files={RECORD_NAME: manifest.to_json()})
+            content = io.BytesIO()
+            torch.jit.save(program.module, content, _extra_files={RECORD_NAME: manifest.to_json()})
+        _without_sources(content, path)
+
+
+def _without_sources(content: io.BytesIO, path: Path) -> None:
+    """Write a TorchScript file without where on the maker's machine the code of each node is."""
+    content.seek(0)
+    source = torch._C.PyTorchFileReader(content)
+    copy = torch._C.PyTorchFileWriter(str(path))
+    copy.set_min_version(int(source.get_record("version")))  # of the operators
+    for name in source.get_all_records():
+        if not name.endswith(".debug_pkl") and name not in _OF_THE_WRITER:
+            record = source.get_record(name)
+            copy.write_record(name, record, len(record))
+    copy.write_end_of_file()

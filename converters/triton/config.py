@@ -26,7 +26,9 @@ TYPES = {"float32": "TYPE_FP32", "int64": "TYPE_INT64", "int32": "TYPE_INT32"}
 
 # The first ONNX Runtime that reads an opset; container 24.08 has 1.18, 25.03 has 1.21, 25.09 has 1.23.
 _ONNX_RUNTIME = {18: "1.18", 19: "1.18", 20: "1.18", 21: "1.18", 22: "1.21", 23: "1.23"}
-_UNVERIFIED = "\nNot yet verified on a GPU: `speechzoo client load` against the server does it.\n"
+_UNVERIFIED = (
+    "\nNot yet verified on a GPU: `speechzoo client load --artifact FILE` does it, FILE being the artifact.\n"
+)
 
 
 @dataclass(frozen=True)

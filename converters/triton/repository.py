@@ -1,6 +1,7 @@
 """Writes model repositories for Triton Inference Server: every number comes from the artifact's manifest.
 
-What models there are is the task's affair: ``converters/triton/<task>.py``.
+What models there are is the task's affair: ``converters/triton/<task>.py``. A repository may hold models of
+several artifacts, and some that others wrote; each artifact is added by itself.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,7 +24,7 @@ from converters.triton.models import find_models
 from zoo.artifact.engine import read_engine_record
 from zoo.artifact.manifest import Manifest
 from zoo.errors import ArtifactError
-from zoo.files import atomic_folder, sha256_of
+from zoo.files import atomic_entries, sha256_of
 from zoo.runtime.onnx import OnnxGraph
 
 __all__ = ["CONTAINER", "SECONDS", "Serving", "write_repository"]
@@ -36,21 +38,22 @@ def write_repository(
     name: str | None = None,
     force: bool = False,
 ) -> tuple[str, ...]:
-    """Write the models, a README and Dockerfiles for server and client.
+    """Write the models, a README and Dockerfiles for server and client, or add the models to what is there.
 
     Args:
         artifact: ONNX file with our manifest: a streaming enhancer with a free number of streams, or a
             speaker network of either form.
-        folder: to write; it must not exist, or be empty, unless ``force``.
+        folder: to write, or to add to; what else is in it stays.
         serving: how; by default on a CPU.
         name: of the model on the server; by default an enhancer's registered name, and ``speaker``.
-        force: replace the folder.
+        force: replace models of the same names, with what an ensemble among them was made of.
 
     Returns:
         names of the models, the one that clients call first.
 
     Raises:
-        ArtifactError: no artifact of ours, one that cannot be served like that, or a folder that is there.
+        ArtifactError: no artifact of ours, one that cannot be served like that, or a folder in which there
+            are models of these names, or files of others where ours would go.
         ValueError: a name that the server cannot take, or seconds that are too short.
     """
     graph, serving = OnnxGraph(artifact), serving or Serving()
@@ -67,22 +70,99 @@ def write_repository(
         serving, profile = _fitted(serving, serving.engine, graph, manifest)
         serving, manifest = served.fit(serving, manifest, profile)
     models, readme = served.write(graph, manifest, serving, _checked_name(name or served.name(manifest)))
+    names, folder = tuple(model.name for model in models), Path(folder)
+    gone = _replaced(folder, names, force)
+    kept = [config for config in _configs(folder) if config.name not in {*gone, *names}]
     texts = {
-        "README.md": readme,
-        "Dockerfile.server": _server_image(models, serving),
+        "README.md": _with_section(_own_text(folder / "README.md"), names[0], readme),
+        "Dockerfile.server": _server_image([*kept, *models], _image(folder, serving, force)),
         "Dockerfile.client": (TEMPLATES / "Dockerfile.client").read_text(),
     }
-    folder = Path(folder)
-    if folder.exists() and not force and not (folder.is_dir() and not any(folder.iterdir())):
-        raise ArtifactError(f"{folder} exists; name another folder, or replace it with force=True (--force)")
-    with atomic_folder(folder, force=force) as temporary:
+    if any(model.backend == "tensorrt" for model in (*kept, *models)):
+        texts["check_tensorrt.py"] = (TEMPLATES / "check_tensorrt.py").read_text()
+    with atomic_entries(folder, [Path("models") / name for name in gone]) as temporary:
         for model in models:
             _write_model(temporary / "models" / model.name, model, graph.path, serving)
         for file, text in texts.items():
             (temporary / file).write_text(text)
-        if serving.engine:
-            shutil.copy(TEMPLATES / "check_tensorrt.py", temporary)
-    return tuple(model.name for model in models)
+    return names
+
+
+def _configs(folder: Path) -> list[ModelConfig]:
+    """The configurations of the models in a repository; one that cannot be read has only its name."""
+    found = []
+    for path in sorted(folder.glob("models/*/config.pbtxt")):
+        config = ModelConfig()
+        with suppress(OSError, ValueError, text_format.ParseError):
+            text_format.Parse(path.read_text(), config)
+        config.name = path.parent.name
+        found.append(config)
+    return found
+
+
+def _replaced(folder: Path, names: Sequence[str], force: bool) -> set[str]:
+    """Names of the models that make place for those of an artifact.
+
+    Raises:
+        ArtifactError: there are some, and they may not be replaced; or the folder is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ArtifactError(f"{folder} exists and is no folder; name another one")
+    there = {path.name for path in folder.glob("models/*")} & set(names)
+    if there and not force:
+        raise ArtifactError(
+            f"{folder}: a model {min(there)} exists; name another folder, or replace it with force=True "
+            f"(--force), which leaves all other models, or give this one another name with --name"
+        )
+    parts = {
+        step.model_name
+        for config in _configs(folder)
+        if config.name in there
+        for step in config.ensemble_scheduling.step
+    }
+    return there | {part for part in parts if (folder / "models" / part).is_dir()}
+
+
+def _own_text(path: Path) -> str:
+    """What we wrote in a file, or nothing if there is none.
+
+    Raises:
+        ArtifactError: others wrote it.
+    """
+    if not path.exists():
+        return ""
+    try:
+        text = path.read_text()
+    except (OSError, ValueError):
+        text = ""
+    if "speechzoo" not in text:
+        raise ArtifactError(
+            f"{path}: speechzoo did not write it and does not replace it; name another folder"
+        )
+    return text
+
+
+def _with_section(text: str, name: str, section: str) -> str:
+    """A README in which an artifact has its section, in the place of an older one of that name."""
+    parts = [part for part in re.split(r"(?m)^(?=# \S+ on Triton Inference Server$)", text) if part.strip()]
+    others = [part for part in parts if not part.startswith(f"# {name} on ")]
+    return "\n".join(part.rstrip("\n") + "\n" for part in [*others, section])
+
+
+def _image(folder: Path, serving: Serving, force: bool) -> Serving:
+    """How the repository is served as a whole: from one container.
+
+    Raises:
+        ArtifactError: what is there is built from another one.
+    """
+    _own_text(folder / "Dockerfile.client")
+    found = re.search(r"(?m)^FROM (\S+)$", _own_text(folder / "Dockerfile.server"))
+    if found and found[1] != serving.container and not force and any(_configs(folder)):
+        raise ArtifactError(
+            f"{folder}: its server is built from {found[1]}, not from {serving.container}, and there is one "
+            f"for all models; pass --container {found[1]}, or --force for the other"
+        )
+    return serving
 
 
 def _fitted(serving: Serving, engine: Path, graph: OnnxGraph, manifest: Manifest) -> tuple[Serving, Shapes]:
@@ -133,7 +213,7 @@ def _server_image(models: Sequence[ModelConfig], serving: Serving) -> str:
     if any(model.backend == "python" for model in models):
         steps.append(f"RUN pip install --no-cache-dir {_requirement('kaldi-native-fbank')}")
     steps.append("COPY models /models")
-    if serving.engine:
+    if any(model.backend == "tensorrt" for model in models):
         steps.append("COPY check_tensorrt.py /opt/check_tensorrt.py")
         steps.append("RUN python3 /opt/check_tensorrt.py /models")
     text = Template((TEMPLATES / "Dockerfile.server").read_text())

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
+from tests.data import ROOT
 from zoo.cli import GROUPS, _parser, main
 from zoo.cli._arguments import MOST_THREADS
 
@@ -83,3 +87,20 @@ def test_options_of_another_task_or_target(capsys: Capture) -> None:
         (["--model", "gtcrn", "--target", "exported", "--rtx"], "--rtx goes with --target engine, not with"),
     ):
         assert message in refusal("export", *words, *out, capsys=capsys)
+
+
+@pytest.mark.parametrize("words", [["list"], ["verify", "gtcrn"], ["info", "gtcrn"], ["list", "--json"]])
+@pytest.mark.parametrize("end", ["full", "closed"])
+def test_standard_output_that_takes_nothing(words: list[str], end: str) -> None:
+    """A full device is told in a sentence; nobody reads what goes to a closed one."""
+    command = [sys.executable, "-m", "zoo.cli", *words]
+    redirect = ">/dev/full" if end == "full" else ">&-"
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {redirect}', "sh", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = "speechzoo: standard output cannot be written (No space left on device)\n" if end == "full" else ""
+    assert (done.returncode, done.stderr) == (1 if end == "full" else 0, told)

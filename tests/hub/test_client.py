@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -60,6 +61,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/mute.bin":
             self.server.release.wait(30)
             return
+        if self.path == "/drips-head.bin":
+            self.drip(b"HTTP/1.1 200 OK\r\n" + b"X-Slow: x\r\n" * 1000)
+            return
         self.send_response(200)
         self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
@@ -73,6 +77,17 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(CONTENT[:5000])
             self.wfile.flush()
             self.server.release.wait(30)
+
+        elif self.path == "/drips.bin":
+            self.drip(CONTENT)
+
+    def drip(self, content: bytes) -> None:
+        """A byte every twentieth of a second, for as long as anybody listens."""
+        with suppress(OSError):
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                if self.server.release.wait(0.05):
+                    return
 
     def log_message(self, format: str, *values: object) -> None:
         pass
@@ -132,17 +147,61 @@ def test_a_cached_file_that_was_damaged_is_replaced(server: Server, cache: Path)
         ("short.bin", r"short\.bin: the connection broke off .*; or fetch the file yourself", 5000),
         ("mute.bin", r"mute\.bin: the server does not answer: nothing came for 0.3 seconds; or fetch", 0),
         ("stalls.bin", r"stalls\.bin: the server does not answer: .*; or fetch the file yourself", 5000),
+        ("drips.bin", r"drips\.bin: the server is too slow, it sent \d+ bytes in 2 seconds; try again", None),
+        ("drips-head.bin", r"the server is too slow, there is no whole answer after 1.8 seconds; try", 0),
     ],
 )
 def test_failures_say_so(
-    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch, path: str, message: str, beginning: int
+    server: Server,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    message: str,
+    beginning: int | None,
 ) -> None:
     """And leave nothing, or the beginning of the right file for the next attempt."""
     monkeypatch.setattr(client, "TIMEOUT", 0.3)
     with pytest.raises(CheckpointError, match=f"^weights {path.partition('.')[0]}: http://127.*{message}"):
         client.download(server.weights(path))
     assert set(server.asked) == {f"/{path}"}
-    assert [p.read_bytes() for p in files(cache)] == ([CONTENT[:beginning]] if beginning else [])
+    left = [p.read_bytes() for p in files(cache)]
+    if beginning is None:  # as much as came until then
+        assert len(left) == 1 and 10 < len(left[0]) < 100 and CONTENT.startswith(left[0])
+    else:
+        assert left == ([CONTENT[:beginning]] if beginning else [])
+
+
+def test_a_partial_file_that_is_a_link_is_not_written_through(
+    server: Server, cache: Path, tmp_path: Path
+) -> None:
+    """The file behind it is the user's; it keeps its bytes."""
+    mine, weights = tmp_path / "mine", server.weights("good.bin")
+    mine.write_bytes(CONTENT[:1000])
+    incoming = cache / f"incoming/{weights.sha256}.part.bin"
+    incoming.parent.mkdir(parents=True)
+    incoming.symlink_to(mine)
+    assert client.download(weights).read_bytes() == CONTENT
+    assert mine.read_bytes() == CONTENT[:1000] and not incoming.is_symlink()
+
+
+def test_the_users_own_cache_is_private(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is named belongs to those to whom its folder does: a group can read and write it."""
+    for name in ("SPEECHZOO_CACHE", "http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    before = os.umask(0o002)
+    try:
+        path = client.download(server.weights("good.bin"))
+        assert path.is_relative_to(tmp_path / "home/speechzoo")
+        assert (tmp_path / "home/speechzoo").stat().st_mode & 0o777 == 0o700
+        monkeypatch.setenv("SPEECHZOO_CACHE", str(tmp_path / "shared"))
+        client.download(server.weights("good.bin"))
+    finally:
+        os.umask(before)
+    modes = {path: path.stat().st_mode & 0o777 for path in (tmp_path / "shared").rglob("*")}
+    assert modes and all(mode == (0o775 if path.is_dir() else 0o664) for path, mode in modes.items()), modes
 
 
 def test_nobody_answers(server: Server, cache: Path) -> None:

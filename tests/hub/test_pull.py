@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -122,6 +123,30 @@ def test_a_damaged_file_in_the_cache_is_replaced(server: Hub, cache: Path, files
     path = pull(MODEL, repo=REPO, revision=commit)
     path.write_bytes(files[GRAPH][:-1] + b"?")
     assert pull(MODEL, repo=REPO, revision=commit).read_bytes() == files[GRAPH]
+
+
+@pytest.mark.parametrize("damage", ["cut", "another hash", "empty", "bytes"])
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_damaged_index_in_the_cache_is_replaced(
+    server: Hub, cache: Path, files: Files, damage: str, pinned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the damage; without a network that is told."""
+    commit = publish(server, files)
+    path = zoo.pull(MODEL, repo=REPO, revision=commit)
+    index = next(cache.rglob(INDEX))
+    whole = index.read_bytes()
+    hashes = re.sub(rb'"sha256": "(.)', lambda found: found[0][:-1] + bytes([found[1][0] ^ 1]), whole)
+    index.write_bytes(
+        {"cut": whole[:-9], "another hash": hashes, "empty": b"", "bytes": b"\xff" * 99}[damage]
+    )
+    lines: list[str] = []
+    assert zoo.pull(MODEL, repo=REPO, revision=commit if pinned else None, progress=lines.append) == path
+    assert index.read_bytes() == whole
+    assert any("what is in the cache was changed or cut short; fetching it again" in line for line in lines)
+    index.write_bytes(whole[:-9])
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE forbids to fetch it"):
+        zoo.pull(MODEL, repo=REPO, revision=commit)
 
 
 def test_parameters(server: Hub, cache: Path, files: Files) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from zoo.errors import TextError
 from zoo.text.normalise import normalise
+from zoo.text.numbers import cardinal, ordinal
 from zoo.text.sentences import CLAUSE_PAUSE, SENTENCE_PAUSE, split
 from zoo.text.symbols import ARPABET, SYMBOLS, decode, encode
 
@@ -165,3 +167,43 @@ def test_no_piece_is_too_long_and_nothing_is_lost(text: str, most: int) -> None:
     pieces = split(text, count, most)
     assert all(0 < count(piece.text) <= most for piece in pieces)
     assert "".join(piece.text for piece in pieces).replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "order"),
+    [
+        (0, "zero", "zeroth"),
+        (12, "twelve", "twelfth"),
+        (20, "twenty", "twentieth"),
+        (101, "one hundred one", "one hundred first"),
+        (342, "three hundred forty-two", "three hundred forty-second"),
+        (1005, "one thousand five", "one thousand fifth"),
+        (1234, "one thousand, two hundred thirty-four", "one thousand, two hundred thirty-fourth"),
+        (1_000_012, "one million twelve", "one million twelfth"),
+        (5_000_100, "five million, one hundred", "five million, one hundredth"),
+        (10**30, "one nonillion", "one nonillionth"),
+        (-8, "minus eight", "minus eighth"),
+        (10**33, "one" + " zero" * 33, "one" + " zero" * 32 + " zeroth"),
+    ],
+)
+def test_numbers_in_words(number: int, words: str, order: str) -> None:
+    assert (cardinal(number), ordinal(number)) == (words, order)
+
+
+REPEATED = (
+    "a@", "a@.", "1,", "1.", "1:", "1/", "$1", "1st ", "9", "٣", "½", "a-", "a.com", "www.", "{AA1}", "p.m. ",
+    "1 p.m.", "(", "St. ", "A.B.", "e.g. ", " ", "😀", "1-", "0", "x'",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("part", REPEATED)
+def test_the_time_grows_with_the_length(part: str) -> None:
+    """Of 16,000 characters without an end, whatever they are."""
+    started = time.perf_counter()
+    assert isinstance(normalise((part * 16000)[:16000]), str)
+    assert time.perf_counter() - started < 5
+
+
+def test_a_number_of_thousands_of_digits_is_spelled() -> None:
+    assert normalise("9" * 5000) == " ".join(["nine"] * 5000)
+    assert normalise("$" + "1" * 40) == "dollars " + " ".join(["one"] * 40)

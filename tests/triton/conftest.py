@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.triton.server import INSTALL, TritonServer, find_wheel
@@ -48,8 +49,26 @@ def fixed_hop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def not_a_number(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packaged enhancer with a weight that is NaN."""
+    import onnx
+
+    proto = onnx.load(MANY)
+    weights = next(value for value in proto.graph.initializer if value.data_type == onnx.TensorProto.FLOAT)
+    values = np.full(weights.dims, np.nan, np.float32)
+    weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
+    path = tmp_path_factory.mktemp("nan") / "not_a_number.onnx"
+    onnx.save(proto, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def served(
-    wheel: Path, exported: Callable[..., Path], fixed_hop: Path, tmp_path_factory: pytest.TempPathFactory
+    wheel: Path,
+    exported: Callable[..., Path],
+    fixed_hop: Path,
+    not_a_number: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Served]:
     """All the enhancers that the tests use, on one server."""
     from converters.triton.repository import Serving, write_repository
@@ -61,6 +80,7 @@ def served(
         "patient": fixed_hop,
         "spectral": exported("fastenhancer_t", "spec2spec", streams="streams", hops="hops"),
         "victim": MANY,
+        "not_a_number": not_a_number,
     }
     for name, artifact in artifacts.items():
         serving = Serving(queue_delay=0.02 if name == "patient" else 0.0)

@@ -19,8 +19,9 @@ from zoo.arrays import Array
 from zoo.errors import ServerError
 from zoo.triton.connection import Connection
 from zoo.triton.enhancement import RemoteEnhancer
-from zoo.triton.load import measure
+from zoo.triton.load import is_right, measure
 
+OTHER = ROOT / "zoo/models/gtcrn/packaged/gtcrn.onnx"
 Capture = pytest.CaptureFixture[str]
 
 
@@ -102,7 +103,8 @@ def test_load_notices_wrong_and_missing_answers(served: Served, speech_16k: Arra
     async def work() -> None:
         async with Connection(served.url) as connection:
             enhancer = await RemoteEnhancer.find(connection, "fixed_hop")
-            answers = await enhancer.answers(speech_16k[16000:20000])
+            wave = speech_16k[16000:20000]
+            answers = enhancer.answers(wave, await enhancer.alone(wave))
 
             async def disturbed():
                 async with enhancer.stream() as stream:
@@ -122,6 +124,34 @@ def test_load_notices_wrong_and_missing_answers(served: Served, speech_16k: Arra
                 await measure(answers, 0, 1)
 
     run(work())
+
+
+def test_load_is_no_praise_of_what_is_wrong(served: Served, tmp_path: Path, capsys: Capture) -> None:
+    """NaN and silence are no answers to compare with, and those of another artifact are not these."""
+    soundfile.write(tmp_path / "silence.wav", np.zeros(8000), 16000)
+    noisy, words = (
+        str(ROOT / "examples/noisy.wav"),
+        ["--requests", "20", "--concurrency", "1", "--seconds", "0.4"],
+    )
+    for recording, model, options, message in (
+        (noisy, "not_a_number", [], "output is not finite from sample 0 on"),
+        (str(tmp_path / "silence.wav"), "fixed_hop", [], "nothing but zeros"),
+        (noisy, "fixed_hop", ["--artifact", str(OTHER)], "answer: SNR"),
+    ):
+        asked = ["load", recording, *words, *options, "--model", model, "--url", served.url]
+        assert triton_client.main(asked) == 1
+        assert message in capsys.readouterr().err
+    asked = ["load", noisy, *words, "--artifact", str(MANY), "--model", "fixed_hop", "--url", served.url]
+    assert triton_client.main(asked) == 0
+    assert f"fixed_hop: as {MANY}; answer: SNR" in capsys.readouterr().out
+
+
+def test_a_part_that_is_not_a_number_is_wrong() -> None:
+    expected = np.linspace(-1, 1, 8, dtype=np.float32)
+    assert is_right(expected + 1e-5, expected, 1.0)
+    for wrong in (expected + 2e-4, np.where(expected > 0.5, np.nan, expected), expected[1:]):
+        assert not is_right(wrong, expected, 1.0)
+    assert not is_right(expected, np.full(8, np.nan, np.float32), float("nan"))
 
 
 @pytest.mark.parametrize(("name", "shape"), [("fixed_hop", (256,)), ("spectral", (257, 1, 2))])

@@ -99,20 +99,52 @@ def test_what_cannot_be_served(tmp_path: Path) -> None:
 
 
 def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
+    """A model only by one of its name, and only when forced; what others wrote never."""
     (tmp_path / "r").mkdir()
     write_repository(MANY, tmp_path / "r")
-    (tmp_path / "r/models/mine").touch()
-    with pytest.raises(ArtifactError, match=r"r exists; name another folder, or replace it"):
+    (tmp_path / "r/models/mine/1").mkdir(parents=True)
+    (tmp_path / "r/models/mine/config.pbtxt").write_text("platform: ")
+    (tmp_path / "r/notes").touch()
+    (tmp_path / "r/models/fastenhancer_t/old").touch()
+    with pytest.raises(ArtifactError, match=r"r: a model fastenhancer_t exists; name another folder, or"):
         write_repository(MANY, tmp_path / "r")
-    assert (tmp_path / "r/models/mine").exists()
+    assert (tmp_path / "r/models/fastenhancer_t/old").exists()
     write_repository(MANY, tmp_path / "r", force=True)
-    assert not (tmp_path / "r/models/mine").exists()
+    assert not (tmp_path / "r/models/fastenhancer_t/old").exists()
+    assert (tmp_path / "r/models/mine/1").exists() and (tmp_path / "r/notes").exists()
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactError, match="file exists"):
-        write_repository(MANY, tmp_path / "file")
+        write_repository(MANY, tmp_path / "file", force=True)
     with pytest.raises(ArtifactError, match="it cannot be written"):
         write_repository(MANY, tmp_path / "file/r")
-    assert sorted(os.listdir(tmp_path)) == ["file", "r"]
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/README.md").write_text("a user's own")
+    with pytest.raises(ArtifactError, match=r"README.md: speechzoo did not write it and does not replace it"):
+        write_repository(MANY, tmp_path / "home", force=True)
+    assert os.listdir(tmp_path / "home") == ["README.md"]
+    assert sorted(os.listdir(tmp_path)) == ["file", "home", "r"]
+
+
+def test_a_folder_serves_several_artifacts(speaker_graph: Callable[[str], Path], tmp_path: Path) -> None:
+    """Each is added by itself; README and image are of all of them."""
+    folder = tmp_path / "r"
+    write_repository(MANY, folder)
+    assert "pip install" not in (folder / "Dockerfile.server").read_text()
+    names = write_repository(speaker_graph("ecapa_c512_glob"), folder, name="speaker")
+    assert sorted(os.listdir(folder / "models")) == sorted(["fastenhancer_t", *names])
+    write_repository(MANY, folder, name="second")
+    assert "pip install --no-cache-dir kaldi-native-fbank" in (folder / "Dockerfile.server").read_text()
+    text = (folder / "README.md").read_text()
+    headings = [line for line in text.splitlines() if line.startswith("# ")]
+    assert headings == [
+        f"# {name} on Triton Inference Server" for name in ("fastenhancer_t", "speaker", "second")
+    ]
+    with pytest.raises(ArtifactError, match=r"its server is built from nvcr.io/\S+, not from other:2"):
+        write_repository(MANY, folder, Serving(container="other:2"), name="third")
+    write_repository(speaker_graph("resnet18-wav"), folder, name="speaker", force=True)
+    assert sorted(os.listdir(folder / "models")) == ["fastenhancer_t", "second", "speaker"]
+    assert "pip install" not in (folder / "Dockerfile.server").read_text()
+    assert (folder / "README.md").read_text().count("# speaker on") == 1
 
 
 def test_a_gpu_gets_full_precision_and_a_profile_if_asked(tmp_path: Path) -> None:

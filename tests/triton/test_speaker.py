@@ -24,8 +24,8 @@ from zoo.spec import Filterbank
 from zoo.tasks.speaker.embedder import Embedder
 from zoo.tasks.speaker.embeddings import read_embeddings
 from zoo.triton.connection import Connection
-from zoo.triton.load import measure, single_answers
-from zoo.triton.speaker import RemoteEmbedder, RemoteSpeakerSession
+from zoo.triton.load import expected_answer, measure
+from zoo.triton.speaker import RemoteEmbedder, RemoteSpeaker, RemoteSpeakerSession
 
 Capture = pytest.CaptureFixture[str]
 FORMS = ("speaker", "waves")
@@ -178,9 +178,10 @@ def test_a_thousand_requests(speakers: Served, speech_16k: Array) -> None:
 
     async def work() -> None:
         async with Connection(speakers.url) as connection:
-            inputs = {"WAV": speech_16k[None, 8000:10000]}
-            answers = await single_answers(connection, "speaker", inputs, "EMBEDDINGS")
-            report = await measure(answers, 1000, 32)
+            speaker, wave = await RemoteSpeaker.find(connection, "speaker"), speech_16k[8000:10000]
+            expected, parity = await expected_answer(speaker, wave, speakers.artifacts["speaker"])
+            assert parity is not None and parity.snr_db > 80
+            report = await measure(speaker.answers(wave, expected), 1000, 32)
             assert (report.requests, report.failed, report.wrong) == (1000, 0, 0), report
 
     run(work())

@@ -18,6 +18,7 @@ from zoo.artifact.manifest import Manifest
 from zoo.artifact.target import VERSION_COMPATIBLE, EngineTarget, Machine, check_profiles
 from zoo.errors import ArtifactError
 from zoo.files import sha256_of
+from zoo.limits import parse_json
 from zoo.spec import Tolerance
 
 VERSION = 1
@@ -189,7 +190,7 @@ class EngineRecord:
             ArtifactError: not JSON, a field missing or unknown, or of another version.
         """
         try:
-            data = json.loads(text)
+            data = parse_json(text)
             if data["version"] != VERSION:
                 raise ArtifactError(
                     f"{where}: its version is {data['version']}, this package reads {VERSION}; build the "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,12 +15,14 @@ from numpy.typing import NDArray
 from zoo.arrays import Array
 from zoo.artifact.manifest import Golden, GoldenEmbedding, SpeakerForm
 from zoo.errors import ArtifactError
+from zoo.limits import check_fields, parse_json
 from zoo.signal.resample import resample
 from zoo.spec import Filterbank, Tolerance
 
 Kind = TypeVar("Kind")
 
 FULL_SCALE = 32767
+LONGEST = 10  # seconds of a recording that is read
 
 
 def parity_speech(sample_rate: int) -> Array:
@@ -77,9 +78,11 @@ def read_golden(path: Path, kind: type[Kind], where: str) -> Kind:
         ArtifactError: it is none.
     """
     try:
-        fields = json.loads(path.read_text())
+        fields = parse_json(path.read_text())
         lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
-        return kind(**{**fields, **lists})
+        golden = kind(**{**fields, **lists})
+        check_fields(golden)
+        return golden
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{where}: it is no golden recording ({error}); publish it again") from error
 
@@ -114,6 +117,8 @@ def unpack_embedding(
         embedding = np.frombuffer(base64.b64decode(golden.embedding, validate=True), "<f4")
     except (ValueError, TypeError, soundfile.LibsndfileError) as error:
         raise ArtifactError(f"{where}: its golden recording is damaged ({error}); export it again") from error
+    if not (np.isfinite(signal).all() and np.isfinite(embedding).all()):
+        raise ArtifactError(f"{where}: its golden recording is not finite; export it again")
     return signal, embedding.astype(np.float32)
 
 
@@ -134,7 +139,18 @@ def _encode(signal: Array, sample_rate: int) -> str:
 
 
 def _decode(text: str, sample_rate: int | None) -> Array:
-    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(text, validate=True)), dtype="int16")
+    """(N,) float32 of a recording in base64.
+
+    Raises:
+        ValueError: it is none, of another rate, of several channels, or of more than ``LONGEST`` seconds.
+    """
+    content = base64.b64decode(text, validate=True)
+    told = soundfile.info(io.BytesIO(content))  # before anything is made of its length
+    if told.channels != 1 or not 0 < told.frames <= LONGEST * told.samplerate:
+        raise ValueError(
+            f"it has {told.channels} channel(s) and {told.frames} samples; expected a second of one"
+        )
+    samples, rate = soundfile.read(io.BytesIO(content), dtype="int16")
     if sample_rate not in (None, rate):
         raise ValueError(f"it is at {rate} Hz, and the manifest says {sample_rate} Hz")
     return samples.astype(np.float32) / FULL_SCALE

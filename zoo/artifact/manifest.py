@@ -8,9 +8,10 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from zoo.errors import ArtifactError
+from zoo.limits import HIGHEST_RATE, LARGEST_TENSOR, check_fields, check_front_end, parse_json
 from zoo.spec import Filterbank, FrontEnd, MelSpectrum, TensorSpec, Tolerance
 
 if TYPE_CHECKING:
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
 METADATA_KEY = "speechzoo"
 VERSION = 1
 RANDOM = "random"  # the source of weights that nobody trained
-HIGHEST_RATE = 768000  # Hz; no size of a front end is more
-
+_DTYPES = ("float32", "float16", "int64", "int32", "bool")
 _SIZE = re.compile(r"[1-9]\d*/[1-9]\d*")  # TOKENS/FRAMES
 
 Form = Literal["spec2spec", "wav2wav"]
-Geometry = TypeVar("Geometry", FrontEnd, Filterbank, MelSpectrum)
 SpeakerForm = Literal["feats", "wav"]
 
 
@@ -116,6 +115,23 @@ class Manifest:
         """What in the record cannot be true at once; empty if there is nothing."""
         return ""
 
+    def check(self) -> None:
+        """Hold every field against its type and its limits.
+
+        Raises:
+            ValueError: names the first that is something else than it can be.
+        """
+        check_fields(self)
+        check_front_end(self.front_end)
+        for spec in (*self.graph_inputs, *self.graph_outputs):
+            if spec.dtype not in _DTYPES:
+                raise ValueError(f"{spec.name} has dtype {spec.dtype[:60]!r}; expected {', '.join(_DTYPES)}")
+            sizes = [n for n in spec.shape if isinstance(n, int)]
+            if not all(n > 0 for n in sizes) or math.prod(sizes) > LARGEST_TENSOR:
+                raise ValueError(
+                    f"{spec.name} has shape {spec.shape}; expected at most {LARGEST_TENSOR} elements"
+                )
+
     def to_json(self) -> str:
         return json.dumps({"task": self.task, **dataclasses.asdict(self)}, sort_keys=True)
 
@@ -127,13 +143,15 @@ class Manifest:
             ArtifactError: not JSON, a field missing or unknown, or a newer version than this package's.
         """
         try:
-            data = json.loads(text)
+            data = parse_json(text)
             if data["version"] != VERSION:
                 raise ArtifactError(
                     f"{where}: its manifest has version {data['version']}, this package reads version "
                     f"{VERSION}; use the speechzoo that made it, or export it again"
                 )
-            return Manifest.of_task(data.pop("task", EnhancementManifest.task))._from_fields(data)
+            found = Manifest.of_task(data.pop("task", EnhancementManifest.task))._from_fields(data)
+            found.check()
+            return found
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ArtifactError(
                 f"{where}: its manifest cannot be read ({type(error).__name__}: {error}); "
@@ -148,7 +166,7 @@ class Manifest:
                 **data,
                 "inputs": _tensors(data["inputs"]),
                 "outputs": _tensors(data["outputs"]),
-                "tolerance": _tolerance(data["tolerance"]),
+                "tolerance": Tolerance(**data["tolerance"]),
             }
         )
 
@@ -185,10 +203,10 @@ class EnhancementManifest(Manifest):
     def __post_init__(self) -> None:
         if self.form not in get_args(Form):
             raise ValueError(f"form {self.form!r} is none of {', '.join(get_args(Form))}")
-        fixed = type(self.hops) is int and self.hops > 0
+        fixed = type(self.hops) is int and 0 < self.hops <= HIGHEST_RATE
         if not (fixed or self.hops == "hops" if self.streaming else self.hops == "frames"):
             raise ValueError(f"hops {self.hops!r} with streaming {self.streaming}")
-        if type(self.latency) is not int or self.latency < 0:
+        if type(self.latency) is not int or not 0 <= self.latency <= HIGHEST_RATE:
             raise ValueError(f"latency {self.latency!r}")
         if not len(self.inputs) == len(self.outputs) == 1:
             raise ValueError(f"{len(self.inputs)} inputs and {len(self.outputs)} outputs, besides the states")
@@ -230,7 +248,7 @@ class EnhancementManifest(Manifest):
         return super()._from_fields(
             {
                 **data,
-                "front_end": _front_end(FrontEnd, data["front_end"]),
+                "front_end": FrontEnd(**data["front_end"]),
                 "states": _tensors(data["states"]),
                 "golden": None if golden is None else Golden(**golden),
             }
@@ -302,41 +320,10 @@ class SpeakerManifest(Manifest):
         return super()._from_fields(
             {
                 **data,
-                "front_end": _front_end(Filterbank, data["front_end"]),
+                "front_end": Filterbank(**data["front_end"]),
                 "golden": None if golden is None else GoldenEmbedding(**golden),
             }
         )
-
-
-def _front_end(kind: type[Geometry], fields: Mapping[str, Any]) -> Geometry:
-    """A front end from its JSON's fields.
-
-    Raises:
-        ValueError: one of them is not of its type, or no size or rate that there can be.
-    """
-    front_end = kind(**fields)
-    for each in dataclasses.fields(kind):
-        value = getattr(front_end, each.name)
-        if each.type == "int" and not (type(value) is int and 0 < value <= HIGHEST_RATE):
-            raise ValueError(f"{each.name} {value!r}: expected a whole number from 1 to {HIGHEST_RATE}")
-        if each.type == "float" and not (type(value) in (int, float) and math.isfinite(value)):
-            raise ValueError(f"{each.name} {value!r}: expected a number")
-        if each.type == "str" and type(value) is not str:
-            raise ValueError(f"{each.name} {value!r}: expected a text")
-    return front_end
-
-
-def _tolerance(fields: Mapping[str, Any]) -> Tolerance:
-    """A tolerance from its JSON's fields.
-
-    Raises:
-        ValueError: it holds something else than numbers.
-    """
-    tolerance = Tolerance(**fields)
-    for name, value in dataclasses.asdict(tolerance).items():
-        if type(value) not in (int, float) or not math.isfinite(value):
-            raise ValueError(f"tolerance {name} {value!r}: expected a number")
-    return tolerance
 
 
 def _tensors(items: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
@@ -428,5 +415,5 @@ class SynthesisManifest(Manifest):
         if golden is not None:
             lists = {name: tuple(golden[name]) for name in ("ids", "durations", "forced")}
             golden = GoldenSpeech(**{**golden, **lists})
-        front_end, symbols = _front_end(MelSpectrum, data["front_end"]), tuple(data["symbols"])
+        front_end, symbols = MelSpectrum(**data["front_end"]), tuple(data["symbols"])
         return super()._from_fields({**data, "front_end": front_end, "symbols": symbols, "golden": golden})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import importlib
 import io
 import os
@@ -47,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with network(args), raise_when_terminated():
             status: int = args.run(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may be closed
+            sys.stdout.flush()
     except Misuse as error:
         args.parser.error(str(error))
     except SpeechZooError as error:
@@ -55,10 +57,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt as stop:
         return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
-    except BrokenPipeError:  # as `speechzoo ... | head` ends; Python must not flush once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except BrokenPipeError:  # as `speechzoo ... | head` ends
+        _give_up_stdout()
+        return 1
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF):
+            raise
+        _give_up_stdout()
+        print(f"speechzoo: standard output cannot be written ({error.strerror})", file=sys.stderr)
         return 1
     return status
+
+
+def _give_up_stdout() -> None:
+    """Keep Python from flushing once more at exit, which would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 class _Parser(argparse.ArgumentParser):

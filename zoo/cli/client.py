@@ -36,7 +36,7 @@ from zoo.signal.resample import Resampler
 from zoo.tasks.speaker.embedder import Embedder
 from zoo.triton.connection import TIMEOUT, URL, Connection, retrying
 from zoo.triton.enhancement import RemoteEnhancer, enhance_file
-from zoo.triton.load import HEADER, LoadReport, find_loadable, measure, perf_analyzer_input
+from zoo.triton.load import HEADER, LoadReport, expected_answer, find_loadable, measure, perf_analyzer_input
 from zoo.triton.speaker import CONCURRENCY, WINDOW, RemoteEmbedder, RemoteSpeakerSession
 
 GROUP = "run models"
@@ -67,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     load.add_argument("--seconds", type=above_zero, help="of the recording, from its start (default: all)")
     load.add_argument("--requests", type=positive, default=1000, help="at each concurrency (default 1000)")
     load.add_argument("--concurrency", type=positive, nargs="+", default=[1, 8, 32], help="default 1 8 32")
+    load.add_argument(
+        "--artifact",
+        type=Path,
+        metavar="FILE",
+        help="what the model was made from: is it what the server runs?",
+    )
     load.add_argument("--json", type=Path, help="write the figures here")
 
     perf = _command(commands, "perf-input", _perf_input, "an input file for perf_analyzer")
@@ -187,7 +193,11 @@ async def _loads(args: argparse.Namespace) -> list[LoadReport]:
     reports = []
     async with Connection(args.url, timeout=args.timeout) as connection:
         model = await find_loadable(connection, args.model)
-        answers = await model.answers(_recording(args, model.sample_rate))
+        wave = _recording(args, model.sample_rate)
+        expected, report = await expected_answer(model, wave, args.artifact)
+        if report is not None:
+            print(f"{args.model}: as {args.artifact}; {report}")
+        answers = model.answers(wave, expected)
         print(HEADER)
         for concurrency in args.concurrency:
             reports.append(await measure(answers, args.requests, concurrency))

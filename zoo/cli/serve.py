@@ -1,12 +1,14 @@
 """Write a model repository for Triton Inference Server.
 
+It may hold models of several artifacts, each added by a call of its own.
 Every tensor, state and dimension in it comes from the graph and its manifest. Beside the models it writes a
 README, a Dockerfile for the server and one for the client, which is speechzoo client. An enhancer's artifact
 is exported with --streams 0, best with --hops 0 too.
 
 examples:
   speechzoo serve --artifact gtcrn.onnx --folder repository
-  speechzoo serve --artifact ecapa.onnx --folder repository --device gpu --tensorrt
+  speechzoo serve --artifact ecapa.onnx --folder repository
+  speechzoo serve --artifact ecapa.onnx --folder other --device gpu --tensorrt
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ GROUP = "make artifacts"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--artifact", type=Path, required=True, metavar="ONNX", help="with a speechzoo manifest")
-    add("--folder", type=Path, required=True, help="to write")
+    add("--folder", type=Path, required=True, help="to write, or to add to: one server for several artifacts")
     add("--name", help="of the model on the server (default: its registered name)")
     add("--device", choices=("cpu", "gpu"), default="cpu", help="default cpu")
     add("--instances", type=int, default=1, metavar="N", help="copies that compute at once (default 1)")
@@ -48,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a speaker's recordings, for profiles and as the limit (default 2 60)",
     )
     add("--container", metavar="IMAGE", help="of the server")
-    add("--force", action="store_true", help="replace the folder")
+    add("--force", action="store_true", help="replace models of the same names; all others stay")
 
 
 def run(args: argparse.Namespace) -> int:

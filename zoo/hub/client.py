@@ -13,7 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from zoo.errors import CheckpointError, HubError
 from zoo.files import atomic, sha256_of
+from zoo.hub.patience import Pace, TooSlowError, in_time
 from zoo.spec import HUB_SCHEME, Pinned, Weights
 
 if TYPE_CHECKING:
@@ -70,10 +71,19 @@ class Revision:
 
 
 def cache_folder() -> Path:
-    """Where downloads and exports are kept: ``SPEECHZOO_CACHE``, or the user's cache folder."""
+    """Where downloads and exports are kept: ``SPEECHZOO_CACHE``, or the user's cache folder.
+
+    The user's own is made here, for this user alone; who names another shares it with whom its folder says.
+    """
     import platformdirs
 
-    return Path(os.environ.get("SPEECHZOO_CACHE") or platformdirs.user_cache_dir("speechzoo"))
+    if named := os.environ.get("SPEECHZOO_CACHE"):
+        return Path(named)
+    folder = Path(platformdirs.user_cache_dir("speechzoo"))
+    with suppress(OSError):  # of what cannot be made the first use tells
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)
+    return folder
 
 
 def download(weights: Weights | Pinned, where: str = "", say: Say = lambda line: None) -> Path:
@@ -202,7 +212,9 @@ def find_revision(repo: str, revision: str, file: str, say: Say = lambda line: N
 
     name = f"{repo}@{revision}: {file}"
     url = hf_hub_url(repo, file, revision=revision, endpoint=_endpoint())
-    found = _attempt(name, say, lambda: get_hf_file_metadata(url, timeout=_timeout()))
+    found = _attempt(
+        name, say, lambda: in_time(lambda: get_hf_file_metadata(url, timeout=_timeout()), _patience())
+    )
     if not found.commit_hash or not COMMIT.fullmatch(found.commit_hash) or not found.etag:
         raise HubError(
             f"{name}: {url} answers without the commit and ETag that the Hub sends; is HF_ENDPOINT right?"
@@ -221,16 +233,17 @@ def read(repo: str, revision: Revision, file: str, limit: int, say: Say = lambda
     item = repository_file(repo, revision.commit, file, limit, "")
 
     def get() -> bytes:
-        content = b""
+        content, pace = b"", Pace(_patience())
         with _request(item.url, item.headers) as response:
             for chunk in response.iter_bytes():
+                pace.take(len(chunk))
                 content += chunk
                 if len(content) > limit:
                     raise HubError(f"{item.name}: it is larger than {limit:,} bytes; it is not used")
         return content
 
     content = _attempt(item.name, say, get)
-    if revision.etag not in (blob_hash(content), sha256_of(content)):
+    if not is_content(content, revision.etag):
         raise HubError(
             f"{item.name}: its bytes do not have the hash that the commit has for it, {revision.etag}; it is "
             f"not used"
@@ -241,6 +254,11 @@ def read(repo: str, revision: Revision, file: str, limit: int, say: Say = lambda
 def blob_hash(content: bytes) -> str:
     """What Git calls a file's content; the Hub's ETag of files that are not large."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def is_content(content: bytes, etag: str) -> bool:
+    """Whether bytes are what an ETag of the Hub stands for: by Git's hash of them, or their sha256."""
+    return etag in (blob_hash(content), sha256_of(content))
 
 
 def list_files(repo: str, revision: str, say: Say) -> tuple[str, dict[str, tuple[int, str]]]:
@@ -304,6 +322,8 @@ def fetch(item: Item, say: Say = lambda line: None) -> Path:
         HubError: not to be had, or its bytes do not have the sha256; nothing of it is left then.
     """
     part = _incoming(item)
+    if part.is_symlink():  # never ours
+        part.unlink()
     begun = part.is_file() and part.stat().st_size > 0
     _attempt(item.name, say, lambda: _transfer(item, part))
     if begun and not has(part, item.size, item.sha256):  # what there was may be of another file
@@ -419,10 +439,12 @@ def _append(item: Item, part: Path, have: int, chunks: Iterator[bytes]) -> None:
         leave=False,
         disable=not sys.stderr.isatty(),
     )
+    pace = Pace(_patience())
     try:
-        with bar, part.open("r+b" if have else "wb") as file:
+        with bar, open(part, "r+b" if have else "wb", opener=_no_link) as file:
             file.seek(have)
             for chunk in chunks:
+                pace.take(len(chunk))
                 have += len(chunk)
                 if have > (LARGEST if item.size is None else item.size):
                     raise HubError(
@@ -441,6 +463,11 @@ def _append(item: Item, part: Path, have: int, chunks: Iterator[bytes]) -> None:
         raise _BrokenOff(f"it ended after {have:,} of {_bytes(item)}")
 
 
+def _no_link(path: str, flags: int) -> int:
+    """Open a file, but not what a symbolic link points to."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
 def _bytes(item: Item) -> str:
     return f"at most {LARGEST:,} bytes" if item.size is None else f"{item.size:,} bytes"
 
@@ -456,7 +483,9 @@ def _request(url: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
     from huggingface_hub.utils import hf_raise_for_status
 
     headers = {**headers, "Accept-Encoding": "identity"}
-    with get_session().stream("GET", url, headers=headers, timeout=_timeout()) as response:
+    answering = get_session().stream("GET", url, headers=headers, timeout=_timeout())
+    with ExitStack() as stack:
+        response = in_time(lambda: stack.enter_context(answering), _patience())
         if response.is_error:
             response.read()
         hf_raise_for_status(response)
@@ -484,6 +513,8 @@ def _attempt(name: str, say: Say, action: Callable[[], Result], attempts: int = 
                 raise HubError(f"{name}: {_reason(error)}") from error
             say(f"{name}: {_reason(error)}; trying again ({attempt + 1} of {attempts})")
             time.sleep(0.2 * 2**attempt)
+        except TooSlowError as error:
+            raise HubError(f"{name}: the server is too slow, {error}; try again later") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, HFValidationError, OSError, ValueError) as error:
             raise HubError(f"{name}: {_reason(error)}") from error
     raise AssertionError("an attempt returns or raises")
@@ -566,6 +597,11 @@ def _incoming(item: Item) -> Path:
 def _endpoint() -> str | None:
     """``HF_ENDPOINT`` as it is now; the client reads it when it is imported."""
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+
+
+def _patience() -> float:
+    """Seconds for the head of an answer, or before a body must come at a useful pace."""
+    return 6 * _timeout()
 
 
 def _timeout() -> float:

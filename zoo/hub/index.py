@@ -15,6 +15,7 @@ from typing import Any
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.target import FLAVOURS, EngineTarget
 from zoo.errors import ArtifactError
+from zoo.limits import check_fields, parse_json
 
 INDEX = "config.json"
 CARD = "README.md"
@@ -119,7 +120,7 @@ class Index:
             ArtifactError: not one of ours, damaged, of a newer version, or with paths that lead out of it.
         """
         try:
-            data = json.loads(content.decode())
+            data = parse_json(content.decode())
             if not isinstance(data, dict) or data.pop("library_name", None) != "speechzoo":
                 raise ArtifactError(
                     f"{where}: it is no index of speechzoo; is this a repository that `speechzoo publish` "
@@ -132,6 +133,7 @@ class Index:
                 )
             files = tuple(_file(path, fields) for path, fields in data.pop("files").items())
             index = cls(**{**data, "files": files})
+            check_fields(index)
             if not _SHA256.fullmatch(index.weights["sha256"]):
                 raise ValueError(f"weights: {index.weights['sha256']!r} is no sha256")
             return index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 
 from zoo.arrays import Array
 from zoo.artifact.manifest import METADATA_KEY, Manifest
+from zoo.artifact.onnx_file import check_file
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import check_record
-from zoo.runtime.onnx_file import check_file
 from zoo.spec import TensorSpec
 
 CPU = "CPUExecutionProvider"
@@ -86,7 +87,7 @@ class OnnxGraph:
         options = options or session_options(threads)
         wanted = choose_providers(providers)
         try:
-            check_file(self.path)
+            self._endless = check_file(self.path)
             self._inference = onnxruntime.InferenceSession(str(self.path), options, providers=wanted)
         except ArtifactError:
             raise
@@ -124,7 +125,9 @@ class OnnxGraph:
         """
         feed = dict(zip(self._input_names, values, strict=True))
         try:
-            return self._inference.run(self._output_names, feed)  # it collects them itself, but at every call
+            # it would collect the names itself, but at every call
+            run = self._interruptible if self._endless else self._inference.run
+            return run(self._output_names, feed)
         except Exception as error:  # as above
             raise self._failure(error) from error
 
@@ -158,6 +161,20 @@ class OnnxGraph:
             f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot run it ({_reason(error)}); it "
             f"is damaged, or made for other sizes: export or download it again"
         )
+
+    def _interruptible(self, names: list[str], feed: dict[str, NDArray[Any]]) -> list[Array]:
+        """Run in another thread, so that whoever waits can be interrupted; then the run ends, too."""
+        options = onnxruntime.RunOptions()
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(self._inference.run, names, feed, options)
+            try:
+                while not running.done():
+                    wait([running], 0.1)
+            except BaseException:
+                options.terminate = True
+                raise
+            outputs: list[Array] = running.result()
+            return outputs
 
 
 def _reason(error: Exception) -> str:

@@ -110,10 +110,13 @@ def read_record(path: Path) -> Manifest:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(f"/extra/{RECORD_NAME}")]
+            _check_sizes(path, archive)
             if len(names) > 1:
                 raise ArtifactError(f"{path}: it has {len(names)} manifests; export or download it again")
             text = archive.read(names[0]).decode() if names else None
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
+    except ArtifactError:
+        raise
+    except Exception as error:  # readers of archives fail in many ways on damaged ones
         raise ArtifactError(
             f"{path}: it is damaged, truncated or no {KINDS.get(path.suffix, 'archive')} ({error}): "
             f"export or download it again"
@@ -124,6 +127,20 @@ def read_record(path: Path) -> Manifest:
             f"with converters.export_torchscript or converters.export_program"
         )
     return Manifest.from_json(text, str(path))
+
+
+def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an archive that is small as a file and large once it is unpacked.
+
+    Raises:
+        ArtifactError: it is.
+    """
+    inside = sum(info.file_size for info in archive.infolist())
+    if inside > 20 * path.stat().st_size + (1 << 20):
+        raise ArtifactError(
+            f"{path}: it would unpack to {inside:,} bytes, more than 20 times its own; export or download it "
+            f"again"
+        )
 
 
 def _load_script(path: Path, device: str) -> tuple[str, Callable[..., Any]]:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 from zoo.artifact.engine import TOLERANCES
 from zoo.artifact.manifest import Manifest
 from zoo.errors import ArtifactError
 from zoo.registry import get_spec, list_models
-from zoo.runtime.artifact import ENGINES
+from zoo.runtime.artifact import ENGINES, load_artifact
+from zoo.runtime.graph import Graph
 from zoo.runtime.torch_files import TORCH_TENSORRT
 from zoo.spec import Tolerance
+
+
+def load_within_limits(path: str | os.PathLike[str], **options: Any) -> Graph:
+    """Load an artifact as ``load_artifact`` does, and hold what it says of itself against its model.
+
+    Raises:
+        ArtifactError, MissingExtraError, ValueError: as ``load_artifact`` and ``check_limits``.
+    """
+    graph = load_artifact(path, **options)
+    if graph.manifest is not None:
+        check_limits(graph.manifest, graph.path)
+    return graph
 
 
 def check_limits(manifest: Manifest, path: Path) -> None:

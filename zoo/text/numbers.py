@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 MONTHS = (
     "january", "february", "march", "april", "may", "june",
@@ -51,6 +50,19 @@ _WHOLE = r"\d{1,3}(?:,\d{3})+|\d+"
 _NUMBER = rf"(?:{_WHOLE})(?:\.\d+)?|\.\d+"
 _MAGNITUDE = r"(?:\s(?P<magnitude>hundred|thousand|million|billion|trillion))?"
 _LARGEST = 10**33  # the first that has no name
+_SMALL = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_MAGNITUDES = (
+    "", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion", "sextillion",
+    "septillion", "octillion", "nonillion",
+)  # fmt: skip
+_ORDINALS = {
+    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
+    "twelve": "twelfth",
+}  # fmt: skip
 _YEAR_BEHIND = r"(?:,?\s(?P<year>\d{4})\b|(?<!may)(?<!march))"  # two months are other words too
 _BEFORE_YEAR = r"(?<=\bin\s)|(?<=\bsince\s)|(?<=\bfrom\s)|(?<=\buntil\s)|(?<=\byear\s)"
 
@@ -70,12 +82,38 @@ def cardinal(number: int) -> str:
     """``1234`` -> one thousand, two hundred thirty-four"""
     if abs(number) >= _LARGEST:
         return digits(str(number))
-    return str(_inflect().number_to_words(number, andword=""))
+    if number < 0:
+        return f"minus {cardinal(-number)}"
+    groups: list[str] = []
+    rest = number
+    for magnitude in _MAGNITUDES:
+        rest, group = divmod(rest, 1000)
+        if group:
+            groups.insert(0, f"{_below_thousand(group)} {magnitude}".strip())
+    if len(groups) > 1 and 0 < number % 1000 < 100:  # "two thousand five", without a comma
+        groups[-2:] = [f"{groups[-2]} {groups[-1]}"]
+    return ", ".join(groups) or "zero"
+
+
+def _below_thousand(number: int) -> str:
+    """``234`` -> two hundred thirty-four; nothing for 0"""
+    hundreds, rest = divmod(number, 100)
+    words = [f"{_SMALL[hundreds]} hundred"] if hundreds else []
+    if rest >= 20:
+        tens, ones = divmod(rest, 10)
+        words.append(f"{_TENS[tens - 2]}-{_SMALL[ones]}" if ones else _TENS[tens - 2])
+    elif rest:
+        words.append(_SMALL[rest])
+    return " ".join(words)
 
 
 def ordinal(number: int) -> str:
     """``21`` -> twenty-first"""
-    return str(_inflect().ordinal(cardinal(number)))
+    words = cardinal(number)
+    begin = max(words.rfind(" "), words.rfind("-")) + 1
+    last = words[begin:]
+    regular = f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th"
+    return words[:begin] + _ORDINALS.get(last, regular)
 
 
 def digits(text: str) -> str:
@@ -106,18 +144,13 @@ def number_words(text: str) -> str:
 
 
 @cache
-def _inflect() -> Any:
-    import inflect  # slowly
-
-    return inflect.engine()
-
-
-@cache
 def _rules() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
     """What is replaced by what, in this order."""
     symbols = "".join(_CURRENCIES)
     units = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
     return [
+        # what has no name is spelled first, so that no other rule looks for the end of thousands of digits
+        (re.compile(r"(?<!\d)\d{34,}"), lambda m: f" {digits(m[0])} "),
         (re.compile(rf"(?P<symbol>[{symbols}])\s?(?P<number>{_NUMBER}){_MAGNITUDE}(?!\d)"), _money),
         (re.compile(rf"\b(?P<year>\d{{4}})-(?P<number>0[1-9]|1[0-2])-(?P<day>{_DAY})\b"), _date),
         (re.compile(r"\b(?P<number>\d\d?)/(?P<day>\d\d?)/(?P<year>\d{4})\b"), _slashed_date),

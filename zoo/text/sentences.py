@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from zoo.errors import TextError
+
 SENTENCE_PAUSE = 0.35  # seconds of silence
 CLAUSE_PAUSE = 0.15
 
@@ -17,6 +19,7 @@ _CUTS = (  # where else, from the best place to the worst, with the pause that s
     (re.compile(r"\s+"), 0.0),
 )
 _BRACES = re.compile(r"\{[^{}]*\}")
+_PRIVATE, _LAST = 0xF0000, 0x10FFFF  # characters without a meaning
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ def split(text: str, tokens: Callable[[str], int], most: int) -> list[Piece]:
         text: already in words: a point ends a sentence, ARPAbet is in braces.
         tokens: how many tokens a text has.
         most: tokens of a piece.
+
+    Raises:
+        TextError: something that cannot be cut has more.
     """
     hidden, braces = _hide(text)
     pieces: list[Piece] = []
@@ -52,7 +58,7 @@ def _parts(piece: Piece, tokens: Callable[[str], int], most: int) -> Iterator[Pi
         return
     clauses, pause = _clauses(piece.text)
     if len(clauses) < 2:
-        raise ValueError(f"a piece of {most} tokens does not hold {piece.text!r}")
+        raise TextError(f"a piece of {most} tokens does not hold {piece.text[:80]!r}; write it in parts")
     joined = clauses[:1]
     for clause in clauses[1:]:
         if tokens(f"{joined[-1]} {clause}") <= most:
@@ -75,12 +81,18 @@ def _clauses(text: str) -> tuple[list[str], float]:
 
 
 def _hide(text: str) -> tuple[str, list[str]]:
-    """ARPAbet in braces as one character each, of those for private use, so that no cut goes through it."""
+    """ARPAbet in braces as one character each, of those for private use, so that no cut goes through it.
+
+    Raises:
+        TextError: there are more of them than such characters.
+    """
+    text = re.sub(f"[{chr(_PRIVATE)}-{chr(_LAST)}]", "\ufffd", text)  # a text's own ones, which nothing reads
     braces = _BRACES.findall(text)
-    for i, brace in enumerate(braces):
-        text = text.replace(brace, chr(0xF0000 + i), 1)
-    return text, braces
+    if len(braces) > _LAST - _PRIVATE:
+        raise TextError(f"the text has {len(braces):,} words in braces; speak it in parts")
+    places = iter(range(_PRIVATE, _LAST + 1))
+    return _BRACES.sub(lambda match: chr(next(places)), text), braces
 
 
 def _show(text: str, braces: list[str]) -> str:
-    return "".join(braces[ord(c) - 0xF0000] if ord(c) >= 0xF0000 else c for c in text)
+    return "".join(braces[ord(c) - _PRIVATE] if ord(c) >= _PRIVATE else c for c in text)

@@ -60,13 +60,13 @@ def encode(text: str, symbols: Sequence[str] = SYMBOLS) -> Tokens:
     for phonemes, characters, brace in _PARTS.findall(text):
         if brace:
             raise TextError(
-                f"a {brace!r} without its other one in {text!r}; braces hold ARPAbet, as in {{AH0}}"
+                f"a {brace!r} without its other one in {text[:80]!r}; braces hold ARPAbet, as in {{AH0}}"
             )
         for phoneme in phonemes.split():
             if f"@{phoneme}" not in index:
                 raise TextError(
-                    f"{phoneme!r} in {{{phonemes}}} is not ARPAbet as the CMU dictionary writes it: "
-                    f"consonants {_CONSONANTS}; vowels {' '.join(VOWELS)}, with a stress 0, 1 or 2"
+                    f"{phoneme[:80]!r} in {{{phonemes[:80]}}} is not ARPAbet as the CMU dictionary writes "
+                    f"it: consonants {_CONSONANTS}; vowels {' '.join(VOWELS)}, with a stress 0, 1 or 2"
                 )
             ids.append(index[f"@{phoneme}"])
         for character in characters:

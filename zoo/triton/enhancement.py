@@ -16,10 +16,11 @@ from zoo.arrays import Array
 from zoo.artifact.manifest import EnhancementManifest
 from zoo.errors import AudioError, ServerError
 from zoo.signal.audio import AudioReader, AudioWriter, output_format
+from zoo.tasks.enhancement.enhancer import Enhancer
 from zoo.tasks.enhancement.spectrum import Transforms
 from zoo.tasks.enhancement.stream import Channel
 from zoo.triton.connection import Connection, output_of, tensors
-from zoo.triton.load import TOLERANCE, Answers
+from zoo.triton.load import Answers, is_right
 
 HOPS_AT_ONCE = 64  # of one request, where the graph takes any number
 
@@ -84,15 +85,19 @@ class RemoteEnhancer:
         blocks = np.split(np.ascontiguousarray(signal), count, axis=axis)
         return [{self.input: block[0]} for block in blocks]
 
-    async def answers(self, wave: Array) -> Answers:
-        """See ``Loadable``; each client streams the recording, a request a block."""
-        block = self.block_length
-        wave = wave[: len(wave) // block * block]
-        if len(wave) < 2 * block:
-            raise AudioError(f"the recording has no two blocks of {block} samples; pass a longer one")
+    async def alone(self, wave: Array) -> Array:
+        """See ``Loadable``; the recording is streamed, as a whole number of blocks."""
+        wave = self._whole_blocks(wave)
+        if len(wave) < 2 * self.block_length:
+            raise AudioError(
+                f"the recording has no two blocks of {self.block_length} samples; pass a longer one"
+            )
         async with self.stream() as stream:
-            expected = np.concatenate([await stream.push(wave), await stream.flush()])
-        limit = TOLERANCE * float(np.abs(expected).max())
+            return np.concatenate([await stream.push(wave), await stream.flush()])
+
+    def answers(self, wave: Array, expected: Array) -> Answers:
+        """See ``Loadable``; each client streams the recording, a request a block."""
+        block, wave, peak = self.block_length, self._whole_blocks(wave), float(np.abs(expected).max())
 
         async def answers() -> AsyncGenerator[bool, None]:
             while True:
@@ -100,11 +105,17 @@ class RemoteEnhancer:
                     done = 0
                     for start in range(0, len(wave), block):
                         output = await stream.push(wave[start : start + block])
-                        difference = np.abs(output - expected[done : done + len(output)])
-                        yield not bool((difference > limit).any())
+                        yield is_right(output, expected[done : done + len(output)], peak)
                         done += len(output)
 
         return answers
+
+    def reference(self, artifact: str | os.PathLike[str], wave: Array) -> Array:
+        """See ``Loadable``."""
+        return Enhancer(artifact)(self._whole_blocks(wave), self.sample_rate)
+
+    def _whole_blocks(self, wave: Array) -> Array:
+        return wave[: len(wave) // self.block_length * self.block_length]
 
 
 LOADABLE = RemoteEnhancer

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import importlib
 import json
+import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.arrays import Array
+from zoo.artifact.engine import TOLERANCES
 from zoo.artifact.manifest import Manifest
+from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ServerError
 from zoo.triton.connection import Connection
 
@@ -37,12 +40,25 @@ class Loadable(Protocol):
     sample_rate: int
     sequence: bool
 
-    async def answers(self, wave: Array) -> Answers:
-        """Make clients that each ask with a recording (N,), again and again.
+    async def alone(self, wave: Array) -> Array:
+        """Ask with a recording (N,) while nothing else is asked, and give the answer.
 
         Raises:
             AudioError: it is too short.
-            ServerError: the server failed before there was any load.
+            ServerError: the server failed.
+        """
+        ...
+
+    def answers(self, wave: Array, expected: Array) -> Answers:
+        """Make clients that ask with a recording (N,) again and again, and expect what it gave alone."""
+        ...
+
+    def reference(self, artifact: str | os.PathLike[str], wave: Array) -> Array:
+        """Compute here, with an artifact, what the server should give for a recording (N,).
+
+        Raises:
+            ArtifactError: it cannot be read, or is for another task.
+            AudioError: the recording is too short.
         """
         ...
 
@@ -142,23 +158,46 @@ async def measure(answers: Answers, requests: int, concurrency: int) -> LoadRepo
     return LoadReport(concurrency, requests, len(errors), wrong, seconds, (median, p95, p99), error)
 
 
-async def single_answers(
-    connection: Connection, model: str, inputs: Mapping[str, NDArray[Any]], output: str
-) -> Answers:
-    """Clients that ask the same, by itself, again and again.
+async def expected_answer(
+    loadable: Loadable, wave: Array, artifact: str | os.PathLike[str] | None = None
+) -> tuple[Array, ParityReport | None]:
+    """What the server answers when nothing else is asked, once it is known that others can differ from it.
+
+    Args:
+        loadable: the model.
+        wave: (N,) recording.
+        artifact: whose answer it must be, to the tolerance of an engine with 16 bits.
+
+    Returns:
+        the answer, and how far it lies from the artifact's.
 
     Raises:
-        ServerError: the server failed before there was any load.
+        AudioError: the recording is too short.
+        ArtifactError: the artifact cannot be read, or is for another task.
+        ServerError: the server failed, or its answer is silent or not finite.
+        ParityError: it is not the artifact's.
     """
-    expected = await connection.infer(model, inputs, output)
-    limit = TOLERANCE * float(np.abs(expected).max())
+    expected = await loadable.alone(wave)
+    if not np.isfinite(expected).all():
+        raise ServerError("the answer has values that are not finite, so the model does not work there")
+    if not expected.any():
+        raise ServerError("the answer is nothing but zeros, with which no other can be compared; send speech")
+    if artifact is None:
+        return expected, None
+    reference = loadable.reference(artifact, wave)
+    return expected, compare(
+        reference, expected, tensor="answer", tolerance=TOLERANCES["fp16"], unit="sample"
+    )
 
-    async def answers() -> AsyncGenerator[bool, None]:
-        while True:
-            computed = await connection.infer(model, inputs, output)
-            yield computed.shape == expected.shape and bool((np.abs(computed - expected) <= limit).all())
 
-    return answers
+def is_right(answer: Array, expected: Array, peak: float) -> bool:
+    """Whether an answer, or a part of one, is what was expected; NaN is not.
+
+    Args:
+        answer, expected: of one shape, if it is.
+        peak: largest magnitude of the whole expected answer.
+    """
+    return answer.shape == expected.shape and bool((np.abs(answer - expected) <= TOLERANCE * peak).all())
 
 
 def perf_analyzer_input(requests: Sequence[Mapping[str, NDArray[Any]]], *, sequence: bool) -> str:

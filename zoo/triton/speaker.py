@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
@@ -19,7 +19,7 @@ from zoo.errors import ServerError
 from zoo.tasks.speaker.embedder import Embedder, FileEmbedding
 from zoo.tasks.speaker.session import check_lengths
 from zoo.triton.connection import TIMEOUT, URL, Connection, retrying
-from zoo.triton.load import Answers, single_answers
+from zoo.triton.load import Answers, is_right
 
 WAVEFORM, EMBEDDINGS = "WAV", "EMBEDDINGS"  # of the model that joins features and graph
 RETRIES = 3
@@ -200,9 +200,23 @@ class RemoteSpeaker:
         inputs, _ = request(self.manifest, wave)
         return [{name: value[0] for name, value in inputs.items()}]
 
-    async def answers(self, wave: Array) -> Answers:
+    async def alone(self, wave: Array) -> Array:
         """See ``Loadable``."""
-        return await single_answers(self._connection, self._name, *request(self.manifest, wave))
+        return await self._connection.infer(self._name, *request(self.manifest, wave))
+
+    def answers(self, wave: Array, expected: Array) -> Answers:
+        """See ``Loadable``."""
+        peak = float(np.abs(expected).max())
+
+        async def answers() -> AsyncGenerator[bool, None]:
+            while True:
+                yield is_right(await self.alone(wave), expected, peak)
+
+        return answers
+
+    def reference(self, artifact: str | os.PathLike[str], wave: Array) -> Array:
+        """See ``Loadable``."""
+        return Embedder(artifact)(wave, self.sample_rate)[None]
 
 
 LOADABLE = RemoteSpeaker

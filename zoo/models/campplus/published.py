@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.artifact.published_graph import Node, PublishedGraph
 from zoo.merged import EPSILON, TrainingForm
-from zoo.runtime.published_graph import Node, PublishedGraph
 from zoo.spec import SpeakerSpec
 
 BLOCKS = {"block1": 12, "block2": 24, "block3": 16}  # dense layers

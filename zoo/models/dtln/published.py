@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from zoo.arrays import Array
+from zoo.artifact.published_graph import Node, PublishedGraph
 from zoo.errors import CheckpointError
-from zoo.runtime.published_graph import Node, PublishedGraph
 from zoo.spec import EnhancementSpec
 
 Params = dict[str, Array]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.artifact.published_graph import PublishedGraph
 from zoo.merged import TrainingForm
-from zoo.runtime.published_graph import PublishedGraph
 from zoo.spec import SpeakerSpec
 
 

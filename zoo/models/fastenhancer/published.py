@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.arrays import Array
+from zoo.artifact.published_graph import Node, Product, PublishedGraph
 from zoo.merged import TrainingForm
 from zoo.models.fastenhancer.binary import read_values
 from zoo.models.fastenhancer.widths import Widths
-from zoo.runtime.published_graph import Node, Product, PublishedGraph
 from zoo.spec import EnhancementSpec
 
 

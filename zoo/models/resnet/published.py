@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from zoo.artifact.published_graph import Node, PublishedGraph
 from zoo.merged import TrainingForm
-from zoo.runtime.published_graph import Node, PublishedGraph
 from zoo.spec import SpeakerSpec
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from zoo.arrays import Array
 from zoo.errors import ArtifactError
 from zoo.files import atomic
+from zoo.limits import check_fields, parse_json
 from zoo.tasks.speaker.kaldi import read_ark, read_scp, write_ark
 
 SUFFIXES = (".npz", ".ark", ".scp")
@@ -122,7 +123,7 @@ def read_embeddings(path: str | os.PathLike[str]) -> tuple[dict[str, Array], Ori
         raise ArtifactError(f"{path}: expected a file {', '.join(SUFFIXES)}, or a folder with .scp files")
     try:
         found, origin = _read_npz(path) if path.suffix == ".npz" else _read_kaldi(path)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # NumPy's reader and those of archives fail in many ways on damaged files
         raise ArtifactError(f"{path}: it cannot be read as embeddings ({error}); make it again") from error
     _check(found, path)
     return found, origin
@@ -198,9 +199,12 @@ def _write_ark(files: Mapping[Path, Path], embeddings: Mapping[str, Array], orig
 
 
 def _read_npz(path: Path) -> tuple[dict[str, Array], Origin | None]:
+    _check_archive(path)
     with np.load(path, allow_pickle=False) as content:
         names, embeddings = content["names"].tolist(), np.asarray(content["embeddings"], np.float32)
-        origin = Origin(**json.loads(str(content["origin"])))
+        origin = _origin(str(content["origin"]))
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("its names are no texts")
     if len(set(names)) != len(embeddings) or len(names) != len(embeddings):
         raise ValueError(f"{len(names)} names for {len(embeddings)} embeddings, or one twice")
     return dict(zip(names, embeddings, strict=True)), origin
@@ -213,4 +217,27 @@ def _read_kaldi(path: Path) -> tuple[dict[str, Array], Origin | None]:
             raise ValueError(f"{name} is in it twice")
         found[name] = value
     record = path.with_suffix(".json")
-    return found, Origin(**json.loads(record.read_text())) if record.is_file() else None
+    return found, _origin(record.read_text()) if record.is_file() else None
+
+
+def _origin(text: str) -> Origin:
+    """What some embeddings were made by, as JSON says it.
+
+    Raises:
+        ValueError, TypeError: it says something else.
+    """
+    origin = Origin(**parse_json(text))
+    check_fields(origin)
+    return origin
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse an archive that is small as a file and large once it is unpacked.
+
+    Raises:
+        ValueError: it is.
+    """
+    with zipfile.ZipFile(path) as archive:
+        inside = sum(info.file_size for info in archive.infolist())
+    if inside > 20 * path.stat().st_size + (1 << 20):
+        raise ValueError(f"it would unpack to {inside:,} bytes, more than 20 times its own")

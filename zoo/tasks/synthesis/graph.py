@@ -9,8 +9,9 @@ from pathlib import Path
 from zoo.artifact.engine import EngineRecord, find_engine_record
 from zoo.artifact.manifest import SynthesisManifest
 from zoo.errors import ArtifactError
-from zoo.runtime.artifact import ENGINES, load_artifact
+from zoo.runtime.artifact import ENGINES
 from zoo.runtime.graph import Graph, as_array, manifest_for, manifest_of
+from zoo.tasks.limits import load_within_limits
 from zoo.tasks.synthesis.plugins import register_plugins
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
 
@@ -43,7 +44,7 @@ class GraphSynthesis:
         files = [Path(path) for path in paths]
         records = check_engines(files)  # before a GPU is asked for
         loaded = [
-            load_artifact(
+            load_within_limits(
                 path, threads=threads, providers=providers, register_plugins=register_plugins, trust=trust
             )
             for path in files

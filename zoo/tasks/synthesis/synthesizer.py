@@ -163,7 +163,7 @@ class Synthesizer(Reopenable):
         pieces = [piece for piece in split(said, self._tokens, most) if self._tokens(piece.text)]
         if not pieces:
             left = f"; it has no symbols for {' '.join(unknown)}" if unknown else ""
-            raise TextError(f"{text!r}: nothing in it can be spoken{left}")
+            raise TextError(f"{text[:80]!r}: nothing in it can be spoken{left}")
         spoken = self._speak(pieces, alpha)
         waves = []
         for done, (piece, frames) in enumerate(spoken, 1):

@@ -14,11 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 import zoo
 from zoo.artifact.manifest import METADATA_KEY
+from zoo.artifact.onnx_file import check_file
 from zoo.builtin import packaged_artifacts
 from zoo.errors import ArtifactError
 from zoo.registry import get_spec, list_models
 from zoo.runtime.onnx import OnnxGraph
-from zoo.runtime.onnx_file import check_file
 
 
 def set_outside(tensor: TensorProto) -> TensorProto:

@@ -10,6 +10,7 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
+from zoo.artifact.manifest import METADATA_KEY
 from zoo.errors import ArtifactError
 
 # Of each kind of message, the fields that hold other messages: number -> kind (onnx.proto).
@@ -24,19 +25,32 @@ _INSIDE: dict[str, dict[int, str]] = {
 }
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # of a tensor
 _KEY = 1  # of an entry
+_DOMAIN = 7  # of a node
+_GRAPH, _GRAPHS, _FUNCTION = 6, 11, 25  # of an attribute, twice; of a model
+_DOMAINS = (b"", b"ai.onnx")
+_SUBGRAPHS = "subgraphs, as loops and branches have them"
+_TOLD = {  # what is held against the rules, besides where a tensor's data is
+    ("tensor", _EXTERNAL_DATA), ("entry", _KEY), ("node", _DOMAIN), ("attribute", _GRAPH),
+    ("attribute", _GRAPHS), ("model", _FUNCTION),
+}  # fmt: skip
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MOST_FIELDS = 5_000_000  # some seconds; a graph of ours has some ten thousand
 
 
-def check_file(path: Path) -> None:
-    """Refuse a file that refers to others or says one thing twice.
+def check_file(path: Path) -> bool:
+    """Refuse a file that refers to others or says one thing twice, or is not what it says.
+
+    Returns:
+        whether it has subgraphs, as loops have, so that it may never end; none of ours has.
 
     Raises:
-        ArtifactError: a tensor's data is outside the file, or two entries of its metadata have one key.
+        ArtifactError: a tensor's data is outside the file, two entries of its metadata have one key, or it
+            has our manifest and operators that no export of ours has.
         ValueError: it is no ONNX file, or cut short.
         OSError: it cannot be read.
     """
     keys: set[bytes] = set()
+    others: set[str] = set()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for kind, number, value in _fields(content):
             if kind == "tensor" and number in (_EXTERNAL_DATA, _DATA_LOCATION):
@@ -44,6 +58,10 @@ def check_file(path: Path) -> None:
                     f"{path}: the data of a tensor is outside the file, which is not read; save it as one "
                     f"file, with its weights inside"
                 )
+            if kind == "node" and number == _DOMAIN and value not in _DOMAINS:
+                others.add(f"operators of {value.decode(errors='replace')[:60]!r}")
+            if kind in ("attribute", "model"):
+                others.add(_SUBGRAPHS)
             if kind == "entry" and number == _KEY:
                 if value in keys:
                     raise ArtifactError(
@@ -51,6 +69,12 @@ def check_file(path: Path) -> None:
                         f"export or download it again"
                     )
                 keys.add(value)
+    if METADATA_KEY.encode() in keys and others:
+        raise ArtifactError(
+            f"{path}: it holds {' and '.join(sorted(others))}, which nothing that speechzoo exports does; "
+            f"export or download it again"
+        )
+    return _SUBGRAPHS in others
 
 
 def _fields(content: mmap.mmap) -> Iterator[tuple[str, int, bytes]]:
@@ -81,10 +105,10 @@ def _fields(content: mmap.mmap) -> Iterator[tuple[str, int, bytes]]:
                 raise ValueError(f"a field of type {wire} at byte {begin}")
             if place > end:
                 raise ValueError(f"a field at byte {begin} is longer than what holds it")
+            if wire == _BYTES and (kind, number) in _TOLD:
+                yield kind, number, b"" if kind in ("attribute", "model") else content[begin:place]
             if wire == _BYTES and number in inside:
                 waiting.append((inside[number], begin, place))
-            elif wire == _BYTES and (kind, number) in (("tensor", _EXTERNAL_DATA), ("entry", _KEY)):
-                yield kind, number, content[begin:place]
 
 
 def _varint(content: mmap.mmap, place: int, end: int, most: int) -> tuple[int, int]:

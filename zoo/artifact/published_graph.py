@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from zoo.arrays import Array
 from zoo.artifact.manifest import METADATA_KEY
+from zoo.artifact.onnx_file import check_file
 from zoo.errors import ArtifactError, CheckpointError
 from zoo.extras import extra
-from zoo.runtime.onnx_file import check_file
 
 LAYOUT = {  # operators that move values and compute nothing
     "Cast", "Flatten", "Gather", "Identity", "Reshape", "SequenceAt", "Slice", "Split", "SplitToSequence",

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zoo.artifact.published_graph import PublishedGraph
 from zoo.errors import CheckpointError
-from zoo.runtime.published_graph import PublishedGraph
 
 onnx = pytest.importorskip("onnx")
 helper, numpy_helper = onnx.helper, onnx.numpy_helper
