@@ -14,7 +14,6 @@ import yaml
 
 import zoo
 from tests.checkpoints import CONFIG
-from zoo.checkpoint import read_config
 from zoo.create import build, load_attribute, model_of, model_of_config
 from zoo.errors import CheckpointError
 from zoo.networks.base import Network
@@ -254,31 +253,3 @@ def test_a_folder_of_3d_speaker(folder: Callable[..., Path], speech_16k: np.ndar
 def test_folders_of_3d_speaker_that_are_refused(config: dict[str, Any], says: str) -> None:
     with pytest.raises(CheckpointError, match=f"^here: .*{says}"):
         model_of_config(config, "here")
-
-
-LAUGHS = "a0: &a0 [x, x]\n" + "".join(
-    f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 30)
-)
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (LAUGHS.encode() + b"model: *a29\n", "more than 10000 settings"),
-        (b"model: " + b"{a: " * 10000 + b"}" * 10000, "nested beyond reason"),
-        ("model: Gr\u00f6\u00dfe".encode("latin-1"), "not a YAML file .*UTF-8"),
-        (b"model: \x1b[31mred", "not a YAML file"),
-        (b"#" * (1 << 20) + b"\n", "at most 1 MB"),
-    ],
-    ids=["laughs", "nested", "latin-1", "escape", "long"],
-)
-def test_files_beyond_reason(content: bytes, says: str, tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_bytes(content)
-    with pytest.raises(CheckpointError, match=says) as caught:
-        read_config(tmp_path)
-    assert str(caught.value).isprintable()
-
-
-def test_utf_16(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_bytes(yaml.safe_dump(wespeaker()).encode("utf-16"))
-    assert read_config(tmp_path) == wespeaker()

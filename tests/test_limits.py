@@ -129,13 +129,16 @@ def test_a_text_that_is_too_long() -> None:
         ("x: y\n" * 60_000, "a configuration has at most"),
         ("- 1\n", "expected a mapping"),
         ("a: [", "not a YAML file"),
+        (b"model: \x1b[31mred", "not a YAML file"),
+        (b'model: ResNet18\nmodel_args: {pooling_func: "\\e[31mred"}', "a setting holds control characters"),
     ],
 )
 def test_configurations_that_are_none(tmp_path: Path, content: str | bytes, says: str) -> None:
     (tmp_path / "config.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
     started = time.perf_counter()
-    with pytest.raises(CheckpointError, match=f"config.yaml: .*{says}"):
+    with pytest.raises(CheckpointError, match=f"config.yaml: .*{says}") as caught:
         read_config(tmp_path)
+    assert str(caught.value).isprintable()
     assert time.perf_counter() - started < 5
 
 

@@ -19,13 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from zoo.configs.yaml_file import read_yaml
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, printable
 from zoo.extras import extra
 from zoo.hub.folder import config_file, newest_checkpoint
 from zoo.limits import check_fields, check_front_end, check_options, parse_json
 from zoo.registry import get_spec
 from zoo.spec import ModelSpec
-from zoo.state_dicts import COUNTER, Params, find_parameters, printable, strip_names, tell, without_numpy
+from zoo.state_dicts import COUNTER, Params, find_parameters, strip_names, tell, without_numpy
 
 METADATA_KEY = "speechzoo"  # of a safetensors file's header
 VERSION = 1

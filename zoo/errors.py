@@ -74,3 +74,8 @@ class ServerError(SpeechZooError):
 
 class TextError(SpeechZooError, ValueError):
     """Text that cannot be spoken as it is."""
+
+
+def printable(value: object) -> str:
+    """A name out of a file as it can be shown on a terminal: without control characters, and short."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value)[:200])

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, printable
 
 Params = dict[str, Tensor]
 
@@ -122,11 +122,6 @@ def tell(where: str, told: list[str]) -> None:
     """Warn of what was done to a file's content, if anything was."""
     if told:
         warnings.warn(f"{where}: {'; '.join(told)}", stacklevel=2)
-
-
-def printable(value: object) -> str:
-    """A name out of a file as it can be shown on a terminal: without control characters, and short."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value)[:200])
 
 
 def _common(params: Params) -> str:

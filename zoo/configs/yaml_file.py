@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, printable
 from zoo.extras import extra
 
 LONGEST = 1 << 18  # bytes; configurations of training folders have some thousand
@@ -20,7 +20,8 @@ def read_yaml(file: Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: not YAML, of another encoding, too long, nested too deeply, with aliases that repeat
-            each other without end, or no mapping.
+            each other without end, with control characters, which an error would bring to a terminal, or no
+            mapping.
         MissingExtraError: pyyaml is not installed.
     """
     with extra("torch", str(file), package="pyyaml"):
@@ -33,7 +34,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
         if _values(config, {}) > _MOST_VALUES:
             raise CheckpointError(f"{file}: its aliases make more than {_MOST_VALUES:,} values of it")
     except (yaml.YAMLError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = printable(" ".join(str(error).split()))
         raise CheckpointError(f"{file}: not a YAML file in UTF-8 ({reason})") from error
     except RecursionError as error:
         raise CheckpointError(f"{file}: it is nested too deeply; is it a configuration?") from error
@@ -47,7 +48,10 @@ def _values(value: Any, known: dict[int, int]) -> int:
 
     Raises:
         RecursionError: one stands for what it is in.
+        ValueError: a text holds control characters.
     """
+    if isinstance(value, str) and not all(c.isprintable() or c.isspace() for c in value):
+        raise ValueError(f"a setting holds control characters: {value[:80]!r}")
     if not isinstance(value, (dict, list, tuple, set)):
         return 1
     if id(value) not in known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -59,7 +59,7 @@ def score_trials(
         lists: files, see ``read_trials``.
         output: folder, made if it is not there: ``<list>.score`` and what the report says.
         enrol: "name recording recording ..." a line, for names that stand first in trials; each is the mean
-            of its recordings' embeddings. A name that is not in it is a recording.
+            of its recordings. A name that is not in it is a recording.
         cohort: embeddings for the mean and for normalisation.
         cohort_speakers: "recording speaker" a line: scores are then normalised by one embedding a speaker.
         mean: .npy file with the vector to subtract; by default the cohort's mean, if there is a cohort.
@@ -76,25 +76,14 @@ def score_trials(
         MissingExtraError: matplotlib is not installed.
     """
     trial_lists = _lists(lists)
-    for option, value in (("--norm", norm != "none"), ("--cohort-speakers", cohort_speakers)):
-        if value and cohort is None:
-            raise ValueError(f"{option} {norm if option == '--norm' else value} needs --cohort")
+    _check_options(norm, cohort, cohort_speakers)
     found, origin = read_embeddings(embeddings)
     vectors = _Vectors(found, read_groups(enrol) if enrol else {}, embeddings, skip_missing)
     others = None if cohort is None else read_cohort(cohort, cohort_speakers)
-    length = len(next(iter(found.values())))
-    offset, described = _mean(embeddings, length, origin, cohort, others, mean, centre)
-    wanted = vectors.wanted(trial_lists)
-    names = [name for _, name in wanted]
-    units = normalised(np.stack([vectors.of(side) for side in wanted]), offset, names)
-    most, statistics = top if norm == "asnorm" else None, None
-    if norm != "none" and others is not None:
-        statistics = cohort_statistics(units, others.units(offset), most, names)
-    rows = {side: index for index, side in enumerate(wanted)}
-    rates, curves = {}, {}
-    for trials in trial_lists:
-        kept = vectors.present(trials)
-        scores = _scores(vectors, kept, rows, units, statistics)
+    offset, described = _mean(embeddings, vectors.length, origin, cohort, others, mean, centre)
+    rates, curves, most = {}, {}, top if norm == "asnorm" else None
+    normed_by = others.units(offset) if norm != "none" and others is not None else None
+    for trials, kept, scores in _scored(vectors, trial_lists, offset, normed_by, most):
         _write(output / f"{trials.name}.score", _lines(kept, scores))
         skipped = {"skipped": len(trials.enrol) - len(kept.enrol)} if skip_missing else {}
         rates[trials.name] = {**error_rates(kept, scores, priors), **skipped}
@@ -124,6 +113,11 @@ class _Vectors:
     groups: Mapping[str, list[str]]
     where: Path
     skip: bool
+
+    @property
+    def length(self) -> int:
+        """Elements of an embedding."""
+        return len(next(iter(self.found.values())))
 
     def sides(self, trials: Trials) -> tuple[list[Side], list[Side]]:
         """What is enrolled, and what is tested, of each trial."""
@@ -205,20 +199,32 @@ def _lists(paths: Sequence[Path]) -> list[Trials]:
     return lists
 
 
-def _scores(
-    vectors: _Vectors,
-    trials: Trials,
-    rows: Mapping[Side, int],
-    units: Vector,
-    statistics: CohortStatistics | None,
-) -> Vector:
-    """Cosine similarities of the trials, (N,), normalised if there are statistics of a cohort."""
-    enrol, test = (np.array([rows[side] for side in sides]) for sides in vectors.sides(trials))
-    scores: Vector = np.einsum("ne,ne->n", units[enrol], units[test])
-    if statistics is None:
-        return scores
-    sides = [CohortStatistics(statistics.mean[side], statistics.deviation[side]) for side in (enrol, test)]
-    return normalise_scores(scores, *sides)
+def _check_options(norm: Norm, cohort: Path | None, speakers: Path | None) -> None:
+    for option, value in (("--norm", norm if norm != "none" else None), ("--cohort-speakers", speakers)):
+        if value and cohort is None:
+            raise ValueError(f"{option} {value} needs --cohort")
+
+
+def _scored(
+    vectors: _Vectors, lists: Sequence[Trials], mean: Vector | None, cohort: Array | None, top: int | None
+) -> Iterator[tuple[Trials, Trials, Vector]]:
+    """Each list, its trials that have both embeddings, and their scores.
+
+    These are cosines (N,), normalised if there is a cohort (M, E) of unit length.
+    """
+    wanted = vectors.wanted(lists)
+    names = [name for _, name in wanted]
+    units = normalised(np.stack([vectors.of(side) for side in wanted]), mean, names)
+    statistics = None if cohort is None else cohort_statistics(units, cohort, top, names)
+    rows = {side: index for index, side in enumerate(wanted)}
+    for trials in lists:
+        kept = vectors.present(trials)
+        enrol, test = (np.array([rows[side] for side in sides]) for sides in vectors.sides(kept))
+        scores: Vector = np.einsum("ne,ne->n", units[enrol], units[test])
+        if statistics is not None:
+            sides = [CohortStatistics(statistics.mean[at], statistics.deviation[at]) for at in (enrol, test)]
+            scores = normalise_scores(scores, *sides)
+        yield trials, kept, scores
 
 
 def _mean(
