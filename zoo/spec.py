@@ -217,7 +217,7 @@ class Weights:
         datasets: the public sets among that, as the Hub's cards name them.
         metrics: published or measured figures, each with the test set in its name.
         renames: regular expressions and what takes their place in the names of the file's parameters.
-        same: hex digests of other files with these weights, which are known by them wherever they are.
+        same: hex digests of checkpoints with the same weights, which are known by them wherever they are.
         artifact: ``package:`` and the path of a graph with these weights (of an enhancer, streaming wav2wav),
             if one comes with the package.
         artifact_sha256: hex digest of that file.

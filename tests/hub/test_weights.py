@@ -333,6 +333,13 @@ def test_a_zip_of_a_training_folder(
     before = folder.stat().st_ino
     loaded("default")
     assert folder.stat().st_ino == before
+    locked = [path for path in (cache / "incoming").iterdir() if path.suffix == ".lock"]
+    for path in locked:  # as in a cache that cannot be written
+        path.unlink()
+        path.mkdir()
+    loaded("made")
+    for path in locked:
+        path.rmdir()
     (folder / "00500.pth").write_bytes(b"damaged")
     loaded("made")
     assert len(kept(cache)) == 4
