@@ -24,6 +24,7 @@ Exported = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
 
 NOISY = ROOT / "examples/noisy.wav"
+COMMAND = "import sys\nfrom zoo.cli import main\nsys.exit(main(sys.argv[1:]))"
 # Pins one tag of one model and runs the command line.
 PINNED = """
 import json, sys
@@ -113,8 +114,8 @@ def test_the_graph_beside_a_checkpoint(
     assert "runs as its authors published it" in done.stderr and asked(server) == [graph.name]
     assert main([*words, str(out[1])]) == 0
     told = capsys.readouterr().err
-    assert f"fastenhancer_48k_t:{TAG} runs as a graph of ours, {cache}" in told
-    assert "published" not in told.replace(TAG, "") and asked(server) == [graph.name, checkpoint.name]
+    assert f"fastenhancer_48k_t, weights {TAG}, runs as a graph of ours, {cache}" in told
+    assert "as its authors" not in told and asked(server) == [graph.name, checkpoint.name]
     theirs, ours = (soundfile.read(path, dtype="int16")[0].astype(int) for path in out)
     assert np.abs(theirs - ours).max() <= 1
 
@@ -168,12 +169,20 @@ def test_by_path(shared: Path, tmp_path: Path, capsys: Capture, monkeypatch: pyt
 
 
 def test_as_weights_of_a_model(shared: Path, tmp_path: Path, capsys: Capture) -> None:
+    """The model tells how it is framed. With PyTorch its parameters are read, and must be the model's."""
     path = changed(shared / "data/public/fastenhancer_s_vd.onnx", tmp_path / "x.onnx")
     words = ["enhance", str(NOISY), "-o", str(tmp_path / "out.wav"), "--weights", str(path), "--model"]
-    assert main([*words, "fastenhancer_s"]) == 0
-    assert "x.onnx runs as its authors published it (taken for one of fast" in capsys.readouterr().err
-    assert main([*words, "fastenhancer_m", "--force"]) == 1
-    assert "those of fastenhancer_m are 512 and 160; it is a graph of another" in capsys.readouterr().err
+    done = python(COMMAND, *words, "fastenhancer_s")
+    assert done.returncode == 0 and "x.onnx runs as its authors published it (taken for one" in done.stderr
+    done = python(COMMAND, *words, "fastenhancer_m", "--force")
+    assert "those of fastenhancer_m are 512 and 160; it is a graph of another model" in done.stderr
+    assert main([*words, "fastenhancer_b", "--force"]) == 1
+    told = capsys.readouterr().err
+    assert "x.onnx" in told and told.count("\n") == 1 and told.startswith("speechzoo: ")
+    (tmp_path / "out.wav").unlink()
+    gtcrn = changed(shared / "data/onnx/gtcrn_stream_upstream.onnx", tmp_path / "gtcrn.onnx")
+    assert main([*words[:-2], str(gtcrn), "--model", "gtcrn"]) == 0  # whose parameters are not read
+    assert "gtcrn.onnx runs as its authors published it (taken for one of gtcrn" in capsys.readouterr().err
 
 
 def test_verify(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -196,6 +205,9 @@ def test_timed(shared: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -
     pin(monkeypatch, "fastenhancer_48k_t", path)
     assert main(["test", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["latency in ms"] == pytest.approx(1023 / 48)
+    two_stages = str(shared / "data/public/dtln_model_1.onnx")
+    assert main(["test", two_stages, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["latency in ms"] == pytest.approx(511 / 16)
     assert main(["test", str(path), "--sample-rate", "16000"]) == 1
     assert "its sample_rate is 48000, not 16000; leave it out" in capsys.readouterr().err
 
@@ -229,6 +241,5 @@ def test_embed(
         vectors = [found[name] for name in found if found[name].shape[-1:] == (256,)]
         np.testing.assert_allclose(np.ravel(vectors[0]), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
     lacking = tuple(name for name in EXTRAS if name != "kaldi_native_fbank")
-    run = "import sys\nfrom zoo.cli import main\nsys.exit(main(sys.argv[1:]))"
-    done = python(run, *words, "--force", "--sample-rate", "16000", hidden=lacking)
+    done = python(COMMAND, *words, "--force", "--sample-rate", "16000", hidden=lacking)
     assert (done.returncode, done.stdout.count("1 recordings")) == (0, 1), done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -107,7 +108,7 @@ def test_the_public_graphs_are_reproduced(
 
 @needs_public
 def test_the_level_is_kept(expected: Array, noisy: Array) -> None:
-    """Frames are added up as they are; by the mean in place of the sum speech were 12 dB softer."""
+    """Frames are added up as they are; with their mean in place of the sum speech would be 12 dB softer."""
     gain = float(expected @ noisy[: len(expected)] / (expected @ expected))
     assert 0.8 < gain < 1.3
 
@@ -158,12 +159,22 @@ def changed(path: Path, target: Path, change: Callable[[str, Array], Array | Non
 
 
 @needs_public
-def test_the_training_form_is_known(trained: StreamingModule) -> None:
-    """It says whose weights it has; the second graph alone, or the first alone, is told apart."""
+def test_the_training_form_is_known(
+    trained: StreamingModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says whose weights it has; either graph alone is told apart."""
     assert trained.provenance["source"] == "dns1" and trained.provenance["licence"] == "MIT"
     assert trained.spec.parameters == sum(value.numel() for value in trained.state_dict().values())
     with pytest.raises(CheckpointError, match="is made of two graphs, and 1 came"):
         zoo.create_model("dtln", PUBLIC[1])
+    monkeypatch.setenv("SPEECHZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    alone = tmp_path / "model_1.onnx"
+    shutil.copy(PUBLIC[0], alone)
+    with pytest.raises(CheckpointError, match=r"model_2\.onnx: it is not in the cache"):
+        zoo.create_model("dtln", alone)
+    shutil.copy(PUBLIC[1], tmp_path / "the other one.onnx")
+    assert zoo.create_model("dtln", alone).provenance == trained.provenance
 
 
 @needs_public

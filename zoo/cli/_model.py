@@ -97,5 +97,5 @@ def warn_of_weights(session: Any) -> None:
 def tell_what_runs(model: Model) -> Model:
     """Give a model back; say on standard error if it is a graph that others published, and its framing."""
     if model.public:
-        print(f"speechzoo: {model.name} runs as its authors published it ({model.public})", file=sys.stderr)
+        tell(f"{model.name} runs as its authors published it ({model.public})")
     return model

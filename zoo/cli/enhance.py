@@ -44,11 +44,11 @@ from zoo.errors import AudioError, SpeechZooError
 from zoo.hub.recognition import published
 from zoo.hub.weights import default_tag, tell, weights_advice
 from zoo.registry import get_spec
-from zoo.runtime.artifact import SUFFIXES, is_artifact
+from zoo.runtime.artifact import SUFFIXES, is_artifact, load_artifact
 from zoo.signal.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
 from zoo.signal.plot import check_picture, plot_spectrograms
 from zoo.signal.samples import SUSPECT
-from zoo.spec import DEFAULT, EnhancementSpec, Weights
+from zoo.spec import DEFAULT, EnhancementSpec
 from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.enhancement.stream import Latency
 from zoo.tasks.public import WINDOWS, Told
@@ -200,7 +200,7 @@ def _tell(job: _Job, report: dict[str, Any], args: argparse.Namespace) -> None:
 
 def _enhancer(args: argparse.Namespace) -> Enhancer:
     """The model that the options name, in ONNX Runtime."""
-    options = {"threads": args.threads, "providers": args.providers}
+    options = {"threads": args.threads, "providers": args.providers, "trust": args.trust}
     told = {"sample_rate": args.sample_rate, "hop_length": args.hop_size, "window": args.window}
     if args.artifact:
         if args.model or args.weights:
@@ -212,7 +212,7 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
                 f"--artifact {args.artifact}: a file in {', '.join(SUFFIXES)} is expected; a checkpoint "
                 f"goes with --model NAME --weights {args.artifact}"
             )
-        return Enhancer(args.artifact, trust=args.trust, **options, **told)
+        return Enhancer(args.artifact, **options, **told)
     if args.weights and not args.model:
         raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
     name, weights = args.model or DEFAULT_MODEL, args.weights
@@ -225,23 +225,28 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
         raise SpeechZooError(
             f"--weights is missing: none of {name} come with the package. {weights_advice(spec)}"
         )
-    known = published(spec, weights)
-    if is_artifact(weights) or (known and not _can_be_made_ours(spec, known)):
+    if _runs_as_it_is(spec, weights):
         return Enhancer(name, weights, **options, **told)
     Told(**told).refuse_all(name)
     from converters.cache import cached_export
 
     path = cached_export(name, weights, progress=lambda line: print(line, file=sys.stderr))
-    if known:
-        tell(f"{name}:{weights} runs as a graph of ours, {path}")
+    if is_artifact(weights) or published(spec, weights):
+        tell(f"{name}, weights {weights}, runs as a graph of ours, {path}")
     return Enhancer(path, **options)
 
 
-def _can_be_made_ours(spec: EnhancementSpec, weights: Weights) -> bool:
-    """Whether a graph of ours can be made of weights that have a public one: they can be read, and all that
-    reads and exports them is installed."""
-    readable = weights.kind != "graph" or bool(weights.reader or spec.readers.get(weights.kind))
-    return readable and all(map(find_spec, EXPORTERS))
+def _runs_as_it_is(spec: EnhancementSpec, weights: str) -> bool:
+    """Whether weights are a graph, or a tag that has one, of which no graph of ours can be made here: it is
+    one already, its parameters are not read, or what reads and exports them is not installed."""
+    known, reader = published(spec, weights), spec.readers.get("graph", "")
+    if is_artifact(weights):
+        readable = bool(reader) and weights.endswith(".onnx") and load_artifact(weights).manifest is None
+    elif known is None:
+        return False
+    else:
+        readable = known.kind != "graph" or bool(known.reader or reader)
+    return not (readable and all(map(find_spec, EXPORTERS)))
 
 
 def _jobs(args: argparse.Namespace) -> list[_Job]:

@@ -25,13 +25,12 @@ from zoo.benchmark.audio import TimedSession, time_embedder
 from zoo.cli._arguments import Misuse, add_threads, add_trust, one_sentence, positive
 from zoo.cli.enhance import ENHANCED
 from zoo.errors import ArtifactError
-from zoo.hub.recognition import recognise
 from zoo.runtime.artifact import load_artifact
 from zoo.runtime.graph import Graph
 from zoo.signal.audio import AudioReader, AudioWriter, output_format
 from zoo.tasks.enhancement.enhancer import Enhancer
 from zoo.tasks.enhancement.graph import session_over
-from zoo.tasks.enhancement.public_graph import open_public_session
+from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.session import Session
 from zoo.tasks.public import WINDOWS, Told
 from zoo.tasks.speaker.embedder import Embedder
@@ -129,9 +128,8 @@ def _session(args: argparse.Namespace, path: Path, graph: Graph) -> Session:
     """The session over a graph of ours or of others."""
     session: Session
     if graph.manifest is None and path.suffix == ".onnx":
-        told = Told(args.sample_rate, args.hop_size, args.win_type)
-        assumed = Told(RATE, None, "hann")
-        session = open_public_session(graph, recognise(path), told, assumed=assumed)
+        told, assumed = Told(args.sample_rate, args.hop_size, args.win_type), Told(RATE, None, "hann")
+        session = open_session(path, threads=args.threads, told=told, assumed=assumed)
     else:
         session = session_over(graph)
     front_end = session.front_end

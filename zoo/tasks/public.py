@@ -27,6 +27,7 @@ WINDOWS = {
     "hann_sqrt": "sqrt_hann",
     "sqrt_hann": "sqrt_hann",
     "sine": "sine",
+    "rectangular": "rectangular",
 }
 _KEYS = {"sample_rate": "sample_rate", "hop_length": "hop_length", "window": "window_type"}  # of metadata
 
@@ -38,7 +39,7 @@ class Told:
     Attributes:
         sample_rate: in Hz.
         hop_length: samples between two frames.
-        window: ``hann``, ``sqrt_hann`` or ``sine``.
+        window: ``hann``, ``sqrt_hann``, ``sine`` or ``rectangular``.
         model: that it is of.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -148,6 +149,21 @@ def test_as_weights_of_a_model(resnet: Path, speech_16k: Array, monkeypatch: pyt
         zoo.Embedder(resnet, sample_rate=8000)
     with pytest.raises(CheckpointError, match="resnet101 needs weights: none come with the package"):
         zoo.Embedder("resnet101")
+
+
+def test_a_tag_runs_as_it_is(
+    resnet: Path, speech_16k: Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though PyTorch is there: of speakers no graph of ours is made of it."""
+    monkeypatch.setenv("SPEECHZOO_CACHE", str(tmp_path))
+    weights = pin(monkeypatch, "resnet18", resnet)
+    (tmp_path / "weights").mkdir()
+    shutil.copy(resnet, tmp_path / "weights" / f"{weights.sha256[:16]}-{resnet.name}")
+    expected = zoo.Embedder(resnet)(speech_16k[:8000])
+    for tag in (TAG, None, "default"):
+        embedder = zoo.Embedder("resnet18", tag)
+        assert (embedder.name, embedder.backend) == (f"resnet18:{TAG}", "onnxruntime")
+        np.testing.assert_array_equal(embedder(speech_16k[:8000]), expected)
 
 
 def test_copies(resnet: Path, speech_16k: Array) -> None:

@@ -14,7 +14,7 @@ SPECS = (
         licence="MIT",
         front_end=FrontEnd(sample_rate=16000, n_fft=512, hop_length=128, window="rectangular"),
         network="zoo.models.dtln.model:DTLN",
-        options={"units": 128, "basis": 256, "dropout": 0.25},
+        options={"units": 128, "basis": 256, "dropout": 0.25, "norm_eps": 1e-7},
         parameters=988_801,
         macs_per_second=123_000_000,
         weights=WEIGHTS,

@@ -17,8 +17,6 @@ from zoo.spec import EnhancementSpec, FrontEnd
 
 Params = dict[str, Tensor]
 
-NORM_EPS = 1e-7  # of the public implementation
-
 
 class DTLN(StreamingModule):
     """Real mask on the spectrum, then a real mask on the learned basis of its frames.
@@ -30,16 +28,19 @@ class DTLN(StreamingModule):
         units: of each recurrent layer.
         basis: filters of the learned basis.
         dropout: between the recurrent layers of a stage, in training.
+        norm_eps: added to the variance of a frame's features.
     """
 
     ends_in_time = True
 
-    def __init__(self, spec: EnhancementSpec, *, units: int, basis: int, dropout: float) -> None:
+    def __init__(
+        self, spec: EnhancementSpec, *, units: int, basis: int, dropout: float, norm_eps: float
+    ) -> None:
         super().__init__()
         self.spec = spec
         self.spectral_mask = Mask(spec.front_end.bins, units, dropout)
         self.encoder = FrameEncoder(spec.front_end, basis)
-        self.norm = nn.LayerNorm(basis, eps=NORM_EPS)
+        self.norm = nn.LayerNorm(basis, eps=norm_eps)
         self.basis_mask = Mask(basis, units, dropout)
         self.decoder = FrameDecoder(spec.front_end, basis)
         self.name_states()

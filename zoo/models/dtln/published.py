@@ -14,7 +14,6 @@ from zoo.spec import EnhancementSpec
 
 Params = dict[str, Array]
 
-NORM_EPS = 1e-7  # added to the variance by the public implementation
 _SHAPES = {"Transpose", "Squeeze", "Unsqueeze", "Reshape", "Pad", "Identity"}  # operators that keep values
 
 
@@ -40,7 +39,7 @@ def read(paths: Sequence[Path], spec: EnhancementSpec) -> Params:
         )
     first, second = (PublicGraph(path) for path in paths)
     for graph, expected in ((first, spec.front_end.bins), (second, spec.front_end.n_fft)):
-        length = (0, *graph.inputs[graph.signal])[-1]
+        length = (0, *graph.inputs.get(graph.signal, ()))[-1]
         if length != expected:
             raise CheckpointError(
                 f"{graph.path}: it takes {length} values a frame, not {expected}; "
@@ -49,9 +48,9 @@ def read(paths: Sequence[Path], spec: EnhancementSpec) -> Params:
     params: Params = {}
     for graph, stage in ((first, _first_stage), (second, _second_stage)):
         try:
-            params |= {name: np.array(value) for name, value in stage(graph).items()}
-        except (ValueError, IndexError) as error:  # of arrays whose shapes are none of a layer
-            raise graph.surprise(f"a parameter has a shape that fits no layer ({error})") from error
+            params |= {name: np.array(value) for name, value in stage(graph, spec).items()}
+        except (ValueError, LookupError) as error:  # of arrays or gates that are none of a layer
+            raise graph.surprise(f"its parameters fit no layer ({error})") from error
     return params
 
 
@@ -62,7 +61,7 @@ class PublicGraph(PublishedGraph):
         path: the file.
 
     Attributes:
-        signal: name of the first input.
+        signal: name of the first input, empty where there is none.
         output: name of the first output.
 
     Raises:
@@ -71,7 +70,7 @@ class PublicGraph(PublishedGraph):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.signal, self.output = next(iter(self.inputs)), self.outputs[0]
+        self.signal, self.output = next(iter(self.inputs), ""), self.outputs[0]
 
     def source(self, tensor: str) -> str:
         """The tensor whose values one has, perhaps in another shape."""
@@ -117,14 +116,14 @@ class PublicGraph(PublishedGraph):
         return CheckpointError(f"{self.path}: {what}; it is no graph of DTLN as its authors published it")
 
 
-def _first_stage(graph: PublicGraph) -> Params:
+def _first_stage(graph: PublicGraph, spec: EnhancementSpec) -> Params:
     """Parameters of the mask on magnitudes."""
     params, x = _mask(graph, graph.output, "spectral_mask")
     _ends_at_signal(graph, x)
     return params
 
 
-def _second_stage(graph: PublicGraph) -> Params:
+def _second_stage(graph: PublicGraph, spec: EnhancementSpec) -> Params:
     """Parameters of the learned basis and the mask on it."""
     decoder = graph.maker(graph.output, "Conv")
     mask, encoded = graph.by_kind(decoder.inputs[0], "Mul", "Sigmoid", "Conv")
@@ -133,8 +132,9 @@ def _second_stage(graph: PublicGraph) -> Params:
     weight, normalised = graph.with_constant(scaled, "Mul")
     centred, deviation = graph.by_kind(normalised, "Div", "Sub", "Sqrt")
     eps, _ = graph.with_constant(graph.maker(deviation, "Sqrt").inputs[0], "Add")
-    if not np.allclose(eps, NORM_EPS, rtol=1e-5):
-        raise graph.surprise(f"its norm adds {float(eps):.2g} to the variance, not {NORM_EPS:.2g}")
+    expected = spec.options["norm_eps"]
+    if not np.allclose(eps, expected, rtol=1e-5, atol=0):
+        raise graph.surprise(f"its norm adds {np.max(eps):.2g} to the variance, not {expected:.2g}")
     if graph.source(graph.maker(centred, "Sub").inputs[0]) != graph.source(encoded):
         raise graph.surprise("its norm is not of what the mask is for")
     encoder = graph.maker(encoded, "Conv")

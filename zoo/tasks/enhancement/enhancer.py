@@ -72,7 +72,7 @@ class Enhancer(Reopenable):
             trust: open exported programs (``.pt2``) that are code, as every compiled one is: docs/trust.md.
             sample_rate, hop_length, window: of a public graph in ``source`` that is known neither by its hash
                 nor by metadata: in Hz; samples, by default half the window, where it takes spectra; and
-                ``hann``, ``sqrt_hann`` or ``sine``, where it takes spectra.
+                ``hann``, ``sqrt_hann``, ``sine`` or ``rectangular``, where it takes spectra.
 
         Raises:
             ArtifactError: an artifact that cannot be read, or was given weights besides; a public graph of

@@ -30,6 +30,7 @@ def open_session(
     providers: Sequence[str] = (),
     trust: bool = False,
     told: Told | None = None,
+    assumed: Told | None = None,
 ) -> StreamingSession | OfflineSession:
     """Open an artifact: ONNX, TorchScript, an exported program, an engine, or others' public ONNX graph.
 
@@ -41,7 +42,7 @@ def open_session(
         threads: of one call, in ONNX Runtime.
         providers: of ONNX Runtime, as of ``OnnxGraph``.
         trust: as of ``load_artifact``.
-        told: what the caller says of a public graph; see ``open_public_session``.
+        told, assumed: what the caller says of a public graph; see ``open_public_session``.
 
     Raises:
         ArtifactError: damaged, of another task, a provider that is not there, or two files that do not belong
@@ -53,7 +54,7 @@ def open_session(
     if graph.manifest is None:
         second = many or _second_of(graph.path, known)
         if second is None:
-            return open_public_session(graph, known, told)
+            return open_public_session(graph, known, told, assumed=assumed)
         refining = load_artifact(second, threads=threads, providers=providers, trust=trust)
         return open_public_pair(graph, refining, known, told)
     manifest = enhancement_manifest(graph)

@@ -179,10 +179,7 @@ def _framework(path: Path, metadata: dict[str, str], spec: SpeakerSpec | None, n
 def _check_model(path: Path, spec: SpeakerSpec, bins: int, answer: TensorSpec) -> None:
     """Refuse a graph whose shapes are not those of its model."""
     size = answer.shape[1]
-    if bins != spec.front_end.bins or size not in (
-        spec.embedding,
-        *([size] if isinstance(size, str) else []),
-    ):
+    if bins != spec.front_end.bins or (isinstance(size, int) and size != spec.embedding):
         raise ArtifactError(
             f"{path}: it maps {bins} features to {size} values, and {spec.name} {spec.front_end.bins} to "
             f"{spec.embedding}; it is a graph of another model"
