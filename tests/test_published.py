@@ -208,6 +208,9 @@ def test_where_weights_are_named(data: Path, tmp_path: Path, capsys: Capture) ->
     target = tmp_path / "y.safetensors"
     assert main(["convert", str(data / "onnx/dpcrn_stream_upstream.onnx"), "-o", str(target)]) == 1
     assert "name the model to be told why" in capsys.readouterr().err and not target.exists()
+    (tmp_path / "cut.onnx").write_bytes(graph.read_bytes()[:9999])
+    assert main(["convert", str(tmp_path / "cut.onnx"), "-o", str(target)]) == 1
+    assert "it is damaged or cut short" in capsys.readouterr().err and not target.exists()
 
 
 def test_an_artifact_of_ours_is_no_public_graph(cache: Path) -> None:
@@ -289,6 +292,9 @@ def test_graphs_wired_otherwise(proto: onnx.ModelProto, tmp_path: Path, cache: P
     rewired(made["add_6"], 1, "linear_5", r"rf_block\.0\.attn_fc: .* must add one linear layer to some")
     rewired(made["linear_4"], 0, "view_3", "is expected|must read|cannot be read")
     rewired(made["scaled_dot_product_attention_1"], 1, "slice_18", r"must read|must come from")
+    rewired(
+        made["add_5"], 1, "add_4", r"for rf_block\.0\.pe a constant must be added here, and Add \w+ adds none"
+    )
     node = made["tanh"]
     node.op_type = "Sigmoid"
     refused(SMALL, save(proto, tmp_path), cache, r"rf_block\.0\.rnn: .* must read one Tanh, and reads 0")

@@ -35,8 +35,12 @@ class TrainingForm:
         ones = np.ones(len(offset), np.float32)
         self.plain(f"{norm}.weight", (ones if scale is None else scale) * np.sqrt(1 + EPSILON))
         self.plain(f"{norm}.bias", offset)
-        self.plain(f"{norm}.running_mean", 0 * ones)
-        self.plain(f"{norm}.running_var", ones)
+        self.statistics(norm, 0 * ones, ones)
+
+    def statistics(self, norm: str, mean: Array, variance: Array) -> None:
+        """Those of a batch norm, and that no batches are counted."""
+        self.plain(f"{norm}.running_mean", mean)
+        self.plain(f"{norm}.running_var", variance)
         self.parameters[f"{norm}.num_batches_tracked"] = np.zeros((), np.int64)
 
     def directed(self, name: str, weight: Array) -> None:

@@ -42,8 +42,11 @@ def kind_of(path: Path) -> str:
     """``graph`` or ``binary``, as ``Weights.kind`` has them, by a file's first bytes; else empty."""
     if not path.is_file() or path.suffix == ".safetensors":
         return ""
-    with path.open("rb") as file:
-        head = file.read(4)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError:
+        return ""  # whoever reads it as a checkpoint tells why
     if head in _BINARIES:
         return "binary"
     return "graph" if path.suffix == ".onnx" or head[:1] == _GRAPH else ""
@@ -60,6 +63,8 @@ def model_of(path: Path, kind: str, build: Build) -> str:
     Raises:
         CheckpointError: its parameters are not those of any.
     """
+    if kind == "graph":
+        PublishedGraph(path)  # what is wrong with the file itself is told at once
     digest, specs = sha256_of(path), [get_spec(name) for name in list_models()]
     for spec in specs:
         if any(weights.sha256 == digest for weights in spec.weights):
@@ -167,7 +172,7 @@ def _strangers(model: Network, graphs: Sequence[PublishedGraph]) -> list[str]:
     """Parameters, with the norms merged, whose values are no constant of the graphs, in whatever order.
 
     Of a constant with one row its halves count too: it may be both biases of a GRU. A bias into which a mean
-    was merged is told although nothing is wrong with it.
+    was merged, and a layer whose norm the graph keeps apart, are told although nothing is wrong with them.
     """
     params = undo_weight_norm(model.state_dict())
     for norm, layer in norms_to_fold(model)[0]:

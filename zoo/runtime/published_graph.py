@@ -240,6 +240,53 @@ class PublishedGraph:
             )
         return node
 
+    def residual(
+        self, tensor: str, what: str, depth: int, *, projected: bool
+    ) -> tuple[list[Node], Node | None]:
+        """A residual block that gave a tensor: convolutions with ReLUs between them beside a way past them.
+
+        Args:
+            tensor: the block's output, behind the last ReLU.
+            what: the block, for errors.
+            depth: number of the convolutions.
+            projected: whether there is another convolution on the way past.
+
+        Returns:
+            the convolutions, the first one first, and that other one.
+
+        Raises:
+            CheckpointError: there is no such block, or it could be understood in two ways.
+        """
+        node = self.operator(self.operator(tensor, what, "Relu").inputs[0], what, "Add")
+        found = []
+        for end, other in zip(node.inputs, node.inputs[::-1], strict=True):
+            convs, past = self._chain(end, depth), self.behind(other)
+            if not convs or past is None or (projected and past.kind != "Conv"):
+                continue
+            source = past.inputs[0] if projected else other
+            if self.behind(source) is self.behind(convs[0].inputs[0]):
+                found.append((convs, past if projected else None))
+        if len(found) != 1:
+            raise self.error(
+                node.outputs[0],
+                f"for {what} {node} must add {depth} convolutions to what they read, and {len(found)} of its "
+                f"inputs are such",
+            )
+        return found[0]
+
+    def _chain(self, tensor: str, depth: int) -> list[Node]:
+        """So many convolutions that gave a tensor, the first one first; none if they are not there."""
+        convs: list[Node] = []
+        while len(convs) < depth:
+            node = self.behind(tensor)
+            if convs and node is not None and node.kind == "Relu":
+                node = self.behind(node.inputs[0])
+            if node is None or node.kind != "Conv":
+                return []
+            convs.insert(0, node)
+            tensor = node.inputs[0]
+        return convs
+
     def product(self, tensor: str) -> Product | None:
         """The linear layer that gave a tensor, its bias with it; None if something else did.
 
@@ -273,24 +320,36 @@ class PublishedGraph:
         computed = [name for name in node.inputs if name not in self._constants]
         return computed, next((name for name in node.inputs if name in self._constants), "")
 
+    def added(self, tensor: str, what: str, shape: tuple[int, ...]) -> tuple[str, Array]:
+        """The tensor and the constant whose sum a tensor is.
+
+        Raises:
+            CheckpointError: it is none, or the constant has another shape.
+        """
+        node = self.operator(tensor, what, "Add")
+        computed, constant = self.split(node)
+        if len(computed) != 1:
+            raise self.error(tensor, f"for {what} a constant must be added here, and {node} adds none")
+        return computed[0], self.constant(constant, shape)
+
     def bias(self, node: Node, channels: int) -> Array:
         """Bias of a convolution, (channels,); zeros where it has none."""
         if len(node.inputs) < 3 or not node.inputs[2]:
             return np.zeros(channels, np.float32)
         return self.constant(node.inputs[2], (channels,))
 
-    def shifted_bias(self, node: Node, channels: int) -> Array:
-        """Bias of the linear layer that gives an embedding, less a mean that the graph subtracts from that.
+    def subtracted(self, tensor: str, size: int) -> Array:
+        """What the graph subtracts from a tensor that it gives as its embedding, (size,): perhaps zeros.
 
         Raises:
-            CheckpointError: something else than a subtraction follows.
+            CheckpointError: it does something else with it.
         """
-        bias = self.bias(node, channels)
-        for reader in self.readers(node.outputs[0]):
+        total = np.zeros(size, np.float32)
+        for reader in self.readers(tensor):
             if reader.kind != "Sub":
-                raise self.error(node.outputs[0], f"it must be the embedding, and {reader} reads it")
-            bias = bias - self.constant(reader.inputs[1], (channels,))
-        return bias
+                raise self.error(tensor, f"it must be the embedding, and {reader} reads it")
+            total = total + self.constant(reader.inputs[1], (size,))
+        return total
 
     def named_layers(self, prefix: str) -> dict[str, Array]:
         """Parameters of all convolutions, linear layers and batch norms, where all names survived.

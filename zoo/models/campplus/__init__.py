@@ -21,5 +21,6 @@ SPECS = (
         macs_per_second=537_000_000,
         weights=WEIGHTS,
         config_reader="zoo.models.campplus.config:read_config",
+        readers={"graph": "zoo.models.campplus.published:read_graph"},
     ),
 )

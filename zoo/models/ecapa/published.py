@@ -35,5 +35,7 @@ def read_graph(paths: Sequence[Path], spec: SpeakerSpec) -> dict[str, NDArray[An
         module, _, kind = name.rpartition(".")
         if kind == "running_mean":
             form.parameters[f"{module}.num_batches_tracked"] = np.zeros((), np.int64)
-    form.plain("linear.bias", graph.shifted_bias(graph.reader(last, "Gemm"), spec.embedding))
+    node = graph.reader(last, "Gemm")
+    mean = graph.subtracted(node.outputs[0], spec.embedding)
+    form.plain("linear.bias", graph.bias(node, spec.embedding) - mean)
     return form.parameters

@@ -106,9 +106,8 @@ class _Reading:
         self.form.layer(f"{name}.attn_fc", f"{name}.attn_post_norm", attended.weight, attended.bias)
         self.form.directed(f"{name}.attn.qkv.weight", self.attention(attended.data, name, tensor).weight)
         if first:
-            node = graph.operator(tensor, f"{name}.pe", "Add")
-            (tensor, *_), constant = graph.split(node)
-            self.form.plain(f"{name}.pe", graph.constant(constant, (self.widths.block_bins, c)))
+            tensor, embedding = graph.added(tensor, f"{name}.pe", (self.widths.block_bins, c))
+            self.form.plain(f"{name}.pe", embedding)
         projected, tensor = self.residual(tensor, f"{name}.rnn_fc")
         self.form.layer(f"{name}.rnn_fc", f"{name}.rnn_post_norm", projected.weight, projected.bias)
         self.recurrence(f"{name}.rnn", projected.data, tensor)
@@ -142,8 +141,8 @@ class _Reading:
         value = self.linear(mixed.inputs[1], f"{name}.attn.qkv", (3 * c, c), source)
         for scaled in scores.inputs:
             node = graph.behind(scaled)
-            while node is not None and node.kind in ("Mul", "Div"):
-                scaled = graph.split(node)[0][0]
+            while node is not None and node.kind in ("Mul", "Div") and len(graph.split(node)[0]) == 1:
+                (scaled,), _ = graph.split(node)
                 node = graph.behind(scaled)
             other = graph.product(scaled)
             if other is None or other.constant != value.constant:

@@ -74,7 +74,8 @@ class _Reading:
         weight = graph.constant(name, (spec.embedding, 2 * channels * bands))
         node = graph.reader(name, "Gemm")
         self.form.plain("seg_1.weight", weight)
-        self.form.plain("seg_1.bias", graph.shifted_bias(node, spec.embedding))
+        mean = graph.subtracted(node.outputs[0], spec.embedding)
+        self.form.plain("seg_1.bias", graph.bias(node, spec.embedding) - mean)
         pooled = node.inputs[0]
         while (made := graph.behind(pooled)) is not None and made.kind in ("Concat", "ReduceMean"):
             pooled = made.inputs[0]
@@ -89,42 +90,15 @@ class _Reading:
             widths: channels that its convolutions read, one after the other, and that the last one gives.
             stride: of one of them.
         """
-        graph, (into, *_, out) = self.graph, widths
-        node = graph.operator(graph.operator(tensor, name, "Relu").inputs[0], name, "Add")
-        found = []
-        for end, other in zip(node.inputs, node.inputs[::-1], strict=True):
-            convs, past = self.chain(end, len(widths) - 1), graph.behind(other)
-            if convs and past is not None:
-                beside = past.kind == "Conv" and (stride > 1 or into != out)
-                if graph.behind(past.inputs[0] if beside else other) is graph.behind(convs[0].inputs[0]):
-                    found.append((convs, past if beside else None))
-        if len(found) != 1:
-            raise graph.error(
-                node.outputs[0],
-                f"for {name} {node} must add {len(widths) - 1} convolutions to what they read, and "
-                f"{len(found)} of its inputs are such",
-            )
-        convs, past = found[0]
-        kernels = (3, 3) if len(convs) == 2 else (1, 3, 1)
+        (into, *_, out), depth = widths, len(widths) - 1
+        convs, past = self.graph.residual(tensor, name, depth, projected=stride > 1 or into != out)
+        kernels = (3, 3) if depth == 2 else (1, 3, 1)
         for i, (conv, kernel) in enumerate(zip(convs, kernels, strict=True), 1):
             shape = (widths[i], widths[i - 1], kernel, kernel)
             self.conv(conv, f"{name}.conv{i}", f"{name}.bn{i}", shape)
         if past is not None:
             self.conv(past, f"{name}.shortcut.0", f"{name}.shortcut.1", (out, into, 1, 1))
         return convs[0].inputs[0]
-
-    def chain(self, tensor: str, depth: int) -> list[Node]:
-        """So many convolutions with ReLUs between them that gave a tensor, the first one first; or none."""
-        convs: list[Node] = []
-        while len(convs) < depth:
-            node = self.graph.behind(tensor)
-            if node is not None and node.kind == "Relu" and convs:
-                node = self.graph.behind(node.inputs[0])
-            if node is None or node.kind != "Conv":
-                return []
-            convs.insert(0, node)
-            tensor = node.inputs[0]
-        return convs
 
     def conv(self, node: Node, name: str, norm: str, shape: tuple[int, ...]) -> None:
         """Take a convolution."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def verify_parameters(model: SpeakerNetwork, golden: Path, form: str, where: str
 def compare_published(model: SpeakerNetwork, paths: Sequence[Path], tolerance: Tolerance) -> ParityReport:
     """Hold a training form against the public graph that its parameters were read from, on pieces of speech.
 
+    The training form computes in 64 bits, so that all rounding is the graph's: deep networks have much of it.
+
     Args:
         model: in training form, with the parameters.
         paths: of the graph alone, from features (B, T, F) to embeddings (B, E).
@@ -91,7 +94,7 @@ def compare_published(model: SpeakerNetwork, paths: Sequence[Path], tolerance: T
     expected = [graph(row[None].numpy())[0][0] for row in feats.contiguous()]
     return compare(
         np.stack(expected),
-        model(feats).numpy(),
+        copy.deepcopy(model).double()(feats.double()).numpy(),
         tensor="the embeddings of the training form",
         tolerance=tolerance,
         axis=0,
