@@ -18,7 +18,7 @@ from scripts.voice.training import MODEL, fill_in
 from zoo.builtin import TAG, folder
 from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
-from zoo.hub.weights import newest_checkpoint
+from zoo.hub.folder import newest_checkpoint
 from zoo.networks.synthesis import SynthesisNetwork
 
 DESCRIPTION = """Takes the newest checkpoint of a run of scripts.train_voice and writes beside the model,

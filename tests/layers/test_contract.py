@@ -45,7 +45,7 @@ from zoo.layers.recurrent import (
     TimeGRU,
     TimeLSTM,
 )
-from zoo.layers.stft import ISTFT, STFT, DoubleSTFT
+from zoo.layers.stft import ISTFT, STFT, DoubleSTFT, OverlapAdd
 from zoo.networks.streaming import Stateful
 from zoo.registry import get_spec
 from zoo.spec import Filterbank
@@ -342,7 +342,7 @@ def test_every_layer_is_covered() -> None:
     Those without time, of which no stream is made, are where their networks are held against public ones.
     """
     hosts = [case.host for case in CASES]
-    hosts += [Host(kind(get_spec("gtcrn").front_end)) for kind in (STFT, DoubleSTFT, ISTFT)]
+    hosts += [Host(kind(get_spec("gtcrn").front_end)) for kind in (STFT, DoubleSTFT, ISTFT, OverlapAdd)]
     covered = {
         type(module) for host in hosts for root in (host, to_streaming(host)) for module in root.modules()
     }

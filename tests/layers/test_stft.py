@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tests.contract import Signal, difference, verify_contract
 from tests.layers.hosts import Host
 from zoo import list_models
-from zoo.layers.stft import ISTFT, STFT, DoubleSTFT, centred_istft, centred_stft
+from zoo.layers.stft import ISTFT, STFT, DoubleSTFT, OverlapAdd, centred_istft, centred_stft, frames
 from zoo.registry import get_spec
 from zoo.signal.windows import analysis_window, synthesis_window
 from zoo.spec import FrontEnd
@@ -49,6 +49,11 @@ def test_transforms_contract(front_end: FrontEnd, kind: type[STFT], utterances: 
     with torch.no_grad():
         spectrum, _ = analysis(wave)
     verify_contract(synthesis, to_streaming(synthesis), spectrum, spectra, waves)
+    added, cut = (
+        Host(OverlapAdd(front_end)).eval(),
+        frames(nn.functional.pad(wave, (front_end.delay, 0)), front_end),
+    )
+    verify_contract(added, to_streaming(added), cut, Signal(stream=0, time=1), waves)
 
 
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=label)
