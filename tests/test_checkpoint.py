@@ -257,7 +257,7 @@ def without(params: Params, key: str) -> Params:
             r"1 missing: rf_block\.0\.pe; 1 surplus: a\.b",
         ),
         (
-            lambda p: {f"model.{key}": value for key, value in p.items()},
+            lambda p: {f"backbone.{key}": value for key, value in p.items()},
             r"106 missing: .* and 98 more; 106 surplus",
         ),
     ],

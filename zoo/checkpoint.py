@@ -22,12 +22,12 @@ from zoo.extras import extra
 from zoo.hub.folder import config_file, newest_checkpoint
 from zoo.registry import get_spec
 from zoo.spec import ModelSpec
-
-Params = dict[str, Tensor]
+from zoo.state_dicts import COUNTER, Params, find_parameters, printable, strip_names, tell, without_numpy
 
 METADATA_KEY = "speechzoo"  # of a safetensors file's header
 VERSION = 1
-_CONTAINERS = ("model", "state_dict", "model_state_dict", "generator")
+_LARGEST_CONFIG = 1 << 20  # bytes
+_MOST_SETTINGS = 10_000
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,13 @@ def read_parameters(path: Path) -> Params:
 
     Args:
         path: ``.safetensors``; anything that ``torch.save`` wrote (``.pt``, ``.pth``, ``.tar``), holding
-            the parameters themselves or a dict with them under ``model`` or ``state_dict``; or a folder.
+            the parameters themselves or dicts around them, see ``find_parameters``; or a folder.
 
     Raises:
         CheckpointError: nothing there, unreadable, or no parameters in it.
+
+    Warns:
+        UserWarning: see ``find_parameters``.
     """
     if path.is_dir():
         path = newest_checkpoint(path)
@@ -71,16 +74,17 @@ def read_parameters(path: Path) -> Params:
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{path}: not a safetensors file ({error}); copy it again") from error
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with without_numpy():
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's reader fails in many ways on what is no checkpoint
-        told = str(error).partition("\n")[0][:160]
+        told = printable(str(error).partition("\n")[0])[:160]
         # some errors are only the byte that pickle does not know, some advise to load without safety
         reason = f" ({told})" if " " in told and "weights_only" not in told else ""
         raise CheckpointError(
             f"{path}: it cannot be read as a checkpoint of tensors{reason}; it is damaged, or holds "
             f"pickled objects, which are not loaded: save the state dict alone"
         ) from error
-    return _parameters_in(content, path)
+    return find_parameters(content, str(path))
 
 
 def rename(params: Params, renames: Mapping[str, str]) -> Params:
@@ -159,18 +163,28 @@ def read_record(path: Path) -> Record | None:
 
 
 def read_config(folder: Path) -> dict[str, Any] | None:
-    """The parsed configuration file of a training folder, or None if it has none."""
+    """The parsed configuration file of a training folder, or None if it has none.
+
+    Raises:
+        CheckpointError: it is no mapping in YAML or JSON, or one beyond reason.
+    """
     file = config_file(folder)
     if file is None:
         return None
     with extra("torch", str(file), package="pyyaml"):
         import yaml
+    if file.stat().st_size > _LARGEST_CONFIG:
+        raise CheckpointError(f"{file}: {file.stat().st_size} bytes, and a configuration has at most 1 MB")
     try:
-        config = yaml.safe_load(file.read_text())  # JSON is YAML as well
-    except yaml.YAMLError as error:
-        raise CheckpointError(f"{file}: not a YAML file ({error})") from error
+        config = yaml.safe_load(file.read_bytes())  # JSON is YAML as well
+    except (yaml.YAMLError, ValueError) as error:
+        told = printable(" ".join(str(error).split()))
+        raise CheckpointError(f"{file}: not a YAML file ({told}); write it as UTF-8") from error
+    except RecursionError as error:
+        raise CheckpointError(f"{file}: its settings are nested beyond reason") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{file}: expected a mapping of settings, got {type(config).__name__}")
+    _check_size(config, str(file))
     return config
 
 
@@ -178,7 +192,7 @@ def load_strictly(
     model: nn.Module, params: Params, *, where: str, name: str, unread: tuple[str, ...] = ()
 ) -> None:
     """Load parameters into a model; every one must be there, fit, be of real numbers and finite, and none be
-    left over.
+    left over. Nothing but counters of batch norms may be missing, as in files of other tools.
 
     Args:
         model: it is changed only if all is well.
@@ -189,11 +203,18 @@ def load_strictly(
     Raises:
         CheckpointError: lists missing and surplus names, wrong shapes and types, and values that are not
             finite.
+
+    Warns:
+        UserWarning: names were read without a word before them, or counters were missing.
     """
-    params = plain_names(params)
+    params, told = strip_names(params)
     params = {key: value for key, value in params.items() if not key.startswith(unread)}
     expected = model.state_dict()
-    problems = _list("missing", [key for key in expected if key not in params])
+    missing = [key for key in expected if key not in params]
+    if missing and all(key.endswith(COUNTER) for key in missing):
+        told.append(f"{len(missing)} counters of batch norms are missing, which only training reads")
+        params, missing = {**params, **{key: expected[key] for key in missing}}, []
+    problems = _list("missing", missing)
     problems += _list("surplus", [key for key in params if key not in expected])
     common = [key for key in expected if key in params]
     problems += _list(
@@ -218,6 +239,7 @@ def load_strictly(
             f"{where}: not a checkpoint of {name}: {'; '.join(problems)}. Is it one of another model or size?"
         )
     model.load_state_dict(params)
+    tell(where, told)
 
 
 def check_digest(params: Params, record: Record, where: str) -> None:
@@ -235,10 +257,8 @@ def check_digest(params: Params, record: Record, where: str) -> None:
 
 
 def plain_names(params: Params) -> Params:
-    """The parameters without the ``module.`` that data parallel training puts before every name."""
-    if not all(name.startswith("module.") for name in params):
-        return params
-    return {name.removeprefix("module."): value for name, value in params.items()}
+    """The parameters without what training tools put before every name, see ``strip_names``."""
+    return strip_names(params)[0]
 
 
 def digest(params: Params) -> str:
@@ -251,6 +271,23 @@ def digest(params: Params) -> str:
     return sha.hexdigest()
 
 
+def _check_size(config: dict[str, Any], where: str) -> None:
+    """Refuse settings that grow without end when they are walked through, as an alias of aliases does.
+
+    Raises:
+        CheckpointError: that.
+    """
+    waiting: list[dict[Any, Any] | list[Any]] = [config]
+    left = _MOST_SETTINGS
+    while waiting:
+        value = waiting.pop()
+        inner = list(value.values()) if isinstance(value, dict) else value
+        left -= len(inner)
+        if left < 0:
+            raise CheckpointError(f"{where}: it has more than {_MOST_SETTINGS} settings, aliases written out")
+        waiting += [item for item in inner if isinstance(item, (dict, list))]
+
+
 def _holds(expected: Tensor, value: Tensor) -> bool:
     """Whether a parameter can take a value's numbers, whatever their bits; counts may come as reals."""
     if value.is_complex() or value.dtype == torch.bool:
@@ -258,24 +295,6 @@ def _holds(expected: Tensor, value: Tensor) -> bool:
     if expected.is_floating_point() or not value.is_floating_point():
         return expected.is_floating_point() == value.is_floating_point()
     return bool((value == value.round()).all())
-
-
-def _parameters_in(content: Any, path: Path) -> Params:
-    if isinstance(content, dict):
-        for key in _CONTAINERS:
-            if isinstance(content.get(key), dict):
-                content = content[key]
-                break
-        if content and all(isinstance(value, Tensor) for value in content.values()):
-            return dict(content)
-    kind = (
-        f"keys {', '.join(map(str, list(content)[:5]))}"
-        if isinstance(content, dict)
-        else type(content).__name__
-    )
-    raise CheckpointError(
-        f"{path}: expected a state dict, or a dict with one under {' or '.join(_CONTAINERS)}; found {kind}"
-    )
 
 
 def _tuples(value: Any) -> Any:
@@ -286,5 +305,5 @@ def _tuples(value: Any) -> Any:
 def _list(kind: str, items: list[str]) -> list[str]:
     if not items:
         return []
-    shown = ", ".join(items[:8]) + (f" and {len(items) - 8} more" if len(items) > 8 else "")
+    shown = ", ".join(map(printable, items[:8])) + (f" and {len(items) - 8} more" if len(items) > 8 else "")
     return [f"{len(items)} {kind}: {shown}"]

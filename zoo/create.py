@@ -14,6 +14,7 @@ from zoo import checkpoint, published
 from zoo.artifact.manifest import RANDOM
 from zoo.builtin import TAG as PACKAGED
 from zoo.builtin import packaged_artifact
+from zoo.configs import OtherClassError, class_name
 from zoo.errors import CheckpointError
 from zoo.hub.repository import fetched_folder, is_repository
 from zoo.hub.weights import Located, chosen_weights, locate, tell, weights_advice
@@ -149,31 +150,44 @@ def model_of(path: Path) -> str:
 def model_of_config(config: dict[str, Any], where: str) -> str:
     """The registered model that the configuration of a public training folder describes.
 
-    A model of the same front end and options if there is one; else one of that family at that rate, which
-    then takes its sizes from the folder.
+    A model of the same front end and options if there is one; else one of its class, at its rate if there is
+    one, which then takes sizes and rate from the folder.
 
     Raises:
-        CheckpointError: no family reads such a configuration.
+        CheckpointError: no family has its class, or the one that has it does not support a setting.
     """
-    nearest, reasons = "", []
+    nearest: dict[bool, str] = {}  # by whether the rate is that of the folder
+    faults: dict[str, None] = {}
+    others: dict[str, Any] = {}  # options that no model has
     for name in list_models():
         spec = get_spec(name)
         if not spec.config_reader:
             continue
         try:
             options, front_end = load_attribute(spec.config_reader)(config, where)
+        except OtherClassError:
+            continue
         except CheckpointError as error:
-            reasons.append(str(error))
+            faults[str(error)] = None
             continue
         if (options, front_end) == (dict(spec.options), spec.front_end):
             return name
-        if front_end.sample_rate == spec.front_end.sample_rate and spec.covers(options):
-            nearest = nearest or name
-    if not nearest:
-        raise CheckpointError(
-            f"{where}: no model of the zoo has this configuration; {'; '.join(sorted(set(reasons)))}"
-        )
-    return nearest
+        if spec.covers(options):
+            nearest.setdefault(front_end.sample_rate == spec.front_end.sample_rate, name)
+        others = dict(options)
+    if nearest:
+        return nearest.get(True) or nearest[False]
+    if faults:
+        raise CheckpointError("; ".join(faults))
+    if others:
+        raise CheckpointError(f"{where}: no model of the zoo has the sizes of its config: {others}")
+    named = class_name(config)
+    if not named:
+        raise CheckpointError(f"{where}: its config names no model")
+    raise CheckpointError(
+        f"{where}: its config names the model {named!r}, a class that is not in the zoo; speechzoo list "
+        f"shows what is"
+    )
 
 
 def load_attribute(path: str) -> Any:
@@ -193,10 +207,12 @@ def _configured(spec: ModelSpec, path: Path, record: checkpoint.Record | None) -
         return spec
     options, front_end = load_attribute(spec.config_reader)(config, str(path))
     if front_end.sample_rate != spec.front_end.sample_rate:
-        raise CheckpointError(
-            f"{path}: its config is for {front_end.sample_rate} Hz, but {spec.name} runs at "
-            f"{spec.front_end.sample_rate} Hz; create one of the models at that rate"
-        )
+        better = get_spec(model_of_config(config, str(path)))
+        if better.front_end.sample_rate == front_end.sample_rate:
+            raise CheckpointError(
+                f"{path}: its config is for {front_end.sample_rate} Hz, but {spec.name} runs at "
+                f"{spec.front_end.sample_rate} Hz; create one of the models at that rate, as {better.name}"
+            )
     if not spec.covers(options):
         raise CheckpointError(
             f"{path}: its config is not one of {spec.name}, but of {model_of_config(config, str(path))}; "

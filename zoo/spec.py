@@ -69,25 +69,42 @@ class MelSpectrum:
     floor: float = 1e-5
 
 
+KALDI_WINDOWS = ("hamming", "povey")
+
+
 @dataclass(frozen=True)
 class Filterbank:
     """How a waveform becomes log mel filterbank energies, as Kaldi computes them.
 
-    Fixed are: samples in the range of 16-bit integers, no dither, frames without padding, the mean of each
-    frame taken out, pre-emphasis 0.97, Hamming window, power spectrum, filters from 20 Hz to half the sample
-    rate, natural logarithm with a floor at float32's epsilon; then the mean of the recording taken out.
+    Fixed are: no dither, frames without padding, the mean of each frame taken out, pre-emphasis 0.97, power
+    spectrum, filters from 20 Hz to half the sample rate, natural logarithm with a floor at float32's epsilon;
+    then the mean of the recording taken out.
 
     Attributes:
         sample_rate: in Hz.
         bins: filters, the features of a frame.
         win_length: samples of a frame.
         hop_length: samples between two frames.
+        window: ``hamming`` as in wespeaker, or ``povey`` as in Kaldi and 3D-Speaker.
+        full_scale: value of the largest sample: 32768, as in Kaldi and wespeaker, or 1, as in 3D-Speaker; it
+            decides how near the floor a quiet recording is.
+
+    Raises:
+        ValueError: another window, or a scale that is none.
     """
 
     sample_rate: int = 16000
     bins: int = 80
     win_length: int = 400
     hop_length: int = 160
+    window: str = "hamming"
+    full_scale: float = 32768.0
+
+    def __post_init__(self) -> None:
+        if self.window not in KALDI_WINDOWS:
+            raise ValueError(f"window {self.window!r} is none of {', '.join(KALDI_WINDOWS)}")
+        if not self.full_scale > 0:
+            raise ValueError(f"full_scale {self.full_scale!r} is no value of a sample")
 
     @property
     def n_fft(self) -> int:

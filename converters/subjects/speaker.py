@@ -159,7 +159,11 @@ class _FeatureGraph(nn.Module):
 
 
 class _WaveformGraph(nn.Module):
-    """Waveforms (B, N) with the samples of each row (B,) to embeddings (B, E)."""
+    """Waveforms (B, N) with the samples of each row (B,) to embeddings (B, E).
+
+    A graph cannot raise for one row: the embedding of a row that is too short, whose length is more than N,
+    or with a sample that is not finite is NaN in every element, and the other rows are as they are.
+    """
 
     mean: Tensor | None
 
@@ -169,7 +173,12 @@ class _WaveformGraph(nn.Module):
         self.register_buffer("mean", mean)
 
     def forward(self, wav: Tensor, lengths: Tensor) -> Tensor:
-        return _less(self.core.embed(*self.features(wav, lengths)), self.mean)
+        embeddings = _less(self.core.embed(*self.features(wav, lengths)), self.mean)
+        spec, size = self.core.spec, wav.shape[1]
+        beyond = torch.arange(size, device=wav.device) >= lengths.unsqueeze(1)  # (B, N)
+        finite = ((wav.abs() <= torch.finfo(wav.dtype).max) | beyond).all(1)
+        sound = finite & (lengths >= spec.front_end.samples(spec.least_frames)) & (lengths <= size)
+        return torch.where(sound.unsqueeze(1), embeddings, torch.nan)
 
 
 def _less(embeddings: Tensor, mean: Tensor | None) -> Tensor:
@@ -205,16 +214,17 @@ def traceable(model: SpeakerNetwork, form: SpeakerForm, mean: Tensor | None = No
 
 
 def _for_sherpa(spec: SpeakerSpec, language: str) -> dict[str, str]:
-    """What sherpa-onnx wants to know: waveforms in the range of 16-bit integers, the mean taken out."""
+    """What sherpa-onnx wants to know: the range of the samples, and that the mean is taken out."""
+    unscaled = spec.front_end.full_scale == 1
     return {
-        "framework": "wespeaker",
+        "framework": "3d-speaker" if unscaled else "wespeaker",
         "language": language,
         "url": spec.url,
         "comment": f"{spec.title}, exported by speechzoo",
         "sample_rate": str(spec.front_end.sample_rate),
         "output_dim": str(spec.embedding),
         "normalize_features": "0",
-        "normalize_samples": "0",
+        "normalize_samples": "1" if unscaled else "0",
         "feature_normalize_type": "global-mean",
     }
 

@@ -19,6 +19,12 @@ from zoo.triton.speaker import EMBEDDINGS, WAVEFORM
 BATCH = 128
 SPEAKER = "speaker"  # what clients call, unless it is given another name
 PREFERRED_BATCHES = (16, 32)
+_OTHERWISE = {  # what is said of other inputs, by whether a model in Python checks them
+    True: "Anything else is an error, not NaN.",
+    False: "A graph cannot refuse one row of a call: for a shorter recording, for samples that are not "
+    "finite and for `lengths` beyond the samples every element is NaN, which the client here reports; longer "
+    "recordings are computed all the same, so let what stands in front of the server refuse them.",
+}
 
 
 class SpeakerModels(ServedModels[SpeakerManifest]):
@@ -141,6 +147,7 @@ def _readme(manifest: SpeakerManifest, serving: Serving, models: Sequence[ModelC
         longest=f"{longest:g}",
         batch=core.max_batch_size,
         mean=subtracted,
+        otherwise=_OTHERWISE[len(models) > 1],
         profile=f"{manifest.inputs[0].name}:{'/'.join('x'.join(map(str, shape)) for shape in shapes)}",
     )
 

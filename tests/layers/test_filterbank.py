@@ -19,6 +19,8 @@ CASES = [  # waveform, reference, geometry, whether the mean was taken out
     ("wav", "a_int16_hamming_cmn", PLAIN, True),
     ("wav_sil", "asil_int16_hamming_cmn", PLAIN, True),
     ("wav", "a_int16_hamming72_cmn", Filterbank(bins=72), True),
+    ("wav", "a_unit_hamming_cmn", Filterbank(full_scale=1.0), True),
+    ("wav", "a_unit_povey_cmn", Filterbank(window="povey", full_scale=1.0), True),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import yaml
 from torch import Tensor, nn
 
 import zoo
-from zoo.create import model_of
+from zoo.create import build, model_of
 from zoo.errors import CheckpointError, ShapeError
 from zoo.layers.pooling import AttentivePooling
 from zoo.networks.speaker import SpeakerNetwork
@@ -32,6 +33,13 @@ SIZES = {  # of the public implementation: embedding, parameters, keys of the st
     "resnet152": (256, 19_814_880, 932, 9),
     "resnet221": (256, 23_792_224, 1346, 9),
     "resnet293": (256, 28_626_016, 1778, 9),
+    "resnet18_8k": (256, 3_843_296, 122, 9),
+    "resnet34_8k": (256, 6_372_192, 218, 9),
+    "resnet50_8k": (256, 10_082_784, 320, 9),
+    "resnet101_8k": (256, 14_843_872, 626, 9),
+    "resnet152_8k": (256, 18_766_304, 932, 9),
+    "resnet221_8k": (256, 22_743_648, 1346, 9),
+    "resnet293_8k": (256, 27_577_440, 1778, 9),
     "ecapa_c512_glob": (192, 6_190_720, 221, 2),
     "ecapa_c1024_glob": (192, 14_657_088, 221, 2),
     "ecapa_c512": (192, 5_797_504, 221, 1),
@@ -39,17 +47,31 @@ SIZES = {  # of the public implementation: embedding, parameters, keys of the st
     "campplus": (512, 7_176_224, 937, 3),
     "eres2net_base": (512, 9_887_808, 587, 9),
     "eres2net_large": (512, 29_016_704, 587, 9),
+    "eres2net_aug": (512, 68_272_544, 809, 9),
+    "eres2netv2": (192, 17_859_632, 557, 9),
+    "eres2netv2_w24s4ep4": (192, 53_513_632, 1001, 9),
+    "simam_resnet34": (256, 25_213_760, 227, 1),
+    "simam_resnet100": (256, 50_232_896, 623, 1),
+    "gemini_dfresnet60": (256, 4_047_840, 356, 3),
+    "gemini_dfresnet114": (256, 6_531_552, 680, 3),
+    "gemini_dfresnet183": (256, 9_196_384, 1094, 3),
+    "gemini_dfresnet237": (256, 11_680_096, 1418, 3),
 }
 ORACLES = {"resnet18": "ResNet18", "ecapa_c512_glob": "ECAPA_c512", "campplus": "CAMPPlus"}
 SHAPES = ("1x200", "4x200", "3x137", "1x598", "2x99", "1x33", "8x198")
 TOLERANCE = 1e-4  # of the reference's largest value
-ONE_A_FAMILY = ("resnet18", "resnet50", "ecapa_c512", "ecapa_c512_glob", "campplus", "eres2net_base")
+ONE_A_FAMILY = (
+    *("resnet18", "resnet50", "ecapa_c512", "ecapa_c512_glob", "campplus", "eres2net_base"),
+    *("eres2netv2", "simam_resnet34", "gemini_dfresnet60"),
+)
+NARROW = {"eres2netv2": {"channels": 16}, "simam_resnet34": {"channels": 16}}  # that tests are short
 
 
 def random_speaker(name: str) -> SpeakerNetwork:
     """A model whose norms are no identities, so that each of them matters."""
     torch.manual_seed(1)
-    model = zoo.create_model(name)
+    spec = get_spec(name)
+    model = build(replace(spec, options={**spec.options, **NARROW.get(name, {})})).eval()
     assert isinstance(model, SpeakerNetwork)
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -104,7 +126,7 @@ def test_multiply_adds(name: str) -> None:
         model = zoo.create_model(name)
         for module in model.modules():
             module.register_forward_hook(add)
-        model(torch.empty(1, 200, 80))
+        model(torch.empty(1, 200, get_spec(name, SpeakerSpec).front_end.bins))
     assert count / 2 == pytest.approx(get_spec(name, SpeakerSpec).macs_per_second, rel=0.01)
 
 
@@ -227,6 +249,12 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
             {"embed_dim": 192, "two_emb_layer": True},
             {"second_layer": True},
         ),
+        (
+            "gemini_dfresnet60",
+            "Gemini_DF_ResNet60",
+            {"embed_dim": 128, "two_emb_layer": True},
+            {"second_layer": True},
+        ),
     ],
 )
 @pytest.mark.parametrize(("wrap", "inside"), [("", ""), ("state_dict", ""), ("model", "models")])
@@ -240,10 +268,6 @@ def test_variants_come_from_the_folder(
     wrap: str,
     inside: str,
 ) -> None:
-    from dataclasses import replace
-
-    from zoo.create import build
-
     spec = get_spec(name, SpeakerSpec)
     options = {**spec.options, **options, "embedding": arguments["embed_dim"]}
     source = build(replace(spec, options=options)).eval()
@@ -258,10 +282,6 @@ def test_variants_come_from_the_folder(
 
 
 def test_a_second_embedding_layer_reads_the_first() -> None:
-    from dataclasses import replace
-
-    from zoo.create import build
-
     spec = get_spec("resnet18", SpeakerSpec)
     model = build(replace(spec, options={**spec.options, "second_layer": True}))
     assert {"seg_bn_1.running_mean", "seg_2.weight"} <= set(model.state_dict())
@@ -279,6 +299,7 @@ def test_a_second_embedding_layer_reads_the_first() -> None:
         ({"dataset_args": {"frontend": "s3prl"}}, "reads features by 's3prl'"),
         ({"dataset_args": {"fbank_args": {"frame_shift": "x"}}}, "features that are no numbers"),
         ({"dataset_args": {"resample_rate": 8000}}, "for 8000 Hz, but resnet18 runs at 16000 Hz"),
+        ({"dataset_args": {"resample_rate": 8000}}, "create one of the models at that rate, as resnet18_8k"),
         ({"model_args": 3}, "expected a mapping under model_args"),
     ],
 )

@@ -260,7 +260,7 @@ def _named(args: argparse.Namespace) -> list[tuple[str, str]]:
 def _listed(path: Path) -> list[tuple[str, str]]:
     """The entries of a wav.scp; a path may hold spaces."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path}: it cannot be read as a list of recordings ({error})") from error
     entries = []

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from zoo.configs import OtherClassError
 from zoo.errors import CheckpointError
 
 Settings = Mapping[str, Any]
@@ -22,11 +23,14 @@ def model_settings(config: Settings, where: str, model: str, fixed: Settings) ->
         fixed: settings that are reproduced with one value only.
 
     Raises:
-        CheckpointError: another model, a setting that is missing, or one that is not supported.
+        OtherClassError: another model.
+        CheckpointError: a setting that is missing, or one that is not supported.
     """
+    if "model" not in config:
+        raise OtherClassError(f"{where}: its config names no model")
     try:
         if config["model"] != model:
-            raise CheckpointError(f"{where}: its config says model {config['model']}, not {model}")
+            raise OtherClassError(f"{where}: its config says model {config['model']}, not {model}")
         require(config["model_kwargs"], fixed, where)
         yield config["model_kwargs"]
     except (KeyError, TypeError, ValueError) as error:

@@ -6,6 +6,8 @@ window and Fourier transform are one matrix, and so are the filters.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,12 +17,16 @@ from torch.nn import functional
 from zoo.layers.pooling import frame_mean
 from zoo.spec import Filterbank
 
-FULL_SCALE = 32768.0
 PRE_EMPHASIS = 0.97
 LOWEST = 20.0  # Hz
 FLOOR = float(np.finfo(np.float32).eps)
 
 Matrix = NDArray[np.float64]
+
+WINDOWS: Mapping[str, Callable[[Matrix], Matrix]] = {  # by the cosine, as Kaldi has them
+    "hamming": lambda cosine: 0.54 - 0.46 * cosine,
+    "povey": lambda cosine: (0.5 - 0.5 * cosine) ** 0.85,
+}
 
 
 class LogFilterbank(nn.Module):
@@ -48,7 +54,7 @@ class LogFilterbank(nn.Module):
         Returns:
             (B, T, F), T being as many frames as fit into N samples.
         """
-        cut = frames(wave * FULL_SCALE, self.front_end)
+        cut = frames(wave * self.front_end.full_scale, self.front_end)
         real, imaginary = ((cut - cut.mean(-1, keepdim=True)) @ self.transform).chunk(2, dim=-1)
         power = real * real + imaginary * imaginary
         return (power @ self.filters).clamp(min=FLOOR).log()
@@ -104,7 +110,7 @@ def spectral_matrix(front_end: Filterbank) -> Matrix:
     length, n_fft = front_end.win_length, front_end.n_fft
     emphasis = np.eye(length) - PRE_EMPHASIS * np.eye(length, k=1)  # row vectors from the left
     emphasis[0, 0] -= PRE_EMPHASIS  # before the first sample stands the first
-    window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(length) / (length - 1))
+    window = WINDOWS[front_end.window](np.cos(2 * np.pi * np.arange(length) / (length - 1)))
     angle = 2 * np.pi * np.outer(np.arange(length), np.arange(n_fft // 2)) / n_fft
     transform = np.concatenate([np.cos(angle), -np.sin(angle)], axis=1)
     return np.asarray(emphasis @ (window[:, None] * transform))

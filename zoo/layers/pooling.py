@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 VARIANCE_FLOOR = 1e-7
-_EXCLUDED = -1e4  # added to the logit of a padded frame, whose weight is then zero
+_DROPPED = 1e-8  # an exporter's optimiser takes what is no larger for zero, and leaves its addition out
+_SCALE = 2.0**13
+EXCLUDED = -1e4  # added to the logit of a padded frame, whose weight is then zero
 
 
 def keep(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -31,24 +33,34 @@ def frame_mean(x: Tensor, mask: Tensor | None) -> Tensor:
     return (x * mask).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True)
 
 
-def frame_deviation(x: Tensor, mean: Tensor, mask: Tensor | None) -> Tensor:
+def frame_deviation(x: Tensor, mean: Tensor, mask: Tensor | None, floor: float = VARIANCE_FLOOR) -> Tensor:
     """Standard deviation over a row's own frames, of the unbiased variance: (B, ..., T) -> (B, ..., 1)
 
-    NaN for a single frame.
+    NaN for a single frame. ``floor`` is added to the variance.
     """
     centred = keep(x - mean, mask)
     count = x.shape[-1] if mask is None else mask.sum(-1, keepdim=True)
     variance = (centred * centred).sum(-1, keepdim=True) / (count - 1)
-    return (variance + VARIANCE_FLOOR).sqrt()
+    if floor > _DROPPED:
+        return (variance + floor).sqrt()
+    return (variance * _SCALE**2 + floor * _SCALE**2).sqrt() / _SCALE
 
 
 class StatisticsPooling(nn.Module):
-    """Mean and standard deviation over time, all means first. No parameters."""
+    """Mean and standard deviation over time, all means first. No parameters.
+
+    Args:
+        floor: added to the variance.
+    """
+
+    def __init__(self, floor: float = VARIANCE_FLOOR) -> None:
+        super().__init__()
+        self.floor = floor
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, C, T) or (B, C, F, T) -> (B, 2 x C x F)"""
         mean = frame_mean(x, mask)
-        deviation = frame_deviation(x, mean, mask)
+        deviation = frame_deviation(x, mean, mask, self.floor)
         return torch.cat([mean.flatten(1), deviation.flatten(1)], dim=1)
 
 
@@ -77,7 +89,7 @@ class AttentivePooling(nn.Module):
             hidden = hidden + functional.conv1d(statistics, weight[:, self.channels :])
         logits = self.linear2(hidden.tanh())
         if mask is not None:
-            logits = logits + (1 - mask) * _EXCLUDED
+            logits = logits + (1 - mask) * EXCLUDED
         weights = logits.softmax(-1)
         mean = (weights * x).sum(-1)
         variance = (weights * x * x).sum(-1) - mean * mean

@@ -10,8 +10,6 @@ import kaldi_native_fbank
 import numpy as np
 import triton_python_backend_utils as pb
 
-FULL_SCALE = np.float32(32768)
-
 
 class TritonPythonModel:
     def initialize(self, args: dict) -> None:
@@ -23,12 +21,14 @@ class TritonPythonModel:
         self.rate, self.bins = number("sample_rate"), number("bins")
         self.win_length, self.hop_length = number("win_length"), number("hop_length")
         self.least_frames, self.most_frames = number("least_frames"), number("most_frames")
+        self.window = parameters["window"]["string_value"]
+        self.full_scale = np.float32(parameters["full_scale"]["string_value"])
         self.options = kaldi_native_fbank.FbankOptions()
         frame = self.options.frame_opts
         frame.samp_freq = self.rate
         frame.frame_length_ms = 1e3 * self.win_length / self.rate
         frame.frame_shift_ms = 1e3 * self.hop_length / self.rate
-        frame.dither, frame.window_type, frame.snip_edges = 0.0, "hamming", True
+        frame.dither, frame.window_type, frame.snip_edges = 0.0, self.window, True
         self.options.mel_opts.num_bins = self.bins
 
     def execute(self, requests: list) -> list:
@@ -66,7 +66,7 @@ class TritonPythonModel:
     def features(self, wave: np.ndarray) -> np.ndarray:
         """(N,) in [-1, 1] -> (T, F), the mean of each filter taken out."""
         computer = kaldi_native_fbank.OnlineFbank(self.options)
-        computer.accept_waveform(self.rate, wave * FULL_SCALE)
+        computer.accept_waveform(self.rate, wave * self.full_scale)
         feats = np.empty((computer.num_frames_ready, self.bins), np.float32)
         for index in range(len(feats)):
             feats[index] = computer.get_frame(index)

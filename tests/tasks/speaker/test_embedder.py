@@ -93,6 +93,30 @@ def test_long_recordings_are_cut(embedder: Embedder, speech_16k: Array) -> None:
         Embedder(embedder.session, batch=0)
 
 
+@pytest.mark.parametrize("seconds", [1, 2, 7])
+def test_a_file_that_is_too_long_to_be_held(
+    embedder: Embedder, speech_16k: Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    """It is read twice, and embedded as one that is in memory, whichever parts it comes in."""
+    channels = np.stack([resample(speech_16k[k:][:40001], 16000, 22050) for k in (0, 30000)])
+    path = tmp_path / "long.wav"
+    soundfile.write(path, channels.T, 22050, subtype="FLOAT")
+    monkeypatch.setattr("zoo.tasks.speaker.reading._SECONDS", 1)
+    mean = None if embedder.mean_subtracted else np.ones(256)
+    cutting = Embedder(embedder.session, window=float(seconds), mean=mean)
+    found = [[*cutting.files([path, path], mix_down=mix)] for mix in (False, True)]
+    monkeypatch.setattr("zoo.tasks.speaker.embedder._SECONDS_AT_ONCE", 0.5)
+    again = [[*cutting.files([path, path], mix_down=mix)] for mix in (False, True)]
+    for rows, others in zip(found, again, strict=True):
+        assert len(rows) == len(others) == 2
+        for row, other in zip(rows, others, strict=True):
+            assert (row.source, row.seconds, row.speech) == (other.source, other.seconds, other.speech)
+            assert row.embedding is not None and other.embedding is not None
+            assert error(other.embedding, row.embedding) < CLOSE
+    soundfile.write(path, np.full(44100, 0.25), 22050)
+    assert not next(iter(cutting.files([path]))).speech
+
+
 def test_files(embedder: Embedder, speech_16k: Array, tmp_path: Path) -> None:
     """The bad ones are told, the others done, all in order; the same file gives the same bytes."""
     good, stereo, narrow = tmp_path / "a b.wav", tmp_path / "stereo.flac", tmp_path / "narrow.wav"

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.score import main
+from zoo.errors import ArtifactError
 from zoo.tasks.speaker.embeddings import Origin, read_embeddings, write_embeddings
 from zoo.tasks.speaker.scoring import (
     CohortStatistics,
@@ -22,6 +23,7 @@ from zoo.tasks.speaker.scoring import (
     normalised,
     operating_points,
 )
+from zoo.tasks.speaker.trial_lists import read_trials
 
 # Few distinct values, so that ties are the rule.
 scores = st.lists(st.integers(-4, 4).map(lambda n: n / 4), min_size=1, max_size=40)
@@ -279,3 +281,157 @@ def test_a_mean_has_the_embeddings_length(
     words = "--embeddings", str(corpus / "eval.npz"), "--mean", str(tmp_path / "mean.npy"), "--no-plots"
     assert main([*words, "--trials", str(corpus / "trials"), "-o", str(tmp_path / "s")]) == 1
     assert "mean.npy: it has the shape (" in capsys.readouterr().err and not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "{label} {a} {b}",
+        "\ufeff{a} {b} {label}",
+        "{a}\t{b}  {word}",
+        "{word} {a} {b}",
+    ],
+)
+def test_other_spellings_of_trials(corpus: Path, spelling: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """VoxCeleb's own order, Kaldi's older words, another case, a byte order mark: the same figures."""
+    expected = run(corpus, "--no-plots")["trials"]["trials"]
+    words = {"target": ("1", "Target"), "nontarget": ("0", "IMP")}
+    rows = [line.split() for line in (corpus / "trials").read_text().splitlines()]
+    lines = [
+        spelling.replace("\ufeff", "").format(a=a, b=b, label=words[label][0], word=words[label][1])
+        for a, b, label in rows
+    ]
+    mark = "\ufeff" if spelling.startswith("\ufeff") else ""
+    (corpus / "other").write_text(mark + "\n".join(lines), encoding="utf-8")
+    assert run(corpus, "--no-plots", trials="other")["trials"]["other"] == expected
+    capsys.readouterr()
+
+
+def test_names_that_are_labels(corpus: Path) -> None:
+    """A recording called 1 is one, where the label stands behind."""
+    (corpus / "odd").write_text("1 b target\n1 0 nontarget\n")
+    found = read_trials(corpus / "odd")
+    assert (found.enrol, found.test, found.targets.tolist()) == (["1", "1"], ["b", "0"], [True, False])
+    (corpus / "odd").write_text("1 a b\n0 a c\na b 1\n")
+    with pytest.raises(ArtifactError, match=r'odd, line 1: .* or "1 enrol test" in all lines, got \'1 a b\''):
+        read_trials(corpus / "odd")
+
+
+def test_missing_embeddings_are_skipped_and_counted(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found, origin = read_embeddings(corpus / "eval.npz")
+    assert origin is not None
+    fewer = {name: row for name, row in found.items() if name != "s3-2"}
+    write_embeddings(corpus / "fewer.npz", fewer, origin)
+    arguments = ["--embeddings", str(corpus / "fewer.npz"), "--trials", str(corpus / "trials"), "--no-plots"]
+    assert main([*arguments, "-o", str(corpus / "out")]) == 1
+    assert "no embeddings of 1 recordings in the trials: s3-2; --skip-missing" in capsys.readouterr().err
+    report = run(corpus, "--no-plots", "--skip-missing", embeddings="fewer.npz")
+    assert report["missing"] == ["s3-2"]
+    assert (report["trials"]["trials"]["trials"], report["trials"]["trials"]["skipped"]) == (1081, 47)
+    kept = [line for line in (corpus / "trials").read_text().splitlines() if "s3-2" not in line]
+    (corpus / "kept").write_text("\n".join(kept))
+    whole = run(corpus, "--no-plots", "--skip-missing", trials="kept")["trials"]["kept"]
+    assert whole == {**report["trials"]["trials"], "skipped": 0}
+    (corpus / "none").write_text("s3-2 s0-0 target\n")
+    assert main([*arguments[:2], "--trials", str(corpus / "none"), "--skip-missing", "-o", "x"]) == 1
+    assert "both embeddings of no trial in none" in capsys.readouterr().err
+
+
+def test_enrolment_of_several_recordings(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name is the mean of its recordings' embeddings, whatever else is called so."""
+    groups = {f"s{n}": [f"s{n}-{i}" for i in range(3)] for n in range(8)}
+    groups["s0-4"] = ["s1-0", "s1-1", "absent"]  # also the name of a recording
+    (corpus / "enrol").write_text("".join(f"{name} {' '.join(of)}\n" for name, of in groups.items()))
+    lines = [f"s{a} s{b}-5 {'tgt' if a == b else 'imp'}" for a in range(8) for b in range(8)]
+    (corpus / "models").write_text("\n".join([*lines, "s0-4 s0-4 imp", "s0-0 s0-4 tgt"]))
+    cohort = ("--cohort", str(corpus / "cohort.npz"), "--enrol", str(corpus / "enrol"), "--no-plots")
+    run(corpus, *cohort, "--skip-missing", trials="models")
+    mean = np.load(corpus / "cohort.npz")["embeddings"].mean(0, dtype=np.float64)
+    rows = {name: row - mean for name, row in read_embeddings(corpus / "eval.npz")[0].items()}
+    scores = {}
+    for line in (corpus / "out" / "models.score").read_text().splitlines():
+        a, b, value, _ = line.split()
+        enrolled = np.mean([rows[name] for name in groups.get(a, [a]) if name != "absent"], axis=0)
+        cosine = enrolled @ rows[b] / np.linalg.norm(enrolled) / np.linalg.norm(rows[b])
+        assert float(value) == pytest.approx(cosine, abs=6e-6)
+        scores[a, b] = float(value)
+    assert len(scores) == 66
+    arguments = ["--embeddings", str(corpus / "eval.npz"), "--trials", str(corpus / "models"), "-o", "x"]
+    assert main([*arguments, *cohort]) == 1
+    assert "no embeddings of 1 recordings in the trials: absent" in capsys.readouterr().err
+    (corpus / "enrol").write_text("s0\n")
+    assert main([*arguments, *cohort]) == 1
+    assert "enrol, line 1: expected \"name recording ...\", got 's0'" in capsys.readouterr().err
+
+
+def test_a_cohort_of_speakers(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As if the cohort held each speaker's mean, less the mean of all recordings."""
+    found, origin = read_embeddings(corpus / "cohort.npz")
+    assert origin is not None
+    of: dict[str, list[np.ndarray]] = {}
+    for name, row in found.items():
+        of.setdefault(name.partition("-")[0], []).append(row)
+    of["s8"] = of["s8"][:1]  # not all speakers have the same number of recordings
+    fewer = {f"{speaker}-{i}": row for speaker, rows in of.items() for i, row in enumerate(rows)}
+    write_embeddings(corpus / "fewer.npz", fewer, origin)
+    means = {speaker: np.mean(rows, axis=0, dtype=np.float64) for speaker, rows in of.items()}
+    write_embeddings(corpus / "means.npz", means, origin)
+    np.save(corpus / "mean.npy", np.mean(list(fewer.values()), axis=0, dtype=np.float64))
+    (corpus / "utt2spk").write_text("".join(f"{name} {name.partition('-')[0]}\n" for name in fewer))
+    norm = ("--no-plots", "--norm", "asnorm", "--top", "12")
+    speakers = ("--cohort", str(corpus / "fewer.npz"), "--cohort-speakers", str(corpus / "utt2spk"))
+    averaged = run(corpus, *norm, *speakers)["trials"]["trials"]
+    direct = run(corpus, *norm, "--cohort", str(corpus / "means.npz"), "--mean", str(corpus / "mean.npy"))
+    assert averaged["eer_percent"] == pytest.approx(direct["trials"]["trials"]["eer_percent"], rel=1e-6)
+    assert averaged["eer_threshold"] == pytest.approx(direct["trials"]["trials"]["eer_threshold"], rel=1e-5)
+    assert averaged != run(corpus, *norm, *speakers[:2])["trials"]["trials"]
+    arguments = ["--embeddings", str(corpus / "eval.npz"), "--trials", str(corpus / "trials"), "-o", "x"]
+    (corpus / "utt2spk").write_text("s8-0 s8\n")
+    for options, message in (
+        (speakers, "utt2spk: it has no speaker of 124 recordings of "),
+        (speakers[2:], "--cohort-speakers "),
+    ):
+        assert main([*arguments, *options]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_an_embedding_without_direction_is_named(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found, origin = read_embeddings(corpus / "eval.npz")
+    assert origin is not None
+    write_embeddings(corpus / "zero.npz", {**found, "s2-3": np.zeros(16, np.float32)}, origin)
+    arguments = ["--trials", str(corpus / "trials"), "-o", "x", "--no-plots"]
+    for options in (
+        ["--embeddings", str(corpus / "zero.npz")],
+        [
+            *("--embeddings", str(corpus / "eval.npz"), "--cohort", str(corpus / "zero.npz")),
+            *("--no-mean", "--norm", "snorm"),
+        ],
+    ):
+        assert main([*arguments, *options]) == 1
+        assert "the embedding of s2-3 is zero and has no direction" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("top", [None, 2, 300, 5000, 9000])
+def test_a_cohort_in_blocks(top: int | None) -> None:
+    """Larger than a block, not a multiple of one: as computed at once, in a fraction of the memory."""
+    import tracemalloc
+
+    rng = np.random.default_rng(5)
+    rows, cohort = normalised(rng.standard_normal((700, 4))), normalised(rng.standard_normal((9000, 4)))
+    scores = rows @ cohort.T
+    if top is not None:
+        scores = np.sort(scores, axis=1)[:, 9000 - top :]
+    tracemalloc.start()
+    found = cohort_statistics(rows, cohort.astype(np.float32), top)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(found.mean, scores.mean(1), atol=1e-7)
+    np.testing.assert_allclose(found.deviation, scores.std(1), atol=1e-7)
+    if top in (None, 2, 300):
+        assert peak < 1.1 * 8 * len(rows) * len(cohort), "all scores and a sorted copy were twice that"
+
+
+def test_an_index_with_a_byte_order_mark(corpus: Path) -> None:
+    index = (corpus / "eval.scp").read_text()
+    (corpus / "marked.scp").write_text("\ufeff" + index, encoding="utf-8")
+    assert list(read_embeddings(corpus / "marked.scp")[0]) == list(read_embeddings(corpus / "eval.npz")[0])

@@ -7,6 +7,8 @@ the blocks the ReLU is bounded at 20; behind the first convolution it is not.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,8 +19,6 @@ from zoo.networks.speaker import SpeakerNetwork
 from zoo.spec import SpeakerSpec
 
 BLOCKS = (3, 4, 6, 3)  # of each stage; those of the last two fuse by attention
-EXPANSION = 2
-SPLITS = 2
 
 
 def bounded_relu(x: Tensor) -> Tensor:
@@ -34,6 +34,7 @@ class ERes2Net(SpeakerNetwork):
         channels: of the first stage.
         embedding: E.
         second_layer: whether a second linear layer makes the embedding from the first's.
+        base_width, splits, expansion: of the blocks.
     """
 
     layer1: nn.ModuleList
@@ -45,29 +46,32 @@ class ERes2Net(SpeakerNetwork):
     layer3_downsample: nn.Conv2d
 
     def __init__(
-        self, spec: SpeakerSpec, *, channels: int, embedding: int, second_layer: bool = False
+        self,
+        spec: SpeakerSpec,
+        *,
+        channels: int,
+        embedding: int,
+        second_layer: bool = False,
+        base_width: int = 32,
+        splits: int = 2,
+        expansion: int = 2,
     ) -> None:
         super().__init__()
         self.spec = spec
         self.conv1 = nn.Conv2d(1, channels, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
-        width = channels
-        for stage, count in enumerate(BLOCKS):
-            layers = nn.ModuleList()
-            for index in range(count):
-                stride = 2 if stage and not index else 1
-                layers.append(Block(width, channels << stage, stride, fusion=stage >= 2))
-                width = EXPANSION * (channels << stage)
-            self.add_module(f"layer{stage + 1}", layers)
+        shape = Shape(base_width, splits, expansion)
+        for name, layers in stages(channels, shape, apart=True).items():
+            self.add_module(name, layers)
         for stage in (1, 2, 3):
-            wide = EXPANSION * (channels << stage)
+            wide = expansion * (channels << stage)
             down = nn.Conv2d(wide // 2, wide, 3, 2, padding=1, bias=False)
             self.add_module(f"layer{stage}_downsample", down)
-        self.fuse_mode12 = Fusion(2 * EXPANSION * channels)
-        self.fuse_mode123 = Fusion(4 * EXPANSION * channels)
-        self.fuse_mode1234 = Fusion(8 * EXPANSION * channels)
+        self.fuse_mode12 = Fusion(2 * expansion * channels)
+        self.fuse_mode123 = Fusion(4 * expansion * channels)
+        self.fuse_mode1234 = Fusion(8 * expansion * channels)
         self.pool = StatisticsPooling()
-        self.seg_1 = nn.Linear(2 * width * -(-spec.front_end.bins // 8), embedding)
+        self.seg_1 = nn.Linear(2 * 8 * expansion * channels * -(-spec.front_end.bins // 8), embedding)
         self.folded_norms = (("bn1", "conv1"),)
         self.second_layer = second_layer
         if second_layer:
@@ -93,6 +97,39 @@ class ERes2Net(SpeakerNetwork):
             fused = fusion(x, fused)
         embedding = self.seg_1(self.pool(fused, mask))
         return self.seg_2(self.seg_bn_1(embedding.relu())) if self.second_layer else embedding
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the blocks of a network have in common.
+
+    Attributes:
+        base_width: channels of a convolution inside, for 64 of the stage.
+        splits: convolutions that read each other's outputs.
+        expansion: channels that come out, for each of the stage.
+    """
+
+    base_width: int
+    splits: int
+    expansion: int
+
+
+def stages(channels: int, shape: Shape, *, apart: bool) -> dict[str, nn.ModuleList]:
+    """The blocks of the four stages, by the stages' names.
+
+    Args:
+        channels: of the first convolution and the first stage.
+        shape, apart: of the blocks.
+    """
+    found, width = {}, channels
+    for stage, count in enumerate(BLOCKS):
+        layers = nn.ModuleList()
+        for index in range(count):
+            stride = 2 if stage and not index else 1
+            layers.append(Block(width, channels << stage, stride, shape, fusion=stage >= 2, apart=apart))
+            width = shape.expansion * (channels << stage)
+        found[f"layer{stage + 1}"] = layers
+    return found
 
 
 class Fusion(nn.Module):
@@ -124,39 +161,45 @@ class Block(nn.Module):
 
     Args:
         in_channels: of the input.
-        channels: between; twice as many come out.
+        channels: of the stage.
         stride: of the first pointwise convolution.
+        shape: of all blocks.
         fusion: whether a convolution reads the output of the one before by attention, or by addition.
+        apart: whether the first convolution of a block with fusion has a name of its own.
     """
 
-    def __init__(self, in_channels: int, channels: int, stride: int, *, fusion: bool) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, stride: int, shape: Shape, *, fusion: bool, apart: bool
+    ) -> None:
         super().__init__()
-        self.stride, self.width, self.fusion = stride, channels // SPLITS, fusion
-        width, wide = self.width, EXPANSION * channels
-        self.conv1 = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        convs = [nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in range(SPLITS)]
-        norms = [nn.BatchNorm2d(width) for _ in range(SPLITS)]
-        if fusion:
+        self.stride, self.fusion, self.apart = stride, fusion, fusion and apart
+        self.width = width = channels * shape.base_width // 64
+        inner, wide = shape.splits * width, shape.expansion * channels
+        self.conv1 = nn.Conv2d(in_channels, inner, 1, stride, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        convs = [nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in range(shape.splits)]
+        norms = [nn.BatchNorm2d(width) for _ in range(shape.splits)]
+        if self.apart:
             self.conv2_1, self.bn2_1 = convs.pop(0), norms.pop(0)
-            self.fuse_models = nn.ModuleList([Fusion(width) for _ in convs])
+        if fusion:
+            self.fuse_models = nn.ModuleList([Fusion(width) for _ in range(shape.splits - 1)])
         self.convs, self.bns = nn.ModuleList(convs), nn.ModuleList(norms)
-        self.conv3 = nn.Conv2d(channels, wide, 1, bias=False)
+        self.conv3 = nn.Conv2d(inner, wide, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(wide)
         self.shortcut = Shortcut(in_channels, wide, stride)
         self.folded_norms = (
             ("bn1", "conv1"),
             ("bn3", "conv3"),
-            *((("bn2_1", "conv2_1"),) if fusion else ()),
+            *((("bn2_1", "conv2_1"),) if self.apart else ()),
             *((f"bns.{index}", f"convs.{index}") for index in range(len(convs))),
         )
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """(B, C, F, T) -> (B, 2 C', F / stride, T / stride), and its mask"""
+        """(B, C, F, T) -> (B, expansion x C', F / stride, T / stride), and its mask"""
         mask = strided(mask, self.stride)
         splits = bounded_relu(self.bn1(self.conv1(x))).split(self.width, dim=1)
         convs, norms = list(self.convs), list(self.bns)
-        if self.fusion:
+        if self.apart:
             convs, norms = [self.conv2_1, *convs], [self.bn2_1, *norms]
         outputs: list[Tensor] = []
         for index, (split, conv, norm) in enumerate(zip(splits, convs, norms, strict=True)):

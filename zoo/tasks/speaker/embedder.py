@@ -6,19 +6,20 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from zoo.arrays import Array
 from zoo.errors import ArtifactError, AudioError
-from zoo.signal.audio import AudioReader
-from zoo.signal.resample import Resampler, check_rate, resample
+from zoo.signal.resample import check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
 from zoo.tasks.copies import Reopenable
 from zoo.tasks.open import open_source
 from zoo.tasks.public import Told
+from zoo.tasks.speaker.reading import Recording, cuts, one_channel
 from zoo.tasks.speaker.session import SpeakerSession
 from zoo.tasks.speaker.task import TASK
 
@@ -31,7 +32,7 @@ WINDOW = 60.0  # seconds; longer recordings are cut
 LEAST_VARIATION = 1e-8  # between the largest and the smallest sample; less leaves no trace in the features
 BATCH = 16  # recordings of a call
 FRAMES_AT_ONCE = 6000  # of a call of several recordings, padding included
-_SECONDS_AT_ONCE = 600  # of files that are read before they are grouped
+_SECONDS_AT_ONCE = 600  # of files that are read before they are grouped, or of one that is held in memory
 
 
 @dataclass(frozen=True)
@@ -220,9 +221,8 @@ class Embedder(Reopenable):
         for source in sources:
             paths.append(os.fspath(source))
             try:
-                read = self._read(paths[-1], mix_down)
-                pending.append(read)
-                samples += len(read[0])
+                pending.append(read := self._read(paths[-1], mix_down))
+                samples += 0 if isinstance(read, FileEmbedding) else len(read[0])
             except AudioError as error:
                 pending.append(FileEmbedding(paths[-1], None, error=str(error)))
             if samples > _SECONDS_AT_ONCE * self.sample_rate:
@@ -249,11 +249,13 @@ class Embedder(Reopenable):
                 yield item
                 continue
             row, speech = item
-            embedding, seconds = next(embeddings), len(row) / self.sample_rate
-            if fault := self._fault(embedding):
-                yield FileEmbedding(path, None, seconds, f"{path}: {fault}")
-            else:
-                yield FileEmbedding(path, embedding, seconds, speech=speech)
+            yield self._result(path, next(embeddings), len(row) / self.sample_rate, speech)
+
+    def _result(self, path: str, embedding: Array, seconds: float, speech: bool) -> FileEmbedding:
+        fault = self._fault(embedding)
+        if fault:
+            return FileEmbedding(path, None, seconds, f"{path}: {fault}")
+        return FileEmbedding(path, embedding, seconds, speech=speech)
 
     def _fault(self, embedding: Array) -> str:
         """What is wrong with an embedding; empty if nothing is."""
@@ -264,25 +266,50 @@ class Embedder(Reopenable):
             f"[-1, 1]: verify the one, scale the other"
         )
 
-    def _read(self, path: str, mix_down: bool) -> tuple[Array, bool]:
-        """One channel of a file at the model's rate, (N,), and whether its samples vary."""
-        low, high = np.inf, -np.inf
-        with AudioReader(path) as reader:
-            rate = reader.format.sample_rate
-            resampler, parts = Resampler(rate, self.sample_rate), []
-            for block in reader.blocks(10 * rate):
-                channel = _one_channel(block, mix_down)
-                low, high = min(low, channel.min()), max(high, channel.max())
-                parts.append(resampler.push(channel[None]))
-        row = np.concatenate([*parts, resampler.flush()], axis=1)[0]
+    def _read(self, path: str, mix_down: bool) -> tuple[Array, bool] | FileEmbedding:
+        """One channel of a file at the model's rate, (N,), and whether its samples vary.
+
+        Of a file that is too long to be held in memory, what became of it.
+        """
+        recording, parts, samples = Recording(path, self.sample_rate, mix_down), [], 0
+        for part in recording.parts():
+            parts.append(part)
+            samples += len(part)
+            if samples > _SECONDS_AT_ONCE * self.sample_rate and Path(path).is_file():
+                return self._embed_long(recording)
+        row = np.concatenate(parts)
         self._check_length(row, path)
-        return row, bool(high - low > LEAST_VARIATION)
+        return row, recording.variation > LEAST_VARIATION
+
+    def _embed_long(self, recording: Recording) -> FileEmbedding:
+        """Embed a file piece by piece, as ``_embed`` does one that is in memory."""
+        total, count, samples = np.zeros(self.embedding, np.float32), 0, 0
+        waiting: list[Array] = []
+        for piece in recording.pieces(self._window):
+            waiting.append(piece)
+            samples += len(piece)
+            frames = self.session.front_end.frames(len(piece))
+            if len(waiting) == self._batch or (len(waiting) + 1) * frames > FRAMES_AT_ONCE:
+                total, count = total + self._sum(waiting), count + len(waiting)
+                waiting = []
+        if waiting:
+            total, count = total + self._sum(waiting), count + len(waiting)
+        embedding = (total / np.float32(count)).astype(np.float32)
+        if self._mean is not None:
+            embedding -= self._mean
+        speech = recording.variation > LEAST_VARIATION
+        return self._result(recording.path, embedding, samples / self.sample_rate, speech)
+
+    def _sum(self, pieces: Sequence[Array]) -> Array:
+        """Sum of some pieces' embeddings, (E,)."""
+        groups = self._groups([len(piece) for piece in pieces])
+        return np.concatenate([self.session.run([pieces[place] for place in g]) for g in groups]).sum(0)
 
     def _prepare(self, waveform: ArrayLike, sample_rate: int | None, mix_down: bool) -> Array:
         """One channel of a recording at the model's rate: (N,)"""
         rows = rows_of(np.asarray(waveform))
         rate = self.sample_rate if sample_rate is None else check_rate(sample_rate)
-        row = resample(check_samples(_one_channel(rows, mix_down))[0], rate, self.sample_rate)
+        row = resample(check_samples(one_channel(rows, mix_down))[0], rate, self.sample_rate)
         self._check_length(row)
         return row
 
@@ -310,9 +337,8 @@ class Embedder(Reopenable):
         return embeddings if self._mean is None else embeddings - self._mean
 
     def _pieces(self, row: Array) -> list[Array]:
-        count = -(-len(row) // self._window)
-        cuts = [len(row) * index // count for index in range(count + 1)]
-        return [row[begin:end] for begin, end in pairwise(cuts)]
+        ends = cuts(len(row), self._window)
+        return [row[begin:end] for begin, end in pairwise(ends)]
 
     def _groups(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Places of recordings that are embedded together: the shortest first, of like lengths."""
@@ -344,11 +370,6 @@ def similarity(a: ArrayLike, b: ArrayLike) -> float:
         raise ValueError("an embedding holds values that are not finite")
     length = float(np.linalg.norm(x) * np.linalg.norm(y))
     return float(x @ y) / length if length else 0.0
-
-
-def _one_channel(channels: NDArray[Any], mix_down: bool) -> NDArray[Any]:
-    """(channels, n) -> (n,)"""
-    return channels.mean(0, dtype=channels.dtype) if mix_down and len(channels) > 1 else channels[0]
 
 
 def _mean(mean: ArrayLike | str | os.PathLike[str] | None, session: SpeakerSession) -> Array | None:

@@ -8,25 +8,14 @@ from zoo.arrays import Array
 from zoo.extras import extra
 from zoo.spec import Filterbank
 
-FULL_SCALE = 32768.0
 
-
-def filterbank(
-    waveform: Array,
-    front_end: Filterbank,
-    *,
-    subtract_mean: bool = True,
-    window: str = "hamming",
-    scale: float = FULL_SCALE,
-) -> Array:
+def filterbank(waveform: Array, front_end: Filterbank, *, subtract_mean: bool = True) -> Array:
     """The features that a speaker network reads; the same each time, since there is no dither.
 
     Args:
         waveform: (N,) float32 in [-1, 1] at the front end's rate.
         front_end: the features' geometry.
         subtract_mean: over the recording.
-        window: Kaldi's name; another than ``hamming`` for public graphs that were trained with it.
-        scale: of a full-scale sample; likewise.
 
     Returns:
         (T, F) float32; T is 0 where not even one frame fits.
@@ -42,10 +31,10 @@ def filterbank(
     frame.samp_freq = front_end.sample_rate
     frame.frame_length_ms = 1e3 * front_end.win_length / front_end.sample_rate
     frame.frame_shift_ms = 1e3 * front_end.hop_length / front_end.sample_rate
-    frame.dither, frame.window_type, frame.snip_edges = 0.0, window, True
+    frame.dither, frame.window_type, frame.snip_edges = 0.0, front_end.window, True
     options.mel_opts.num_bins = front_end.bins
     computer = kaldi_native_fbank.OnlineFbank(options)
-    computer.accept_waveform(front_end.sample_rate, waveform * np.float32(scale))
+    computer.accept_waveform(front_end.sample_rate, waveform * np.float32(front_end.full_scale))
     feats = np.empty((computer.num_frames_ready, front_end.bins), np.float32)
     for index in range(len(feats)):
         feats[index] = computer.get_frame(index)

@@ -45,7 +45,7 @@ def read_scp(path: Path) -> Iterator[tuple[str, Array]]:
     """
     with ExitStack() as stack:
         opened = ""
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
             if not line.strip():
                 continue
             try:

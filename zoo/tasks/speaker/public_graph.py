@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,12 @@ from zoo.hub.recognition import Recognised
 from zoo.runtime.graph import Graph
 from zoo.spec import Filterbank, SpeakerSpec, TensorSpec
 from zoo.tasks.public import Told, from_metadata, spec_of, unknown
-from zoo.tasks.speaker.features import FULL_SCALE, filterbank
+from zoo.tasks.speaker.features import filterbank
 from zoo.tasks.speaker.session import check_lengths
 
 # How the features of each framework differ: its window, and the largest sample. wespeaker's
 # ``bin/infer_onnx.py``; 3D-Speaker's ``speakerlab/process/processor.py``, which takes torchaudio's defaults.
-FEATURES = {"wespeaker": ("hamming", FULL_SCALE), "3d-speaker": ("povey", 1.0)}
+FEATURES = {"wespeaker": ("hamming", 32768.0), "3d-speaker": ("povey", 1.0)}
 _WESPEAKER = ("feats", "embs")  # what its exports call input and output
 _TRIED = (1, 2, 3, 4, 6, 9, 16, 32, 64, 128, 200)  # frames, in search of the shortest recording
 
@@ -51,8 +52,9 @@ class PublicSpeakerSession:
         least_frames: int | None,
         public: str,
     ) -> None:
-        self.name, self.backend, self.front_end, self.public = name, graph.backend, front_end, public
-        self._graph, self._framework = graph, framework
+        window, scale = FEATURES[framework]
+        self.front_end = replace(front_end, window=window, full_scale=scale)
+        self.name, self.backend, self.public, self._graph = name, graph.backend, public, graph
         self._output = _output_of(graph)
         # a graph for some recordings a call gets as many
         rows = graph.inputs[0].shape[0]
@@ -62,9 +64,7 @@ class PublicSpeakerSession:
     def run(self, waveforms: Sequence[Array]) -> Array:
         """See ``SpeakerSession``."""
         check_lengths(self, waveforms)
-        window, scale = FEATURES[self._framework]
-        feats = [filterbank(wave, self.front_end, window=window, scale=scale) for wave in waveforms]
-        return self._embed(np.stack(feats))
+        return self._embed(np.stack([filterbank(wave, self.front_end) for wave in waveforms]))
 
     def _embed(self, feats: Array) -> Array:
         """(B, T, F) -> (B, E)"""

@@ -6,6 +6,7 @@ matter. A trial is accepted if its score is at least the threshold.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Vector = NDArray[np.float64]
 
-_ROWS_AT_ONCE = 1024  # of a score matrix
+_ROWS, _COLUMNS = 512, 4096  # of a score matrix at once
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,15 @@ def detection_cost(
     return DetectionCost(float(costs[least] / default), float(points.thresholds[least]))
 
 
-def normalised(embeddings: ArrayLike, mean: ArrayLike | None = None) -> Vector:
+def normalised(
+    embeddings: ArrayLike, mean: ArrayLike | None = None, names: Sequence[str] | None = None
+) -> Vector:
     """Embeddings of unit length, after the mean was subtracted: (rows, E) -> (rows, E) float64
+
+    Args:
+        embeddings: (rows, E).
+        mean: (E,), or None to subtract nothing.
+        names: of the rows, for errors.
 
     Raises:
         ValueError: an embedding without length.
@@ -136,17 +144,26 @@ def normalised(embeddings: ArrayLike, mean: ArrayLike | None = None) -> Vector:
         rows -= np.asarray(mean, np.float64)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not lengths.all():
-        raise ValueError(f"embedding {int(np.argmin(lengths))} is zero and has no direction")
-    return np.asarray(rows / lengths)
+        at = int(np.argmin(lengths))
+        which = f"embedding {at}" if names is None else f"the embedding of {names[at]}"
+        raise ValueError(f"{which} is zero{'' if mean is None else ' less the mean'} and has no direction")
+    rows /= lengths
+    return rows
 
 
-def cohort_statistics(embeddings: Vector, cohort: Vector, top: int | None = None) -> CohortStatistics:
-    """Mean and deviation of the cosines between embeddings and a cohort.
+def cohort_statistics(
+    embeddings: Vector,
+    cohort: NDArray[np.floating],
+    top: int | None = None,
+    names: Sequence[str] | None = None,
+) -> CohortStatistics:
+    """Mean and deviation of the cosines between embeddings and a cohort, in little memory beside theirs.
 
     Args:
         embeddings: (rows, E) of unit length.
-        cohort: (M, E) of unit length.
+        cohort: (M, E) of unit length, float64 or float32.
         top: only the so many highest of each row (adaptive); None: all of them.
+        names: of the embeddings, for errors.
 
     Raises:
         ValueError: more than there are in the cohort, or a row whose scores are all the same.
@@ -156,16 +173,41 @@ def cohort_statistics(embeddings: Vector, cohort: Vector, top: int | None = None
             f"the top {top} of {len(cohort)} cohort scores are asked for; at least 2 and at most all can be"
         )
     means, deviations = [], []
-    for start in range(0, len(embeddings), _ROWS_AT_ONCE):
-        scores = embeddings[start : start + _ROWS_AT_ONCE] @ cohort.T
-        if top is not None:
-            scores = np.partition(scores, len(cohort) - top, axis=1)[:, len(cohort) - top :]
-        means.append(scores.mean(1))
-        deviations.append(scores.std(1))
+    for start in range(0, len(embeddings), _ROWS):
+        rows = embeddings[start : start + _ROWS]
+        mean, deviation = _top_statistics(rows, cohort, top) if top else _all_statistics(rows, cohort)
+        means.append(mean)
+        deviations.append(deviation)
     deviation = np.concatenate(deviations)
     if not deviation.all():
-        raise ValueError("an embedding has the same score with all of the cohort; use a larger cohort")
+        at = int(np.argmin(deviation))
+        which = "an embedding" if names is None else f"the embedding of {names[at]}"
+        raise ValueError(f"{which} has the same score with all of the cohort; use a larger cohort")
     return CohortStatistics(np.concatenate(means), deviation)
+
+
+def _top_statistics(embeddings: Vector, cohort: NDArray[np.floating], top: int) -> tuple[Vector, Vector]:
+    """Mean and deviation of each row's highest scores, (rows,) each."""
+    best = np.empty((len(embeddings), 0))
+    for start in range(0, len(cohort), _COLUMNS):
+        scores = embeddings @ cohort[start : start + _COLUMNS].T.astype(np.float64)
+        best = np.concatenate([best, scores], axis=1)
+        if best.shape[1] > top:
+            best = np.partition(best, best.shape[1] - top, axis=1)[:, best.shape[1] - top :]
+    return best.mean(1), best.std(1)
+
+
+def _all_statistics(embeddings: Vector, cohort: NDArray[np.floating]) -> tuple[Vector, Vector]:
+    """Mean and deviation of each row's scores, (rows,) each: of parts, joined without cancellation."""
+    count, mean, squares = 0, np.zeros(len(embeddings)), np.zeros(len(embeddings))
+    for start in range(0, len(cohort), _COLUMNS):
+        scores = embeddings @ cohort[start : start + _COLUMNS].T.astype(np.float64)
+        size, own = scores.shape[1], scores.mean(1)
+        gap = own - mean
+        mean += gap * size / (count + size)
+        squares += scores.var(1) * size + gap * gap * count * size / (count + size)
+        count += size
+    return mean, np.sqrt(squares / count)
 
 
 def normalise_scores(scores: ArrayLike, enrol: CohortStatistics, test: CohortStatistics) -> Vector:

@@ -1,9 +1,9 @@
-"""Trial lists of speaker verification: reading, scoring, and what a report says of them."""
+"""Scoring of trial lists, and what a report says of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from zoo.arrays import Array
 from zoo.errors import ArtifactError
 from zoo.files import atomic
+from zoo.tasks.speaker.cohort import Cohort, read_cohort
 from zoo.tasks.speaker.embedder import read_mean
 from zoo.tasks.speaker.embeddings import Origin, read_embeddings
 from zoo.tasks.speaker.score_plots import plot_scores
@@ -25,29 +26,14 @@ from zoo.tasks.speaker.scoring import (
     normalise_scores,
     normalised,
 )
+from zoo.tasks.speaker.trial_lists import Trials, read_groups, read_trials
 
 Vector = NDArray[np.float64]
 Norm = Literal["none", "snorm", "asnorm"]
+Side = tuple[bool, str]  # whether it is enrolled from several recordings, and its name
 
-LABELS = {"target": True, "1": True, "nontarget": False, "0": False}
 PRIORS = (0.01, 0.05)
 TOP = 300
-
-
-@dataclass(frozen=True)
-class Trials:
-    """A trial list.
-
-    Attributes:
-        name: of its file.
-        enrol, test: names of the recordings.
-        targets: whether they are of one speaker; None if the list does not say.
-    """
-
-    name: str
-    enrol: list[str]
-    test: list[str]
-    targets: NDArray[np.bool_] | None
 
 
 def score_trials(
@@ -55,12 +41,15 @@ def score_trials(
     lists: Sequence[Path],
     output: Path,
     *,
+    enrol: Path | None = None,
     cohort: Path | None = None,
+    cohort_speakers: Path | None = None,
     mean: Path | None = None,
     centre: bool = True,
     norm: Norm = "none",
     top: int = TOP,
     priors: Sequence[float] = PRIORS,
+    skip_missing: bool = False,
     plots: bool = True,
 ) -> dict[str, Any]:
     """Score trial lists; write the scores, ``report.json`` and plots.
@@ -69,11 +58,15 @@ def score_trials(
         embeddings: .npz, .ark, .scp, or a folder of .scp files.
         lists: files, see ``read_trials``.
         output: folder, made if it is not there: ``<list>.score`` and what the report says.
+        enrol: "name recording recording ..." a line, for names that stand first in trials; each is the mean
+            of its recordings. A name that is not in it is a recording.
         cohort: embeddings for the mean and for normalisation.
+        cohort_speakers: "recording speaker" a line: scores are then normalised by one embedding a speaker.
         mean: .npy file with the vector to subtract; by default the cohort's mean, if there is a cohort.
         centre: whether anything is subtracted.
         norm, top: of the scores, and how many of the cohort's a side of ``asnorm`` takes.
         priors: of a target, for the detection costs.
+        skip_missing: leave out trials of recordings without an embedding, and count them.
         plots: draw a DET plot and histograms.
 
     Raises:
@@ -83,60 +76,97 @@ def score_trials(
         MissingExtraError: matplotlib is not installed.
     """
     trial_lists = _lists(lists)
-    if norm != "none" and cohort is None:
-        raise ValueError(f"--norm {norm} needs --cohort")
+    _check_options(norm, cohort, cohort_speakers)
     found, origin = read_embeddings(embeddings)
-    length = len(next(iter(found.values())))
-    others, offset, described = _cohort(embeddings, length, origin, cohort, mean, centre)
-    wanted = _wanted(trial_lists, found, embeddings)
-    rows = {name: index for index, name in enumerate(wanted)}
-    units = normalised(np.stack([found[name] for name in wanted]), offset)
-    most = top if norm == "asnorm" else None
-    statistics = cohort_statistics(units, others, most) if norm != "none" else None
-    rates, curves = {}, {}
-    for trials in trial_lists:
-        scores = _scores(trials, rows, units, statistics)
-        _write(output / f"{trials.name}.score", _lines(trials, scores))
-        rates[trials.name] = error_rates(trials, scores, priors)
-        if trials.targets is not None:
-            curves[trials.name] = (scores[trials.targets], scores[~trials.targets])
+    vectors = _Vectors(found, read_groups(enrol) if enrol else {}, embeddings, skip_missing)
+    others = None if cohort is None else read_cohort(cohort, cohort_speakers)
+    offset, described = _mean(embeddings, vectors.length, origin, cohort, others, mean, centre)
+    rates, curves, most = {}, {}, top if norm == "asnorm" else None
+    normed_by = others.units(offset) if norm != "none" and others is not None else None
+    for trials, kept, scores in _scored(vectors, trial_lists, offset, normed_by, most):
+        _write(output / f"{trials.name}.score", _lines(kept, scores))
+        skipped = {"skipped": len(trials.enrol) - len(kept.enrol)} if skip_missing else {}
+        rates[trials.name] = {**error_rates(kept, scores, priors), **skipped}
+        if kept.targets is not None:
+            curves[trials.name] = (scores[kept.targets], scores[~kept.targets])
     if curves and plots:
         plot_scores(output, curves)
     known = {"embeddings": str(embeddings), "origin": None if origin is None else vars(origin)}
-    report = {**known, "mean": described, "norm": norm, "top": most, "trials": rates}
+    missing = {"missing": vectors.missing(trial_lists)} if skip_missing else {}
+    report = {**known, "mean": described, "norm": norm, "top": most, **missing, "trials": rates}
     _write(output / "report.json", json.dumps(report, indent=2) + "\n")
     return report
 
 
-def read_trials(path: Path) -> Trials:
-    """Read a trial list: "enrol test target", "enrol test nontarget" or "enrol test" a line.
+@dataclass(frozen=True)
+class _Vectors:
+    """Embeddings of the two sides of trials.
 
-    Raises:
-        ArtifactError: it cannot be read, is empty, or a line is not one of a trial.
+    Attributes:
+        found: by recording.
+        groups: recordings by the name that is enrolled from them.
+        where: the file, for errors.
+        skip: whether a recording may be missing.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path}: it cannot be read as a trial list ({error})") from error
-    enrol, test, labels = [], [], []
-    for number, line in enumerate(lines, 1):
-        words = line.split()
-        if not words:
-            continue
-        if len(words) not in (2, 3) or (len(words) == 3 and words[2] not in LABELS):
+
+    found: Mapping[str, Array]
+    groups: Mapping[str, list[str]]
+    where: Path
+    skip: bool
+
+    @property
+    def length(self) -> int:
+        """Elements of an embedding."""
+        return len(next(iter(self.found.values())))
+
+    def sides(self, trials: Trials) -> tuple[list[Side], list[Side]]:
+        """What is enrolled, and what is tested, of each trial."""
+        return [(name in self.groups, name) for name in trials.enrol], [(False, n) for n in trials.test]
+
+    def recordings(self, side: Side) -> list[str]:
+        """Names of the recordings that make a side."""
+        enrolled, name = side
+        return self.groups[name] if enrolled else [name]
+
+    def of(self, side: Side) -> Array:
+        """The mean of a side's embeddings, of those that are there: (E,)"""
+        rows = [self.found[name] for name in self.recordings(side) if name in self.found]
+        return rows[0] if len(rows) == 1 else np.mean(rows, axis=0, dtype=np.float64)
+
+    def has(self, side: Side) -> bool:
+        """Whether there is an embedding of a side."""
+        return any(name in self.found for name in self.recordings(side))
+
+    def missing(self, lists: Sequence[Trials]) -> list[str]:
+        """Recordings in the trials without an embedding, each once."""
+        sides = dict.fromkeys(side for trials in lists for both in self.sides(trials) for side in both)
+        names = dict.fromkeys(name for side in sides for name in self.recordings(side))
+        return [name for name in names if name not in self.found]
+
+    def wanted(self, lists: Sequence[Trials]) -> list[Side]:
+        """All sides of the trials that have an embedding, each once.
+
+        Raises:
+            ArtifactError: recordings are missing and must not be, or of no trial both are there.
+        """
+        missing = self.missing(lists)
+        if missing and not self.skip:
+            shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
             raise ArtifactError(
-                f'{path}, line {number}: expected "enrol test target", "... nontarget" or "enrol test", '
-                f"got {line!r}"
+                f"{self.where}: no embeddings of {len(missing)} recordings in the trials: {shown}; "
+                f"--skip-missing leaves their trials out"
             )
-        enrol.append(words[0])
-        test.append(words[1])
-        labels += words[2:]
-    if not enrol:
-        raise ArtifactError(f"{path}: it holds no trials")
-    if labels and len(labels) < len(enrol):
-        raise ArtifactError(f"{path}: {len(enrol) - len(labels)} of {len(enrol)} trials have no label")
-    targets = np.array([LABELS[label] for label in labels]) if labels else None
-    return Trials(path.name, enrol, test, targets)
+        kept = [self.present(trials) for trials in lists]
+        for trials in kept:
+            if not trials.enrol:
+                raise ArtifactError(f"{self.where}: it has both embeddings of no trial in {trials.name}")
+        sides = (side for trials in kept for both in self.sides(trials) for side in both)
+        return list(dict.fromkeys(sides))
+
+    def present(self, trials: Trials) -> Trials:
+        """The trials of which both embeddings are there."""
+        there = [self.has(a) and self.has(b) for a, b in zip(*self.sides(trials), strict=True)]
+        return trials if all(there) else trials.only(np.flatnonzero(there))
 
 
 def error_rates(trials: Trials, scores: Vector, priors: Sequence[float]) -> dict[str, Any]:
@@ -169,28 +199,44 @@ def _lists(paths: Sequence[Path]) -> list[Trials]:
     return lists
 
 
-def _scores(
-    trials: Trials, rows: Mapping[str, int], units: Vector, statistics: CohortStatistics | None
-) -> Vector:
-    """Cosine similarities of the trials, (N,), normalised if there are statistics of a cohort."""
-    enrol = np.array([rows[name] for name in trials.enrol])
-    test = np.array([rows[name] for name in trials.test])
-    scores: Vector = np.einsum("ne,ne->n", units[enrol], units[test])
-    if statistics is None:
-        return scores
-    sides = [CohortStatistics(statistics.mean[side], statistics.deviation[side]) for side in (enrol, test)]
-    return normalise_scores(scores, *sides)
+def _check_options(norm: Norm, cohort: Path | None, speakers: Path | None) -> None:
+    for option, value in (("--norm", norm if norm != "none" else None), ("--cohort-speakers", speakers)):
+        if value and cohort is None:
+            raise ValueError(f"{option} {value} needs --cohort")
 
 
-def _cohort(
+def _scored(
+    vectors: _Vectors, lists: Sequence[Trials], mean: Vector | None, cohort: Array | None, top: int | None
+) -> Iterator[tuple[Trials, Trials, Vector]]:
+    """Each list, its trials that have both embeddings, and their scores.
+
+    These are cosines (N,), normalised if there is a cohort (M, E) of unit length.
+    """
+    wanted = vectors.wanted(lists)
+    names = [name for _, name in wanted]
+    units = normalised(np.stack([vectors.of(side) for side in wanted]), mean, names)
+    statistics = None if cohort is None else cohort_statistics(units, cohort, top, names)
+    rows = {side: index for index, side in enumerate(wanted)}
+    for trials in lists:
+        kept = vectors.present(trials)
+        enrol, test = (np.array([rows[side] for side in sides]) for sides in vectors.sides(kept))
+        scores: Vector = np.einsum("ne,ne->n", units[enrol], units[test])
+        if statistics is not None:
+            sides = [CohortStatistics(statistics.mean[at], statistics.deviation[at]) for at in (enrol, test)]
+            scores = normalise_scores(scores, *sides)
+        yield trials, kept, scores
+
+
+def _mean(
     embeddings: Path,
     length: int,
     origin: Origin | None,
     cohort: Path | None,
+    others: Cohort | None,
     given: Path | None,
     centre: bool,
-) -> tuple[Vector, Vector | None, str]:
-    """The cohort's embeddings of unit length, the mean to subtract, and what that is in words.
+) -> tuple[Vector | None, str]:
+    """The mean to subtract, and what that is in words.
 
     Raises:
         ValueError: a mean is given, and none is wanted.
@@ -205,25 +251,22 @@ def _cohort(
             f"{embeddings}: the mean is subtracted from them already, by {subtracted.model}; leave --mean "
             f"out, or it would be subtracted twice"
         )
-    rows = None
-    if cohort is not None:
-        found, of_cohort = read_embeddings(cohort)
-        rows = np.stack(list(found.values())).astype(np.float64)
-        _check_length(cohort, rows[0], embeddings, length)
-        if origin is not None and of_cohort is not None and not origin.is_like(of_cohort):
+    if cohort is not None and others is not None:
+        _check_length(cohort, others.mean, embeddings, length)
+        if origin is not None and others.origin is not None and not origin.is_like(others.origin):
             raise ArtifactError(
-                f"{cohort}: these are by {of_cohort}, and {embeddings} by {origin}; "
+                f"{cohort}: these are by {others.origin}, and {embeddings} by {origin}; "
                 f"embed both in the same way"
             )
-    mean, described = None, "none"
     if subtracted:
-        described = f"subtracted already, by {subtracted.model}"
-    elif given is not None:
-        mean, described = read_mean(given).astype(np.float64), str(given)
+        return None, f"subtracted already, by {subtracted.model}"
+    if given is not None:
+        mean = read_mean(given).astype(np.float64)
         _check_length(given, mean, embeddings, length)
-    elif rows is not None and centre:
-        mean, described = rows.mean(0), f"of {cohort}"
-    return (np.empty((0, 0)) if rows is None else normalised(rows, mean)), mean, described
+        return mean, str(given)
+    if others is not None and centre:
+        return others.mean, f"of {cohort}"
+    return None, "none"
 
 
 def _check_length(path: Path, vector: Vector, embeddings: Path, length: int) -> None:
@@ -237,16 +280,6 @@ def _check_length(path: Path, vector: Vector, embeddings: Path, length: int) -> 
             f"{path}: it has the shape {vector.shape}, where {embeddings} has vectors of {length}; pass "
             f"what the same model made"
         )
-
-
-def _wanted(lists: Sequence[Trials], found: Mapping[str, Array], where: Path) -> list[str]:
-    """Names of all recordings in the trials, each once."""
-    wanted = dict.fromkeys(name for trials in lists for name in (*trials.enrol, *trials.test))
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        raise ArtifactError(f"{where}: no embeddings of {len(missing)} recordings in the trials: {shown}")
-    return list(wanted)
 
 
 def _lines(trials: Trials, scores: Vector) -> str:
