@@ -228,6 +228,7 @@ class Weights:
             (paths, spec) -> NumPy arrays by name. Empty where that is not possible.
         more: further files that belong to this one, as DTLN's second graph.
         graph: a public ONNX graph of the same weights, where the file itself is none.
+        front_end: what the network reads with these weights, where that is other than the model's.
         restriction: what the weights may not be used for, and behind a colon why, as far as somebody said;
             else empty.
         seen: whether this project had the file, so that what is said of it was tried.
@@ -255,6 +256,7 @@ class Weights:
     reader: str = ""
     more: tuple[Pinned, ...] = ()
     graph: Pinned | None = None
+    front_end: FrontEnd | Filterbank | MelSpectrum | None = None
     restriction: str = ""
     seen: bool = True
     datasets: Sequence[str] = ()

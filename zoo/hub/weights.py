@@ -15,7 +15,16 @@ from zoo.hub import client
 from zoo.hub.archive import unpacked
 from zoo.hub.repository import fetched_folder, is_repository
 from zoo.registry import find_weights, get_spec, list_models
-from zoo.spec import DEFAULT, PACKAGE_SCHEME, ModelSpec, Pinned, Weights
+from zoo.spec import (
+    DEFAULT,
+    PACKAGE_SCHEME,
+    Filterbank,
+    FrontEnd,
+    MelSpectrum,
+    ModelSpec,
+    Pinned,
+    Weights,
+)
 
 
 def tell(line: str) -> None:
@@ -33,6 +42,7 @@ class Located:
         renames: regular expressions and what takes their place in the names of its parameters.
         more: further files that belong to it.
         reader: of a graph or binary; see ``Weights``.
+        front_end: what the network reads with them, where that is other than the model's.
     """
 
     path: Path
@@ -40,6 +50,7 @@ class Located:
     renames: Mapping[str, str] = field(default_factory=dict)
     more: tuple[Path, ...] = ()
     reader: str = ""
+    front_end: FrontEnd | Filterbank | MelSpectrum | None = None
 
 
 def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
@@ -77,7 +88,8 @@ def _known(path: Path, weights: Weights) -> Located:
     more = tuple(_further(path, file, weights) for file in weights.more)
     if weights.kind == "folder" and path.is_file():
         path = _unpacked(weights, path)
-    return Located(path, {"source": weights.tag, **weights.terms}, weights.renames, more, weights.reader)
+    known = {"source": weights.tag, **weights.terms}
+    return Located(path, known, weights.renames, more, weights.reader, weights.front_end)
 
 
 def _further(path: Path, file: Pinned, weights: Weights) -> Path:
