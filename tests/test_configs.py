@@ -268,9 +268,10 @@ LAUGHS = "a0: &a0 [x, x]\n" + "".join(
         (b"model: " + b"{a: " * 10000 + b"}" * 10000, "nested beyond reason"),
         ("model: Gr\u00f6\u00dfe".encode("latin-1"), "not a YAML file .*UTF-8"),
         (b"model: \x1b[31mred", "not a YAML file"),
+        (b'model: ResNet18\nmodel_args: {pooling_func: "\\e[31mred"}', "a setting holds control characters"),
         (b"#" * (1 << 20) + b"\n", "at most 1 MB"),
     ],
-    ids=["laughs", "nested", "latin-1", "escape", "long"],
+    ids=["laughs", "nested", "latin-1", "escape", "escaped", "long"],
 )
 def test_files_beyond_reason(content: bytes, says: str, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_bytes(content)

@@ -184,7 +184,7 @@ def read_config(folder: Path) -> dict[str, Any] | None:
         raise CheckpointError(f"{file}: its settings are nested beyond reason") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{file}: expected a mapping of settings, got {type(config).__name__}")
-    _check_size(config, str(file))
+    _check_settings(config, str(file))
     return config
 
 
@@ -271,8 +271,11 @@ def digest(params: Params) -> str:
     return sha.hexdigest()
 
 
-def _check_size(config: dict[str, Any], where: str) -> None:
-    """Refuse settings that grow without end when they are walked through, as an alias of aliases does.
+def _check_settings(config: dict[str, Any], where: str) -> None:
+    """Refuse what no configuration holds.
+
+    That is settings that grow without end when they are walked through, as aliases of aliases do, and control
+    characters, which an error would bring to a terminal.
 
     Raises:
         CheckpointError: that.
@@ -281,10 +284,13 @@ def _check_size(config: dict[str, Any], where: str) -> None:
     left = _MOST_SETTINGS
     while waiting:
         value = waiting.pop()
-        inner = list(value.values()) if isinstance(value, dict) else value
+        inner = [*value, *value.values()] if isinstance(value, dict) else value
         left -= len(inner)
         if left < 0:
             raise CheckpointError(f"{where}: it has more than {_MOST_SETTINGS} settings, aliases written out")
+        for item in inner:
+            if isinstance(item, str) and not all(c.isprintable() or c.isspace() for c in item):
+                raise CheckpointError(f"{where}: a setting holds control characters: {item[:80]!r}")
         waiting += [item for item in inner if isinstance(item, (dict, list))]
 
 
