@@ -24,6 +24,7 @@ def modules_without_torch() -> list[str]:
         "zoo.checkpoint",
         "zoo.create",
         "zoo.published",
+        "zoo.state_dicts",
         "zoo.layers",
         "zoo.networks.",
         "zoo.streaming.",

@@ -77,6 +77,8 @@ def create_model(
 def _trained(spec: ModelSpec, located: Located) -> Network:
     """A network with the parameters that were found, of the sizes that they or their folder have."""
     kind = published.kind_of(located.path)
+    if located.front_end is not None:
+        spec = replace(spec, front_end=located.front_end)
     if kind:
         return published.load(spec, located, kind, build)
     record = checkpoint.read_record(located.path)

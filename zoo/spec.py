@@ -229,13 +229,14 @@ class Weights:
             (paths, spec) -> NumPy arrays by name. Empty where that is not possible.
         more: further files that belong to this one, as DTLN's second graph.
         graph: a public ONNX graph of the same weights, where the file itself is none.
+        front_end: what the network reads with these weights, where that is other than the model's.
         restriction: what the weights may not be used for, and behind a colon why, as far as somebody said;
             else empty.
         seen: whether this project had the file, so that what is said of it was tried.
         datasets: the public sets among that, as the Hub's cards name them.
         metrics: published or measured figures, each with the test set in its name.
         renames: regular expressions and what takes their place in the names of the file's parameters.
-        same: hex digests of other files with these weights, which are known by them wherever they are.
+        same: hex digests of checkpoints with the same weights, which are known by them wherever they are.
         artifact: ``package:`` and the path of a graph with these weights (of an enhancer, streaming wav2wav),
             if one comes with the package.
         artifact_sha256: hex digest of that file.
@@ -256,6 +257,7 @@ class Weights:
     reader: str = ""
     more: tuple[Pinned, ...] = ()
     graph: Pinned | None = None
+    front_end: FrontEnd | Filterbank | MelSpectrum | None = None
     restriction: str = ""
     seen: bool = True
     datasets: Sequence[str] = ()

@@ -28,7 +28,8 @@ from zoo.errors import CheckpointError
 from zoo.hub import archive, client
 from zoo.hub.weights import default_tag, fetch_graphs, locate
 from zoo.registry import find_weights, get_spec, list_models
-from zoo.spec import HUB_SCHEME, PACKAGE_SCHEME, Pinned, Weights
+from zoo.spec import HUB_SCHEME, PACKAGE_SCHEME, Filterbank, Pinned, Weights
+from zoo.tasks.speaker.features import filterbank
 
 Capture = pytest.CaptureFixture[str]
 EVERY = [
@@ -226,6 +227,25 @@ def test_what_a_model_recommends_is_taken(
     assert capsys.readouterr().err == ""
 
 
+def test_weights_that_read_other_features(
+    speaker_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The network has the front end of its weights, wherever it goes from there."""
+    path, povey = speaker_folder("ResNet18") / "avg_model.pt", Filterbank(window="povey", full_scale=1.0)
+    weights = pinned(path.read_bytes(), "a.pt", kind="checkpoint", front_end=povey)
+    plain = zoo.create_model("resnet18", path)
+    monkeypatch.setitem(registry._specs(), "resnet18", replace(get_spec("resnet18"), weights=(weights,)))
+    model = zoo.create_model("resnet18", path)
+    assert (plain.spec.front_end, model.spec.front_end) == (Filterbank(), povey)
+    wave = np.random.default_rng(0).standard_normal(16000).astype(np.float32) / 10
+    feats = torch.from_numpy(filterbank(wave, povey))[None]
+    expected = plain(feats)[0].detach().numpy()
+    np.testing.assert_allclose(zoo.Embedder(model)(wave), expected, atol=1e-4 * np.abs(expected).max())
+    assert np.abs(zoo.Embedder(plain)(wave) - expected).max() > 1e-2 * np.abs(expected).max()
+    assert main(["convert", str(path), "--model", "resnet18", "-o", str(tmp_path / "a.safetensors")]) == 0
+    assert zoo.create_model("resnet18", tmp_path / "a.safetensors").spec.front_end == povey
+
+
 # What can be wrong
 
 
@@ -335,6 +355,13 @@ def test_a_zip_of_a_training_folder(
     before = folder.stat().st_ino
     loaded("default")
     assert folder.stat().st_ino == before
+    locked = [path for path in (cache / "incoming").iterdir() if path.suffix == ".lock"]
+    for path in locked:  # as in a cache that cannot be written
+        path.unlink()
+        path.mkdir()
+    loaded("made")
+    for path in locked:
+        path.rmdir()
     (folder / "00500.pth").write_bytes(b"damaged")
     loaded("made")
     assert len(kept(cache)) == 4

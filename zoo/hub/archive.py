@@ -7,6 +7,8 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from zoo.errors import ArtifactError, CheckpointError
@@ -19,7 +21,7 @@ _DAMAGE = (  # what a zip that is none, or not whole, makes Python's reader rais
 )  # fmt: skip
 
 
-def unpacked(path: Path, target: Path, where: str) -> Path:
+def unpacked(path: Path, target: Path, where: str, alone: Callable[[], AbstractContextManager[None]]) -> Path:
     """The training folder in a zip, unpacked once.
 
     The files may lie in the zip's root or in one folder inside it. What is there already and as it was
@@ -29,6 +31,7 @@ def unpacked(path: Path, target: Path, where: str) -> Path:
         path: the zip.
         target: the folder to make.
         where: its name, for messages.
+        alone: makes a block in which no other process unpacks it.
 
     Raises:
         CheckpointError: no zip, cut short, too large, or with a path that leads out of it, a link or a
@@ -38,12 +41,10 @@ def unpacked(path: Path, target: Path, where: str) -> Path:
         with zipfile.ZipFile(path) as archive:
             files = [entry for entry in archive.infolist() if not entry.is_dir()]
             _check(files, where)
-            if not all(_as_packed(target / entry.filename, entry) for entry in files):
-                with atomic_folder(target, force=True) as temporary:
-                    for entry in files:
-                        (temporary / entry.filename).parent.mkdir(parents=True, exist_ok=True)
-                        with archive.open(entry) as source, (temporary / entry.filename).open("wb") as file:
-                            shutil.copyfileobj(source, file, 1 << 20)
+            if not _is_there(target, files):
+                with alone():
+                    if not _is_there(target, files):
+                        _unpack(archive, files, target)
     except ArtifactError as error:  # of the disk
         raise CheckpointError(f"{where}: {error}; make room there, or set SPEECHZOO_CACHE") from error
     except _DAMAGE as error:
@@ -70,6 +71,21 @@ def _check(files: list[zipfile.ZipInfo], where: str) -> None:
             f"{where}: it holds {len(files):,} files of {size:,} bytes; from 1 to {MOST:,} files of at most "
             f"{LARGEST:,} bytes are expected"
         )
+
+
+def _is_there(folder: Path, files: list[zipfile.ZipInfo]) -> bool:
+    """Whether a folder holds the files as they were packed."""
+    return all(_as_packed(folder / entry.filename, entry) for entry in files)
+
+
+def _unpack(archive: zipfile.ZipFile, files: list[zipfile.ZipInfo], folder: Path) -> None:
+    """Write a folder of these files, or none."""
+    with atomic_folder(folder, force=True) as temporary:
+        for entry in files:
+            path = temporary / entry.filename
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(entry) as source, path.open("wb") as file:
+                shutil.copyfileobj(source, file, 1 << 20)
 
 
 def _as_packed(path: Path, entry: zipfile.ZipInfo) -> bool:

@@ -15,7 +15,16 @@ from zoo.hub import client
 from zoo.hub.archive import unpacked
 from zoo.hub.repository import fetched_folder, is_repository
 from zoo.registry import find_weights, get_spec, list_models
-from zoo.spec import DEFAULT, PACKAGE_SCHEME, ModelSpec, Pinned, Weights
+from zoo.spec import (
+    DEFAULT,
+    PACKAGE_SCHEME,
+    Filterbank,
+    FrontEnd,
+    MelSpectrum,
+    ModelSpec,
+    Pinned,
+    Weights,
+)
 
 
 def tell(line: str) -> None:
@@ -33,6 +42,7 @@ class Located:
         renames: regular expressions and what takes their place in the names of its parameters.
         more: further files that belong to it.
         reader: of a graph or binary; see ``Weights``.
+        front_end: what the network reads with them, where that is other than the model's.
     """
 
     path: Path
@@ -40,6 +50,7 @@ class Located:
     renames: Mapping[str, str] = field(default_factory=dict)
     more: tuple[Path, ...] = ()
     reader: str = ""
+    front_end: FrontEnd | Filterbank | MelSpectrum | None = None
 
 
 def locate(spec: ModelSpec, weights: str | os.PathLike[str]) -> Located:
@@ -77,13 +88,14 @@ def _known(path: Path, weights: Weights) -> Located:
     more = tuple(_further(path, file, weights) for file in weights.more)
     if weights.kind == "folder" and path.is_file():
         path = _unpacked(weights, path)
-    return Located(path, {"source": weights.tag, **weights.terms}, weights.renames, more, weights.reader)
+    known = {"source": weights.tag, **weights.terms}
+    return Located(path, known, weights.renames, more, weights.reader, weights.front_end)
 
 
 def _further(path: Path, file: Pinned, weights: Weights) -> Path:
     """A file that belongs to another one: beside it, whatever its name is there, or else downloaded."""
     beside = (other for other in path.parent.iterdir() if client.has(other, file.size, file.sha256))
-    return next(beside, None) or client.download(file, f"weights {weights.tag}", tell)
+    return next(beside, None) or _cached_file(file, weights)
 
 
 def default_tag(spec: ModelSpec) -> str | None:
@@ -118,9 +130,7 @@ def fetch(spec: ModelSpec, weights: Weights) -> Path:
     """
     if weights.url.startswith(PACKAGE_SCHEME):
         return packaged_file(weights.url, weights.sha256)
-    if not client.cached(weights.file).is_file() and not client.offline():
-        tell(f"downloading {announcement(spec, weights)}")
-    return client.download(weights, say=tell)
+    return _downloaded(spec, weights, weights.file)
 
 
 def fetch_graphs(spec: ModelSpec, weights: Weights) -> list[Path]:
@@ -129,14 +139,9 @@ def fetch_graphs(spec: ModelSpec, weights: Weights) -> list[Path]:
     Raises:
         CheckpointError: they cannot be downloaded.
     """
-    where = f"weights {weights.tag}"
     if weights.kind == "graph":
-        return [fetch(spec, weights), *(client.download(file, where, tell) for file in weights.more)]
-    if weights.graph is None:
-        return []
-    if not client.cached(weights.graph).is_file() and not client.offline():
-        tell(f"downloading {announcement(spec, weights, weights.graph)}")
-    return [client.download(weights.graph, where, tell)]
+        return [fetch(spec, weights), *(_cached_file(file, weights) for file in weights.more)]
+    return [] if weights.graph is None else [_downloaded(spec, weights, weights.graph)]
 
 
 def fetch_all(spec: ModelSpec, weights: Weights) -> list[Path]:
@@ -149,30 +154,34 @@ def fetch_all(spec: ModelSpec, weights: Weights) -> list[Path]:
     path = fetch(spec, weights)
     if weights.kind == "folder":
         _unpacked(weights, path)
-    return [path, *(client.download(file, f"weights {weights.tag}", tell) for file in weights.files[1:])]
+    return [path, *(_cached_file(file, weights) for file in weights.files[1:])]
 
 
-def announcement(spec: ModelSpec, weights: Weights, file: Pinned | None = None) -> str:
-    """What is to be known of weights before they come, in one line."""
-    size = (file or weights.file).size
-    parts = [
-        f"{spec.name}, weights {weights.tag}",
-        (file or weights.file).name + ("" if size is None else f" ({size / 1e6:.1f} MB)"),
-        f"licence {weights.licence}",
-        f"trained on {weights.training_data}",
-    ]
-    return "; ".join([*parts, weights.restriction] if weights.restriction else parts)
+def _downloaded(spec: ModelSpec, weights: Weights, file: Pinned) -> Path:
+    """A file of a tag in the cache, after a line with its terms if it was not there."""
+    if not client.cached(file).is_file() and not client.offline():
+        size = "" if file.size is None else f" ({file.size / 1e6:.1f} MB)"
+        terms = f"licence {weights.licence}; trained on {weights.training_data}"
+        told = "; ".join(filter(None, [f"{file.name}{size}", terms, weights.restriction]))
+        tell(f"downloading {spec.name}, weights {weights.tag}; {told}")
+    return _cached_file(file, weights)
+
+
+def _cached_file(file: Pinned, weights: Weights) -> Path:
+    """A file of a tag in the cache."""
+    return client.download(file, f"weights {weights.tag}", tell)
 
 
 def _unpacked(weights: Weights, path: Path) -> Path:
     """The training folder of a zip; one in the cache that holds none goes."""
-    kept = client.cached(weights.file)
-    with client.exclusive(client.item_of(weights.file)):
-        try:
-            return unpacked(path, kept.with_suffix(".folder"), f"weights {weights.tag}: {path.name}")
-        except CheckpointError:
-            kept.unlink(missing_ok=True)
-            raise
+    kept, where = client.cached(weights.file), f"weights {weights.tag}: {path.name}"
+    try:
+        return unpacked(
+            path, kept.with_suffix(".folder"), where, lambda: client.exclusive(client.item_of(weights.file))
+        )
+    except CheckpointError:
+        kept.unlink(missing_ok=True)
+        raise
 
 
 def weights_advice(spec: ModelSpec) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.spec import HUB_SCHEME, Pinned, Weights
+from zoo.spec import HUB_SCHEME, Filterbank, Pinned, Weights
 
 _HUB = f"{HUB_SCHEME}Wespeaker/wespeaker-voxceleb-campplus"
 _TEST = "VoxCeleb1-O, cosine minus the mean of VoxCeleb2"
@@ -52,6 +52,7 @@ WEIGHTS = (
         test="VoxCeleb1-O",
         kind="graph",
         licence="Apache-2.0",
+        front_end=Filterbank(window="povey", full_scale=1.0),
     ),
     _weights(
         "voxceleb-lm-sherpa",

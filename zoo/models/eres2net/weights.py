@@ -1,6 +1,6 @@
 """Trained weights of ERes2Net that 3D-Speaker has released, with sherpa-onnx's metadata."""
 
-from zoo.spec import Weights
+from zoo.spec import Filterbank, Weights
 
 WEIGHTS = (  # of the base size, with embeddings of 192 values
     Weights(
@@ -12,6 +12,7 @@ WEIGHTS = (  # of the base size, with embeddings of 192 values
         licence="Apache-2.0",
         training_data="VoxCeleb2",
         kind="graph",
+        front_end=Filterbank(window="povey", full_scale=1.0),
         seen=False,
         datasets=("voxceleb",),
         metrics={"VoxCeleb1-O, EER % (published)": 0.84},

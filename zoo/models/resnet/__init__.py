@@ -35,7 +35,7 @@ SPECS = tuple(
         parameters=parameters,
         least_frames=9,
         macs_per_second=macs,
-        weights=WEIGHTS.get(depth, ()),
+        weights=() if ending else WEIGHTS.get(depth, ()),
         config_reader="zoo.models.resnet.config:read_config",
         readers={"graph": "zoo.models.resnet.published:read_graph"},
     )

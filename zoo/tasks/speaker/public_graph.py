@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,10 +19,7 @@ from zoo.tasks.speaker.session import check_lengths
 
 # How the features of each framework differ: its window, and the largest sample. wespeaker's
 # ``bin/infer_onnx.py``; 3D-Speaker's ``speakerlab/process/processor.py``, which takes torchaudio's defaults.
-FEATURES: Mapping[str, Mapping[str, Any]] = {
-    "wespeaker": {"window": "hamming", "full_scale": 32768.0},
-    "3d-speaker": {"window": "povey", "full_scale": 1.0},
-}
+FEATURES = {"wespeaker": ("hamming", 32768.0), "3d-speaker": ("povey", 1.0)}
 _WESPEAKER = ("feats", "embs")  # what its exports call input and output
 _TRIED = (1, 2, 3, 4, 6, 9, 16, 32, 64, 128, 200)  # frames, in search of the shortest recording
 
@@ -56,9 +52,9 @@ class PublicSpeakerSession:
         least_frames: int | None,
         public: str,
     ) -> None:
-        self.name, self.backend, self.public = name, graph.backend, public
-        self.front_end = replace(front_end, **FEATURES[framework])
-        self._graph = graph
+        window, scale = FEATURES[framework]
+        self.front_end = replace(front_end, window=window, full_scale=scale)
+        self.name, self.backend, self.public, self._graph = name, graph.backend, public, graph
         self._output = _output_of(graph)
         # a graph for some recordings a call gets as many
         rows = graph.inputs[0].shape[0]
