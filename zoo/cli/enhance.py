@@ -37,12 +37,12 @@ from zoo.cli._model import warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.errors import AudioError, SpeechZooError
 from zoo.hub.weights import weights_advice
-from zoo.registry import get_spec
+from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import SUFFIXES, is_artifact
 from zoo.signal.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
 from zoo.signal.plot import check_picture, plot_spectrograms
 from zoo.signal.samples import SUSPECT
-from zoo.spec import EnhancementSpec
+from zoo.spec import LOCAL_SCHEME, EnhancementSpec
 from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.enhancement.stream import Latency
 
@@ -120,6 +120,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             done.append(result)
             _tell(job, result, args)
+    if not args.json:
+        _tell_of_band(done, enhancer)
     if len(waiting) < len(jobs) and not args.json:
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} recordings were done before")
     if failed and len(jobs) > 1:
@@ -179,6 +181,30 @@ def _tell(job: _Job, report: dict[str, Any], args: argparse.Namespace) -> None:
     if not args.json and job.target != PIPE:
         speed = 1 / max(report["real_time_factor"], 1e-9)
         print(f"{source} -> {target} ({report['seconds']:.1f} s, {speed:.0f} times faster than real time)")
+
+
+def _tell_of_band(done: list[dict[str, Any]], enhancer: Enhancer) -> None:
+    """Say once what the model's rate costs recordings of higher ones, and which models have a wider band."""
+    rate = enhancer.sample_rate
+    higher = [report for report in done if report["sample_rate"] > rate]
+    if higher:
+        first = higher[0]
+        several = f" and {len(higher) - 1} more" if len(higher) > 1 else ""
+        print(
+            f"speechzoo: {first['input']}{several}: of {first['sample_rate']} Hz, and {enhancer.name} works "
+            f"at {rate} Hz: what is above {rate // 2} Hz is not in the output. {_wider(rate)}",
+            file=sys.stderr,
+        )
+
+
+def _wider(rate: int) -> str:
+    """What to take for a wider band: weights that can be had, or else models."""
+    specs = [s for s in map(get_spec, list_models("enhancement")) if s.front_end.sample_rate > rate]
+    ready = [(s, w.tag) for s in specs for w in s.weights if not w.url.startswith(LOCAL_SCHEME)]
+    if ready:
+        return f"A wider band: --model {ready[0][0].name} --weights {ready[0][1]}"
+    names = ", ".join(s.name for s in specs if s.weights) or "none"
+    return f"Models of a wider band, with a checkpoint of yours (--model, --weights): {names}"
 
 
 def _enhancer(args: argparse.Namespace) -> Enhancer:

@@ -65,8 +65,8 @@ def encode(text: str, symbols: Sequence[str] = SYMBOLS) -> Tokens:
         for phoneme in phonemes.split():
             if f"@{phoneme}" not in index:
                 raise TextError(
-                    f"{phoneme[:80]!r} in {{{phonemes[:80]}}} is not ARPAbet as the CMU dictionary writes it: "
-                    f"consonants {_CONSONANTS}; vowels {' '.join(VOWELS)}, with a stress 0, 1 or 2"
+                    f"{phoneme[:80]!r} in {{{phonemes[:80]}}} is not ARPAbet as the CMU dictionary writes "
+                    f"it: consonants {_CONSONANTS}; vowels {' '.join(VOWELS)}, with a stress 0, 1 or 2"
                 )
             ids.append(index[f"@{phoneme}"])
         for character in characters:
