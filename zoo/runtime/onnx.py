@@ -105,9 +105,15 @@ class OnnxGraph:
                 f"needs, or leave providers out"
             )
         self.backend = "onnxruntime" if first == CPU else f"onnxruntime, {first}"
-        self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
-        self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
-        text = self._inference.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        try:
+            self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
+            self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
+            text = self._inference.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        except UnicodeDecodeError as error:
+            raise ArtifactError(
+                f"{self.path}: its names or metadata are no text ({error}); it is damaged: export or download "
+                f"it again"
+            ) from error
         self.manifest = None if text is None else Manifest.from_json(text, str(self.path))
         if self.manifest is not None:
             check_record(self.path, self.manifest, self.inputs, self.outputs)
