@@ -175,7 +175,8 @@ import importlib.metadata as metadata, os, re, sys
 
 folder, cache = sys.argv[1:]
 lines = open(os.path.join(folder, "hubconf.py")).read()
-listed = eval(re.search(r"^dependencies = (\\[.*?\\])", lines, re.S | re.M)[1])
+lists = re.findall(r"^(?:dependencies|_more) = (\\[.*?\\])", lines, re.S | re.M)
+listed = [package for text in lists for package in eval(text)]
 of_module = metadata.packages_distributions()
 
 def normal(name):
@@ -240,9 +241,82 @@ def test_a_tag_that_was_downloaded_needs_no_network_and_only_the_dependencies(
 
 
 def test_its_dependencies_are_those_of_the_torch_extra() -> None:
-    """torch.hub refuses with the list's missing names; each is a package that the extra installs."""
+    """torch.hub refuses with the list's missing names, those of every network; the other list has what only
+    some uses need. Each is a package that the extra installs."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     lines = setup["options"]["install_requires"] + setup["options.extras_require"]["torch"]
     packages = set(re.findall(r"^([a-z0-9_]+)", lines, re.M))
-    assert set(hubconf.dependencies) == {"yaml" if name == "pyyaml" else name for name in packages}
+    assert set(hubconf.dependencies) == {"numpy", "torch"}
+    assert {*hubconf.dependencies, *hubconf._more} == {
+        "yaml" if name == "pyyaml" else name for name in packages
+    }
+
+
+FEW = """
+import os, sys
+
+folder, name, missing, weights = sys.argv[1:]
+sys.meta_path[:] = [finder for finder in sys.meta_path if "__editable__" not in
+                    getattr(finder, "__module__", "") + getattr(finder, "__name__", "")]
+here = os.path.realpath(os.curdir)
+sys.path[:] = [path for path in sys.path if os.path.realpath(path or os.curdir) != here]
+for package in missing.split():
+    sys.modules[package] = None
+import torch
+
+model = torch.hub.load(folder, name, source="local", weights=weights)
+import zoo
+
+assert zoo.to_streaming(model, "wav2wav").initial_state()
+print(model.provenance["source"])
+"""
+
+
+def test_a_network_needs_no_more_than_torch(clone: Path, tmp_path: Path, shared: Path) -> None:
+    """And what does says which package it lacks."""
+    missing = " ".join(hubconf._more)
+    done = run(FEW, clone, "gtcrn", missing, str(shared / "data/checkpoints/gtcrn_dns3.tar"), cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "dns3\n", "")
+    failed = run(FEW, clone, "gtcrn", missing, "dns3", cwd=tmp_path)
+    assert "ImportError: this takes the package platformdirs; all that may be" in failed.stderr
+
+
+def test_a_failed_download_is_told_in_few_lines(clone: Path, tmp_path: Path) -> None:
+    cache = {"SPEECHZOO_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
+    failed = run(FEW, clone, "gtcrn", "", "dns3", cwd=tmp_path, **cache)
+    assert "CheckpointError: weights dns3: https://github.com/" in failed.stderr
+    assert failed.stderr.count("\n") < 30 and "During handling" not in failed.stderr
+
+
+OTHERS = """
+import sys, warnings
+
+sys.path.insert(0, sys.argv[2])
+import zoo  # another one
+
+import torch
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    try:
+        torch.hub.load(sys.argv[1], "gtcrn", source="local", weights=None)
+    except ImportError as error:
+        print(error)
+print([str(warning.message) for warning in caught if "imported from" in str(warning.message)])
+"""
+
+
+def test_another_package_of_that_name_is_told(clone: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine/zoo").mkdir(parents=True)
+    (tmp_path / "mine/zoo/__init__.py").write_text("animals = 3\n")
+    done = run(OTHERS, clone, str(tmp_path / "mine"), cwd=tmp_path)
+    assert f"zoo was imported from {tmp_path / 'mine/zoo/__init__.py'} before" in done.stdout
+    assert "that other package keeps this one from being loaded; use another process" in done.stdout
+
+
+def test_a_second_copy_is_told(clone: Path, tmp_path: Path) -> None:
+    """Its code does not run: that of the first does."""
+    done = run(OTHERS, clone, str(ROOT), cwd=tmp_path)
+    assert done.stdout.count(f"zoo was imported from {ROOT / 'zoo/__init__.py'} before") == 1, done.stderr
+    assert "what runs is the first; use another process for the other" in done.stdout

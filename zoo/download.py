@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from zoo.artifact.manifest import Manifest
 from zoo.artifact.target import FLAVOURS, choose
-from zoo.builtin import packaged_artifact
+from zoo.builtin import packaged_artifact, packaged_file
 from zoo.errors import ArtifactError, HubError, SpeechZooError
 from zoo.extras import extra
 from zoo.files import atomic, sha256_of
@@ -26,6 +27,7 @@ from zoo.hub.repository import recalled, remember, repository_folder
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import is_artifact
 from zoo.runtime.nvidia import this_machine
+from zoo.spec import PACKAGE_SCHEME
 from zoo.tasks import get_task
 from zoo.tasks.apart import verify_apart
 
@@ -71,7 +73,8 @@ def pull(
             possible.
         precision: of an engine: ``fp32``, ``fp16``, ...
         streams: that an engine must take at once.
-        repo: ``ORG/NAME``; by default ``SPEECHZOO_REPO``.
+        repo: ``ORG/NAME``; by default ``SPEECHZOO_REPO``. Where neither is named, ``out`` gets the graph or
+            the parameters that come with the package, of a model that has some there.
         revision: commit, branch or tag; by default the branch ``main`` as it is now.
         out: a folder to copy the file to.
         force: replace another file there.
@@ -92,12 +95,30 @@ def pull(
     """
     check_choice(get_spec(model).task, format, form, streaming)
     say = progress or (lambda line: None)
+    if out is not None and revision is None and not (repo or os.environ.get(VARIABLE)):
+        packaged = _packaged(model, format, form, streaming)
+        if packaged is not None:
+            say(f"{model}: no repository was named; this is what comes with the package")
+            return _copy(packaged, Path(out), force)
     source = _open(model, repo, revision, say)
     if format in FLAVOURS:
         path = _engine(source, format, form, streaming, precision, streams, build, say)
     else:
         path = _proved(source, source.index.find(format, source.name, form, streaming), say, trust)
     return path if out is None else _copy(path, Path(out), force)
+
+
+def _packaged(model: str, format: str, form: str | None, streaming: bool | None) -> Path | None:
+    """The graph or parameters of a model that come with the package, if they are of the kind asked for."""
+    spec = get_spec(model)
+    path = packaged_artifact(spec)
+    if path is None or streaming is False:
+        return None
+    if format == "onnx":
+        usual = Manifest.of_task(spec.task).forms[:1]
+        return path if form is None or form in usual else None
+    own = next((w for w in spec.weights if w.url.startswith(PACKAGE_SCHEME)), None)
+    return packaged_file(own.url, own.sha256) if own and format == PARAMETERS else None
 
 
 def repository_of(repo: str | None, model: str) -> str:
@@ -111,7 +132,8 @@ def repository_of(repo: str | None, model: str) -> str:
         ready = ", ".join(n for n in list_models() if packaged_artifact(get_spec(n)))
         raise HubError(
             f"no repository of {model} is known: pass --repo ORG/NAME or set {VARIABLE}. To publish one: "
-            f"`speechzoo publish {model} --repo ORG/NAME`. In the package, without a download, are {ready}"
+            f"`speechzoo publish {model} --repo ORG/NAME`. In the package, without a download, are {ready}: "
+            f"-o DIR copies their graphs"
         )
     if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*", name):
         raise HubError(f"repository {name!r}: expected ORG/NAME")

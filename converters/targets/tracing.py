@@ -60,6 +60,8 @@ def trace(
     simplify(proto)
     del proto.graph.value_info[:]  # shapes in between, which every reader infers
     _check_operators(proto)
+    # The exporter stamps its own version of the format, which older runtimes refuse without need.
+    proto.ir_version = onnx.helper.find_min_ir_version_for(list(proto.opset_import))
     return proto
 
 

@@ -45,6 +45,8 @@ class Serving:
         fp16: of those engines.
         engine: a TensorRT engine of the same graph to serve in its place; its record sets batch and seconds.
         seconds: of recordings of a speaker, that a profile is best for, and the longest that is taken.
+        idle: seconds without a request after which a stream that was not ended is forgotten.
+        streams: of an enhancer that one instance holds at once; more wait for a place.
         container: the server's image.
     """
 
@@ -56,6 +58,8 @@ class Serving:
     fp16: bool = False
     engine: Path | None = None
     seconds: tuple[float, float] = SECONDS
+    idle: float = 60.0
+    streams: int = 1024
     container: str = CONTAINER
 
     def __post_init__(self) -> None:
@@ -63,6 +67,8 @@ class Serving:
             raise ValueError(f"device {self.device!r} is none of {', '.join(get_args(Device))}")
         if self.instances < 1 or self.max_batch_size < 0 or not 0 <= self.queue_delay < 60:
             raise ValueError("instances and batch size must be at least 1, the delay from 0 to 60 seconds")
+        if self.streams < 1 or not 0 < self.idle <= 86400:
+            raise ValueError("streams must be at least 1, and idle above 0 seconds and at most a day")
         if not 0 < self.seconds[0] <= self.seconds[1]:
             raise ValueError(f"seconds {self.seconds}: the usual, and the longest, which is not shorter")
         if (self.tensorrt or self.engine) and self.device != "gpu":

@@ -15,8 +15,6 @@ from zoo.spec import TensorSpec
 from zoo.triton.enhancement import HOPS_AT_ONCE
 
 BATCH = 32
-SEQUENCES = 1024  # streams at once of one instance
-IDLE_SECONDS = 60.0  # after which a stream that was not ended is forgotten
 
 
 class EnhancerModels(ServedModels[EnhancementManifest]):
@@ -51,8 +49,8 @@ def _enhancer(graph: Graph, manifest: EnhancementManifest, serving: Serving, nam
     for spec in manifest.outputs:
         config.output.add(name=spec.name, data_type=TYPES[spec.dtype], dims=dims(spec))
     sequences = config.sequence_batching
-    sequences.max_sequence_idle_microseconds = round(1e6 * IDLE_SECONDS)
-    sequences.oldest.max_candidate_sequences = SEQUENCES
+    sequences.max_sequence_idle_microseconds = round(1e6 * serving.idle)
+    sequences.oldest.max_candidate_sequences = serving.streams
     sequences.oldest.preferred_batch_size.append(batch)
     sequences.oldest.max_queue_delay_microseconds = round(1e6 * serving.queue_delay)
     accelerate(config, serving, {spec.name: _ranges(spec, batch, manifest) for spec in graph.inputs})
@@ -102,8 +100,8 @@ def _readme(manifest: EnhancementManifest, serving: Serving, config: ModelConfig
         states=len(config.sequence_batching.state),
         kilobytes=f"{sum(4 * math.prod(s.dims) for s in config.sequence_batching.state) / 1e3:.1f}",
         batch=config.max_batch_size,
-        idle=f"{IDLE_SECONDS:g}",
-        sequences=SEQUENCES,
+        idle=f"{serving.idle:g}",
+        sequences=serving.streams,
     )
 
 

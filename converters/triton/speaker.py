@@ -14,7 +14,7 @@ from zoo.artifact.manifest import SpeakerManifest
 from zoo.runtime.graph import Graph
 from zoo.spec import Filterbank, TensorSpec
 from zoo.triton.connection import PARAMETER
-from zoo.triton.speaker import EMBEDDINGS, WAVEFORM
+from zoo.triton.speaker import EMBEDDINGS, LONGEST, WAVEFORM
 
 BATCH = 128
 SPEAKER = "speaker"  # what clients call, unless it is given another name
@@ -64,6 +64,7 @@ def _speaker(manifest: SpeakerManifest, serving: Serving, name: str) -> tuple[Mo
     (embs,) = manifest.outputs
     core.output.add(name=embs.name, data_type=TYPES[embs.dtype], dims=dims(embs))
     frames = _profile_frames(manifest, serving)
+    core.parameters[LONGEST].string_value = f"{serving.seconds[1]:g}"
     times = [manifest.front_end.samples(n) for n in frames] if alone else frames
     accelerate(core, serving, {spec.name: _speaker_shapes(spec, batch, times) for spec in manifest.inputs})
     if alone:
@@ -71,7 +72,8 @@ def _speaker(manifest: SpeakerManifest, serving: Serving, name: str) -> tuple[Mo
     prefix = "" if name == SPEAKER else f"{name}_"
     features = _feature_extractor(f"{prefix}feature_extractor", manifest, serving, batch, frames[-1])
     whole = ModelConfig(name=name, platform="ensemble", max_batch_size=batch)
-    whole.parameters[PARAMETER].CopyFrom(core.parameters[PARAMETER])
+    for key in (PARAMETER, LONGEST):
+        whole.parameters[key].CopyFrom(core.parameters[key])
     whole.input.add(name=WAVEFORM, data_type="TYPE_FP32", dims=[-1])
     whole.output.add(name=EMBEDDINGS, data_type="TYPE_FP32", dims=[manifest.embedding])
     for model, source, target in ((features, WAVEFORM, "SPEECH"), (core, "SPEECH", EMBEDDINGS)):

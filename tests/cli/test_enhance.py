@@ -482,3 +482,19 @@ def test_integers_in_floats_are_told(
     error = capsys.readouterr().err
     assert "x.wav: its largest sample is" in error and "divide them by the integers' largest value" in error
     assert "Warning" not in error
+
+
+def test_what_a_models_rate_leaves_out_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of recordings at a higher rate, and with a model that has more; others are not talked about."""
+    time = np.arange(48000) / 48000
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * np.sin(2 * np.pi * 440 * time), 48000)
+    soundfile.write(tmp_path / "c.wav", 0.1 * np.sin(2 * np.pi * 440 * time[::3]), 16000)
+    assert main(["enhance", *(str(tmp_path / f"{n}.wav") for n in "abc"), "-o", str(tmp_path / "out/")]) == 0
+    told = capsys.readouterr().err
+    assert told.count("what is above 8000 Hz is not in the output") == 1
+    assert f"{tmp_path / 'a.wav'} and 1 more: of 48000 Hz, and " in told and "fastenhancer_48k" in told
+    assert main(["enhance", str(tmp_path / "c.wav"), "-o", str(tmp_path / "d.wav")]) == 0
+    assert "above" not in capsys.readouterr().err

@@ -189,6 +189,34 @@ def test_without_a_repository(
     assert pull(MODEL).read_bytes() == files[GRAPH]
 
 
+def test_what_is_in_the_package_needs_no_repository(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor a network; only what is there is given."""
+    monkeypatch.delenv("SPEECHZOO_REPO", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for name, ending in (("fastenhancer_t", "onnx"), ("fastspeech_small", "onnx"), ("gtcrn", "safetensors")):
+        assert main(["pull", name, "-o", str(tmp_path), "--format", ending]) == 0
+        path = tmp_path / f"{name}.{ending}"
+        assert capsys.readouterr().out.strip() == str(path) and path.is_file()
+    assert zoo.verify(tmp_path / "fastenhancer_t.onnx").passed
+    for words in (["--form", "spec2spec"], ["--whole"], ["--format", "torchscript"], ["--revision", "main"]):
+        assert main(["pull", "gtcrn", "-o", str(tmp_path), *words]) == 1
+        assert "no repository of gtcrn is known" in capsys.readouterr().err
+
+
+def test_the_older_name_of_an_option(
+    server: Hub, cache: Path, files: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(server, files)
+    told = []
+    for word in ("--whole", "--offline"):
+        assert main(["pull", MODEL, "--repo", REPO, word]) == 1
+        told.append(capsys.readouterr().err)
+    assert "has no offline onnx file" in told[0] and "warning" not in told[0]
+    assert told[1].endswith(told[0]) and "--offline is now --whole" in told[1]
+
+
 # What passes by itself
 
 

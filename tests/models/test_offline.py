@@ -288,3 +288,19 @@ def test_a_checkpoint_is_exported_offline(
     assert not enhancer.streaming
     expected = whole_waveform(small, noisy[None])[0]
     compare(expected, enhancer(noisy), tensor="enhanced", tolerance=Tolerance())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_fixed_length_does_not_restart_at_every_piece(form: str, tmp_path: Path, speech_16k: Array) -> None:
+    """A recording in pieces of 100 frames is nearly what the stream makes of the whole."""
+    export_onnx(
+        zoo.create_model("gtcrn", "speechzoo"), tmp_path / "x.onnx", form, streaming=False, frames=100
+    )
+    whole = zoo.Enhancer("gtcrn")(speech_16k, 16000)
+    pieces = zoo.Enhancer(tmp_path / "x.onnx")
+    enhanced = pieces(speech_16k, 16000)
+    assert enhanced.shape == whole.shape
+    snr = 10 * np.log10(np.sum(whole**2) / np.sum((whole - enhanced) ** 2))
+    assert snr > 25, snr  # cut without context it is 21 to 22 dB
+    for length in (1, 255, 256, 25600, 25601, 38400, 51199, 51200, 51201):
+        assert pieces(speech_16k[:length], 16000).shape == (length,)

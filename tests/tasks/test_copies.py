@@ -111,3 +111,24 @@ def test_a_fork_after_load_works(speech_16k: Array) -> None:
     assert child.exitcode == 0
     for one, other in zip(got, work(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+FORK = """
+import os, sys
+import numpy as np
+import zoo
+
+enhancer, noise = zoo.Enhancer(threads=2), np.random.default_rng(0).standard_normal(8000) / 10
+expected = enhancer(noise, 16000)
+child = os.fork()
+if child == 0:
+    sys.exit(0 if np.array_equal(enhancer(noise, 16000), expected) else 3)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_child_of_an_enhancer_with_threads_ends() -> None:
+    """Although it has none of the threads that the enhancer waits for when it is closed."""
+    words = [sys.executable, "-W", "ignore", "-c", FORK]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")

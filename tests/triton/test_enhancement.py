@@ -14,7 +14,7 @@ import soundfile
 
 import zoo
 from tests.triton.server import TritonServer
-from tests.triton.serving import Served, batch_sizes, run
+from tests.triton.serving import MANY, Served, batch_sizes, run
 from zoo.arrays import Array
 from zoo.errors import AudioError, ServerError
 from zoo.tasks.enhancement.open import open_session
@@ -254,3 +254,29 @@ def test_a_file_with_two_channels(served: Served, speech: Callable[..., Array], 
     assert (rate, soundfile.info(target).subtype) == (44100, "PCM_16")
     expected = zoo.Enhancer(served.artifacts["enhancer"])(noisy.T, 44100)
     np.testing.assert_allclose(output.T, expected, atol=1.1 / 32768)
+
+
+def test_streams_that_are_forgotten_or_wait(wheel: Path, speech_16k: Array, tmp_path: Path) -> None:
+    """After a pause a stream is told of; with every place taken another one waits."""
+    from converters.triton.repository import Serving, write_repository
+
+    write_repository(MANY, tmp_path / "repository", Serving(idle=1.5, streams=1, instances=1), name="few")
+    wave = speech_16k[16000:20096]
+    with TritonServer(wheel, [tmp_path / "repository/models"], tmp_path) as server:
+
+        async def work() -> None:
+            async with (
+                Connection(server.url, timeout=10) as connection,
+                Connection(server.url, timeout=0.5) as hasty,
+            ):
+                enhancer = await RemoteEnhancer.find(connection, "few")
+                stream = enhancer.stream()
+                await stream.push(wave)
+                other = (await RemoteEnhancer.find(hasty, "few")).stream()
+                with pytest.raises(ServerError, match="or all its places for streams taken"):
+                    await other.push(wave)
+                await asyncio.sleep(4)
+                with pytest.raises(ServerError, match="the server does not know this stream: it forgets one"):
+                    await stream.push(wave)
+
+        run(work())

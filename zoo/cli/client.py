@@ -37,7 +37,7 @@ from zoo.tasks.speaker.embedder import Embedder
 from zoo.triton.connection import TIMEOUT, URL, Connection, retrying
 from zoo.triton.enhancement import RemoteEnhancer, enhance_file
 from zoo.triton.load import HEADER, LoadReport, expected_answer, find_loadable, measure, perf_analyzer_input
-from zoo.triton.speaker import CONCURRENCY, WINDOW, RemoteEmbedder, RemoteSpeakerSession
+from zoo.triton.speaker import CONCURRENCY, RemoteEmbedder, RemoteSpeakerSession
 
 GROUP = "run models"
 
@@ -57,9 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     embed.set_defaults(ray=None)
     embed.add_argument("--mean", metavar="NPY", help="vector to subtract from every embedding")
     embed.add_argument("--mix-down", action="store_true", help="take the mean of all channels, not the first")
-    embed.add_argument(
-        "--window", type=above_zero, default=WINDOW, help=f"longest piece (default {WINDOW:g} s)"
-    )
+    embed.add_argument("--window", type=above_zero, help="longest piece (default: what the server takes)")
     embed.add_argument("--jobs", type=positive, default=CONCURRENCY, help="at once (default %(default)s)")
 
     load = _command(commands, "load", _load, "many clients at once: speed, and whether all answers are right")

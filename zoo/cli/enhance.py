@@ -46,7 +46,7 @@ from zoo.cli._signals import Gently
 from zoo.errors import AudioError, SpeechZooError
 from zoo.hub.recognition import published
 from zoo.hub.weights import default_tag, tell, weights_advice
-from zoo.registry import get_spec
+from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import SUFFIXES, is_artifact, load_artifact
 from zoo.signal.audio import (
     PIPE,
@@ -167,6 +167,8 @@ def run(args: argparse.Namespace) -> int:
             target = "standard output" if job.target == PIPE else job.target
             print(f"{target}: interrupted after {result['seconds']:.1f} s, which are kept", file=sys.stderr)
             break
+    if not args.json:
+        _tell_of_band(done, enhancer)
     if len(waiting) < len(jobs) and not args.json:
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} recordings were done before")
     if failed and len(jobs) > 1:
@@ -228,6 +230,27 @@ def _tell(job: _Job, report: dict[str, Any], args: argparse.Namespace) -> None:
     if not args.json and job.target != PIPE:
         speed = 1 / max(report["real_time_factor"], 1e-9)
         print(f"{source} -> {target} ({report['seconds']:.1f} s, {speed:.0f} times faster than real time)")
+
+
+def _tell_of_band(done: list[dict[str, Any]], enhancer: Enhancer) -> None:
+    """Say once what the model's rate costs recordings of higher ones, and which models have a wider band."""
+    rate = enhancer.sample_rate
+    higher = [report for report in done if report["sample_rate"] > rate]
+    if higher:
+        first = higher[0]
+        several = f" and {len(higher) - 1} more" if len(higher) > 1 else ""
+        print(
+            f"speechzoo: {first['input']}{several}: of {first['sample_rate']} Hz, and {enhancer.name} works "
+            f"at {rate} Hz: what is above {rate // 2} Hz is not in the output. {_wider(rate)}",
+            file=sys.stderr,
+        )
+
+
+def _wider(rate: int) -> str:
+    """What to take for a wider band: weights that can be had, or else models."""
+    specs = [s for s in map(get_spec, list_models("enhancement")) if s.front_end.sample_rate > rate]
+    ready = [f"--model {spec.name} --weights {weights.tag}" for spec in specs for weights in spec.weights]
+    return f"A wider band: {ready[0]}" if ready else "No model of a wider band has weights"
 
 
 def _enhancer(args: argparse.Namespace) -> Enhancer:

@@ -6,13 +6,15 @@ anything differs there is an error and no file.
 
 examples:
   speechzoo pull gtcrn --repo ORG/NAME -o .
-  speechzoo pull gtcrn --repo ORG/NAME --form spec2spec --offline
+  speechzoo pull gtcrn --repo ORG/NAME --form spec2spec --whole
+  speechzoo pull fastenhancer_t -o .                               # no repository: what is in the package
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--streaming", action="store_true", default=None, help="a graph for streams")
-    kind.add_argument("--offline", dest="streaming", action="store_false", help="one for whole recordings")
+    kind.add_argument("--whole", dest="streaming", action="store_false", help="one for whole recordings")
+    kind.add_argument("--offline", dest="streaming", action=_Offline, help=argparse.SUPPRESS)
     add("--precision", default="fp32", help="of an engine: fp32 (default), fp16, ...")
     add(
         "--streams",
@@ -55,6 +58,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="DIR", help="copy the file to this folder")
     add("--force", action="store_true", help="replace another file there")
     add_trust(parser)
+
+
+class _Offline(argparse.Action):
+    """The older name of --whole, which sounds as if no network was asked."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option: object = "",
+    ) -> None:
+        print(
+            "speechzoo: warning: --offline is now --whole, a graph for whole recordings; to keep off the "
+            "network set HF_HUB_OFFLINE=1",
+            file=sys.stderr,
+        )
+        setattr(namespace, self.dest, False)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from zoo.cli._arguments import above_zero, one_sentence
+from zoo.cli._arguments import above_zero, one_sentence, positive
 from zoo.extras import extra
 
 GROUP = "make artifacts"
@@ -49,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("USUAL", "LONGEST"),
         help="of a speaker's recordings, for profiles and as the limit (default 2 60)",
     )
+    add("--idle", type=above_zero, default=60.0, metavar="S", help="forget a stream after (default 60 s)")
+    add("--streams", type=positive, default=1024, metavar="N", help="that an instance holds (default 1024)")
     add("--container", metavar="IMAGE", help="of the server")
     add("--force", action="store_true", help="replace models of the same names; all others stay")
 
@@ -66,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
             fp16=args.fp16,
             engine=args.engine,
             seconds=tuple(args.seconds or SECONDS),
+            idle=args.idle,
+            streams=args.streams,
             container=args.container or CONTAINER,
         )
         models = write_repository(args.artifact, args.folder, serving, name=args.name, force=args.force)

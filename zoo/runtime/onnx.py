@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import onnxruntime
 from numpy.typing import NDArray
@@ -20,6 +22,19 @@ from zoo.spec import TensorSpec
 
 CPU = "CPUExecutionProvider"
 PROVIDER_OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
+
+
+_THREADED: WeakSet[onnxruntime.InferenceSession] = WeakSet()  # those with threads of their own
+
+
+def _never_close() -> None:
+    """In a forked child, which has none of these threads: closing a session would wait for them for ever."""
+    for inference in list(_THREADED):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(inference._sess))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_never_close)
 
 
 def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
@@ -97,6 +112,8 @@ class OnnxGraph:
                 f"{self.path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}); it is "
                 f"damaged, truncated or not ONNX: export or download it again"
             ) from error
+        if options.intra_op_num_threads != 1:
+            _THREADED.add(self._inference)
         self.providers = tuple(self._inference.get_providers())
         first = wanted[0] if isinstance(wanted[0], str) else wanted[0][0]
         if first not in self.providers:  # ONNX Runtime goes on without a word
@@ -106,12 +123,18 @@ class OnnxGraph:
                 f"needs, or leave providers out"
             )
         self.backend = "onnxruntime" if first == CPU else f"onnxruntime, {first}"
-        self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
-        self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
+        try:
+            self.inputs = tuple(_tensor_spec(value) for value in self._inference.get_inputs())
+            self.outputs = tuple(_tensor_spec(value) for value in self._inference.get_outputs())
+            self.metadata = dict(self._inference.get_modelmeta().custom_metadata_map)
+        except UnicodeDecodeError as error:
+            raise ArtifactError(
+                f"{self.path}: its names or metadata are no text ({error}); it is damaged: export or "
+                f"download it again"
+            ) from error
         self._input_names = [spec.name for spec in self.inputs]
         # ONNX Runtime would ask for each, every time
         self._output_names = [spec.name for spec in self.outputs]
-        self.metadata = dict(self._inference.get_modelmeta().custom_metadata_map)
         text = self.metadata.pop(METADATA_KEY, None)
         self.manifest = None if text is None else Manifest.from_json(text, str(self.path))
         if self.manifest is not None:

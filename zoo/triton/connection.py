@@ -22,6 +22,7 @@ URL = "localhost:8001"
 TIMEOUT = 30.0  # seconds for one answer
 PARAMETER = "speechzoo"  # of a model's configuration: its manifest
 _LOADING = "has no available versions"  # a model that is being loaded, or was unloaded
+_FORGOTTEN = "must specify the START flag"  # of a request of a sequence that it does not know
 _CRASHED = "is not healthy"  # of the process of a model in Python that died
 
 
@@ -67,19 +68,28 @@ class Connection:
         """
         if not await self.call(self._client.is_model_ready(model, client_timeout=self.timeout), model):
             raise ServerError(f"{self.url}: no model {model} is ready; {await self._advice()}")
-        answer = await self.call(
-            self._client.get_model_config(model, as_json=True, client_timeout=self.timeout), model
-        )
-        parameters = answer["config"].get("parameters", {})
+        parameters = await self.parameters(model)
         if PARAMETER not in parameters:
             raise ServerError(
                 f"{self.url}: the configuration of {model} holds no speechzoo manifest; serve a model "
                 f"repository that speechzoo serve wrote"
             )
-        manifest = Manifest.from_json(parameters[PARAMETER]["string_value"], f"{self.url}/{model}")
+        manifest = Manifest.from_json(parameters[PARAMETER], f"{self.url}/{model}")
         if not isinstance(manifest, kind):
             raise ServerError(f"{self.url}: {model} is for {manifest.task}, not for {kind.task}")
         return manifest
+
+    async def parameters(self, model: str) -> dict[str, str]:
+        """The parameters in a model's configuration, by name.
+
+        Raises:
+            ServerError: no server there, or no such model.
+        """
+        answer = await self.call(
+            self._client.get_model_config(model, as_json=True, client_timeout=self.timeout), model
+        )
+        given = answer["config"].get("parameters", {})
+        return {name: value.get("string_value", "") for name, value in given.items()}
 
     async def infer(self, model: str, inputs: Mapping[str, NDArray[Any]], output: str) -> Array:
         """One request by itself.
@@ -105,7 +115,7 @@ class Connection:
         except asyncio.TimeoutError as error:
             raise ServerError(
                 f"{self.url}: {model} gave no answer within {self.timeout:g} s; is the server busy or "
-                f"stopped? Wait longer with --timeout",
+                f"stopped, or all its places for streams taken? Wait longer with --timeout",
                 temporary=True,
             ) from error
         except Exception as error:
@@ -124,6 +134,12 @@ class Connection:
             return ServerError(
                 f"{self.url}: the server cannot be reached ({reason}); check --url and that it runs",
                 temporary=True,
+            )
+        if _FORGOTTEN in reason:
+            return ServerError(
+                f"{self.url}: {model}: the server does not know this stream: it forgets one that sends "
+                f"nothing for some time (--idle of speechzoo serve), and all when it starts anew; begin "
+                f"another ({reason})"
             )
         if _CRASHED in reason:
             return ServerError(

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -23,7 +24,8 @@ from zoo.triton.load import Answers, is_right
 
 WAVEFORM, EMBEDDINGS = "WAV", "EMBEDDINGS"  # of the model that joins features and graph
 RETRIES = 3
-WINDOW = 60.0  # seconds; a server takes no longer ones unless it was told to
+LONGEST = "speechzoo_seconds"  # of a model's configuration: the longest recording that it takes
+WINDOW = 60.0  # seconds, of a server that does not say
 CONCURRENCY = 16  # recordings at once
 
 
@@ -36,6 +38,7 @@ class RemoteSpeakerSession:
         name: on the server.
         backend: ``triton``.
         manifest: its record.
+        longest: seconds of the longest recording that it takes.
     """
 
     backend = "triton"
@@ -55,7 +58,7 @@ class RemoteSpeakerSession:
             ServerError: no server, no such model, or one for something else.
             MissingExtraError: the client library is not installed.
         """
-        self.name, self._retries = name, retries
+        self.name, self._retries, self.longest = name, retries, WINDOW
         self._connection = Connection(url, timeout=timeout)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -98,7 +101,10 @@ class RemoteSpeakerSession:
 
     async def _find(self) -> SpeakerManifest:
         await self._connection.__aenter__()
-        return await self._connection.manifest(self.name, SpeakerManifest)
+        manifest = await self._connection.manifest(self.name, SpeakerManifest)
+        with suppress(ValueError):
+            self.longest = float((await self._connection.parameters(self.name)).get(LONGEST, WINDOW))
+        return manifest
 
     async def _embed(self, waveforms: Sequence[Array]) -> Array:
         return np.concatenate(await asyncio.gather(*map(self._embed_one, waveforms)))
@@ -130,20 +136,21 @@ class RemoteEmbedder(Embedder):
         session: RemoteSpeakerSession,
         *,
         mean: ArrayLike | str | os.PathLike[str] | None = None,
-        window: float = WINDOW,
+        window: float | None = None,
         concurrency: int = CONCURRENCY,
     ) -> None:
         """
         Args:
             session: to the server.
-            mean, window: as of ``Embedder``.
+            mean: as of ``Embedder``.
+            window: seconds of the longest piece; by default what the server takes.
             concurrency: recordings at once.
 
         Raises:
             ArtifactError: a mean that cannot be read, or would be subtracted twice.
             ValueError: a window or a concurrency that is too small.
         """
-        super().__init__(session, mean=mean, window=window)
+        super().__init__(session, mean=mean, window=session.longest if window is None else window)
         if concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {concurrency}")
         self._concurrency = concurrency

@@ -56,6 +56,7 @@ def test_an_older_opset_gets_older_operators(
     for opset in (18, None):
         export_onnx(model, tmp_path / "x.onnx", opset=opset)
         graph = onnx.load(tmp_path / "x.onnx")
+        assert graph.ir_version == {18: 8, 23: 11}[graph.opset_import[0].version]
         kinds[graph.opset_import[0].version] = {node.op_type for node in graph.graph.node}
         assert manifest_of(tmp_path / "x.onnx").toolchain["opset"] == str(graph.opset_import[0].version)
     assert sorted(kinds) == [18, 23]

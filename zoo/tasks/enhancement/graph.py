@@ -173,7 +173,9 @@ class StreamingSession:
 class OfflineSession:
     """Whole recordings through a graph without states.
 
-    A graph of fixed length gets short recordings padded with zeros and long ones cut into pieces.
+    A graph of fixed length gets short recordings padded with zeros, and long ones in pieces. A piece begins
+    with what the one before it ended with, half its length, so that the network has heard something when the
+    part that is kept begins; that takes twice the time.
 
     Args:
         graph: one input, one output.
@@ -216,17 +218,29 @@ class OfflineSession:
         return enhanced[:, delay : delay + length]
 
     def _pieces(self, signal: Array) -> Array:
-        total = signal.shape[self._axis]
+        """All of a signal; through a graph of fixed length in pieces that overlap, each with its context."""
+        axis, total = self._axis, signal.shape[self._axis]
         if not total:
             return signal
-        length = self._length or max(total, 1)
+        length = self._length or total
+        unit = 1 if self._form == "spec2spec" else self.front_end.hop_length
+        after = min(_CONTEXT_AFTER * unit, length // 4 // unit * unit)
+        step = (length - after) // 2 // unit * unit or length  # the first half of a piece is what went before
+        before = 0 if step == length else length - after - step
+        starts = [0, *range(step, max(total - before - after, 1), step)] if total > length else [0]
         padding = [(0, 0)] * signal.ndim
-        padding[self._axis] = (0, -total % length)
-        pieces = np.split(np.pad(signal, padding), -(-total // length), axis=self._axis)
-        enhanced = [self.graph(np.ascontiguousarray(piece))[0] for piece in pieces]
-        return np.take(np.concatenate(enhanced, axis=self._axis), np.arange(total), axis=self._axis)
+        padding[axis] = (0, max(0, starts[-1] + length - total))
+        padded, parts = np.pad(signal, padding), []
+        for number, start in enumerate(starts):
+            piece = np.take(padded, np.arange(start, start + length), axis=axis)
+            enhanced = self.graph(np.ascontiguousarray(piece))[0]
+            begin = before if number else 0
+            end = length if number == len(starts) - 1 else before + step
+            parts.append(np.take(enhanced, np.arange(begin, end), axis=axis))
+        return np.take(np.concatenate(parts, axis=axis), np.arange(total), axis=axis)
 
 
+_CONTEXT_AFTER = 8  # hops behind each piece that are computed and not kept
 _STREAMING_ADVICE = (
     "export it with streaming=True for streams, if the model has a streaming form, or call the enhancer on "
     "the whole waveform"
