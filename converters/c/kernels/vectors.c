@@ -1,0 +1,28 @@
+#if defined(__AVX__)
+#define LANES 8
+#else
+#define LANES 4 /* SSE, NEON, WebAssembly; and what compilers make of it elsewhere */
+#endif
+
+#define INLINE static inline __attribute__((always_inline, unused))
+
+#ifdef __clang__
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+
+typedef float lanes_anywhere __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+INLINE lanes load(const float *from) { return *(const lanes_anywhere *)from; }
+
+INLINE void store(float *to, lanes x) { *(lanes_anywhere *)to = x; }
+
+INLINE float total(lanes x)
+{
+    float sum = 0;
+    for (int i = 0; i < LANES; i++) sum += x[i];
+    return sum;
+}
