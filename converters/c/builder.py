@@ -16,11 +16,18 @@ from numpy.typing import NDArray
 
 from converters.c.fusion import Group
 from converters.c.ir import Op, Program, Shape, Value
+from converters.c.kernels import kernel_names
 from converters.c.layout import Wish
 from converters.c.statements import Block, Call, Line, Nest, Ref, Statement
 from converters.c.views import Buffer, Loop, View, array_of, dense, loops
 
 INDICES = "ijklmn"
+RESERVED = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long "
+    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while "
+    "NULL memcpy memmove memset offsetof size_t in out s work wide memory info".split()
+) | {*INDICES, *kernel_names()}
+_LOCAL = re.compile(r"x\d+|u?int\d+_t")  # of the lines in a loop, and types
 Place = Callable[[int, View], Ref]  # of the n-th view of some loops, this one
 
 
@@ -83,7 +90,7 @@ class Builder:
     def name(self, wanted: str) -> str:
         """A name for C that nothing else has."""
         base = re.sub(r"\W", "_", wanted.removeprefix("core.core.").removeprefix("core.")) or "_"
-        if base[0].isdigit() or base in _TAKEN:
+        if base[0].isdigit() or base in RESERVED or _LOCAL.fullmatch(base):
             base = f"_{base}"
         found, count = base, 1
         while found in self._names:
@@ -336,7 +343,6 @@ class Builder:
         return True
 
 
-_TAKEN = {"in", "out", "s", "work", "wide", "memory", "double", "float", "int", "long", *INDICES}
 
 
 def view_size(view: View) -> int:

@@ -10,7 +10,7 @@ from importlib import resources
 FILES = ("vectors.c", "functions.c", "product.c", "depthwise.c", "recurrent.c", "sums.c", "moves.c")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _DEFINED = re.compile(
-    r"^#define (\w+)|^typedef .*? (\w+) __attribute__|^(?:static|INLINE)\b[^(=;]*?\b(\w+)\(", re.MULTILINE
+    r"^#define (\w+)|^typedef .*? (\w+) __attribute__|^(?:static|INLINE|KERNEL)\b[^(=;]*?\b(\w+)\(", re.MULTILINE
 )
 
 
@@ -26,6 +26,11 @@ def kernels_for(texts: Iterable[str]) -> list[str]:
             needed.add(number)
             waiting += _WORD.findall(known[number][1])
     return [known[number][1] for number in sorted(needed)]
+
+
+def kernel_names() -> frozenset[str]:
+    """Every name that kernels define."""
+    return frozenset().union(*(names for names, _ in _paragraphs()))
 
 
 @cache

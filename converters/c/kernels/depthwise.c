@@ -1,5 +1,5 @@
 /* A filter for each channel: the sum over taps of a column's channels, side by side, with their weights. */
-static void depthwise(int width, int channels, int taps, const int *tap, const float *x, long x_column,
+KERNEL void depthwise(int width, int channels, int taps, const int *tap, const float *x, long x_column,
                       const float *weight, const float *bias, float *y, long y_column)
 {
     for (int f = 0; f < width; f++, x += x_column, y += y_column) {

@@ -48,7 +48,7 @@ INLINE void tile(const int rows, const int panels, int segments, const int *segm
         break
 
 /* One tile; at most 12 vectors of sums, so that there are registers for all. */
-static void one_tile(int rows, int panels, int segments, const int *segment, int inner, const float *a, long a_row,
+KERNEL void one_tile(int rows, int panels, int segments, const int *segment, int inner, const float *a, long a_row,
                      long a_step, const float *b, long b_panel, const float *start, long start_row, float *c,
                      long c_row, int columns)
 {
@@ -87,7 +87,7 @@ INLINE int panels_of_tile(int rows, int left)
 
 /* c = start + a b. The rows of a are made of segments of `inner` elements, a_step apart; b is packed; start may be
    null, or one row for all (start_row 0). */
-static void product(int rows, int columns, int inner, int segments, const int *segment, const float *a, long a_row,
+KERNEL void product(int rows, int columns, int inner, int segments, const int *segment, const float *a, long a_row,
                     long a_step, const float *b, const float *start, long start_row, float *c, long c_row)
 {
     const long b_panel = (long)segments * inner * PANEL;
@@ -108,7 +108,7 @@ static void product(int rows, int columns, int inner, int segments, const int *s
 }
 
 /* The same in 64 bits, a row and a panel at a time. */
-static void product_double(int rows, int columns, int inner, int segments, const int *segment, const double *a,
+KERNEL void product_double(int rows, int columns, int inner, int segments, const int *segment, const double *a,
                            long a_row, long a_step, const double *b, const double *start, long start_row, double *c,
                            long c_row)
 {
@@ -129,7 +129,7 @@ static void product_double(int rows, int columns, int inner, int segments, const
 }
 
 /* (inner, columns), of which each element lies where the strides say, as `product` reads it. */
-static void pack(int inner, int columns, const float *from, long inner_step, long column_step, float *to)
+KERNEL void pack(int inner, int columns, const float *from, long inner_step, long column_step, float *to)
 {
     for (int n = 0; n < columns; n += PANEL)
         for (int k = 0; k < inner; k++, to += PANEL)

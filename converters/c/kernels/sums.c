@@ -1,11 +1,11 @@
-static void sum_of(int count, const float *x, long step, float *y)
+KERNEL void sum_of(int count, const float *x, long step, float *y)
 {
     float found = 0;
     for (int i = 0; i < count; i++) found += x[i * step];
     *y = found;
 }
 
-static void sum_of_squares(int count, const float *x, long step, float *y)
+KERNEL void sum_of_squares(int count, const float *x, long step, float *y)
 {
     float found = 0;
     int i = 0;
@@ -19,7 +19,7 @@ static void sum_of_squares(int count, const float *x, long step, float *y)
 }
 
 /* Each row of exponentials of scale x over their sum; x and y may be one. */
-static void softmax(int rows, int count, float scale, const float *x, long x_row, float *y, long y_row)
+KERNEL void softmax(int rows, int count, float scale, const float *x, long x_row, float *y, long y_row)
 {
     for (int m = 0; m < rows; m++, x += x_row, y += y_row) {
         float most = x[0], sum = 0;
@@ -32,7 +32,7 @@ static void softmax(int rows, int count, float scale, const float *x, long x_row
 }
 
 /* Each row less its mean, over its standard deviation, times a gain, plus a bias. */
-static void layer_norm(int rows, int count, float epsilon, const float *x, long x_row, const float *gain,
+KERNEL void layer_norm(int rows, int count, float epsilon, const float *x, long x_row, const float *gain,
                        const float *bias, float *y, long y_row)
 {
     for (int m = 0; m < rows; m++, x += x_row, y += y_row) {

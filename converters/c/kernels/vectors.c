@@ -7,6 +7,12 @@
 #define INLINE static inline __attribute__((always_inline, unused))
 
 #ifdef __clang__
+#define KERNEL static __attribute__((noinline))
+#else
+#define KERNEL static __attribute__((noinline, noclone)) /* once in the code, for all sizes */
+#endif
+
+#ifdef __clang__
 #define UNROLL _Pragma("unroll")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
