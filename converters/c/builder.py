@@ -22,11 +22,14 @@ from converters.c.statements import Block, Call, Line, Nest, Ref, Statement
 from converters.c.views import Buffer, Loop, View, array_of, dense, loops
 
 INDICES = "ijklmn"
-RESERVED = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long "
-    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while "
-    "NULL memcpy memmove memset offsetof size_t in out s work wide memory info".split()
-) | {*INDICES, *kernel_names()}
+RESERVED = {
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum",
+    "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return",
+    "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void",
+    "volatile", "while", "NULL", "memcpy", "memmove", "memset", "offsetof", "size_t", "in", "out", "s",
+    "work", "wide", "memory", "info",
+    *INDICES, *kernel_names(),
+}  # fmt: skip
 _LOCAL = re.compile(r"x\d+|u?int\d+_t")  # of the lines in a loop, and types
 Place = Callable[[int, View], Ref]  # of the n-th view of some loops, this one
 
@@ -143,7 +146,9 @@ class Builder:
             axes = range(data.ndim) if order is None else order
             made = self.constant(view.buffer.name, data.transpose(axes))
             return dense(made, data.shape, order)
-        copy = dense(self.buffer(f"{view.buffer.name}_copy", view_size(view), view.buffer.dtype), view.shape, order)
+        copy = dense(
+            self.buffer(f"{view.buffer.name}_copy", view_size(view), view.buffer.dtype), view.shape, order
+        )
         self.copy(view, copy)
         return copy
 
@@ -223,7 +228,9 @@ class Builder:
         """Memory in the wanted order, its zeros written."""
         columns = value.shape[wish.axis] + wish.before + wish.after
         sizes = [columns if axis == wish.axis else size for axis, size in enumerate(value.shape)]
-        buffer = Buffer(self.name(value.name), int(np.prod(sizes)), place, value.dtype, about=_about(value, wish))
+        buffer = Buffer(
+            self.name(value.name), int(np.prod(sizes)), place, value.dtype, about=_about(value, wish)
+        )
         view = dense(buffer, sizes, wish.order)
         if not (wish.before or wish.after):
             return view
@@ -322,7 +329,9 @@ class Builder:
         result = self.view(self.program.result)
         if result.buffer.place != "out":
             statements, self.blocks[-1].statements = self.blocks[-1].statements, []
-            self.copy(result, dense(Buffer("out", self.program.result.size, "out"), self.program.result.shape))
+            self.copy(
+                result, dense(Buffer("out", self.program.result.size, "out"), self.program.result.shape)
+            )
             self.blocks[-1].statements += statements
 
     def _may_overwrite(self, state: Value) -> bool:
@@ -341,8 +350,6 @@ class Builder:
                 elif op not in self._lowered:
                     return False
         return True
-
-
 
 
 def view_size(view: View) -> int:

@@ -41,7 +41,9 @@ def geometry(op: Op) -> Geometry:
     """What an operator's attributes say; one axis is a convolution over frequency alone."""
     weight, attributes = op.input(1).constant, op.attributes
     if attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        raise ArtifactError(f"{op.layer}: C cannot be made of a Conv with auto_pad {attributes['auto_pad']} yet")
+        raise ArtifactError(
+            f"{op.layer}: C cannot be made of a Conv with auto_pad {attributes['auto_pad']} yet"
+        )
     axes = weight.ndim - 2
     strides = (1, 1, *attributes.get("strides", [1] * axes))[-2:]
     dilations = (1, 1, *attributes.get("dilations", [1] * axes))[-2:]
@@ -130,8 +132,10 @@ def _row(builder: Builder, op: Op, shape: Geometry, source: View, target: View) 
         matrix = builder.constant(name, weight.reshape(outputs, -1).T)
         zeros = np.zeros(outputs, np.float32)
         start = builder.constant(f"{name}.zeros", zeros) if bias is None else _bias(builder, op)
-        numbers = (width, outputs, len(taps), Table(taps), begin, column * shape.columns[0], Ref(matrix), Ref(start),
-                   Ref(target.buffer, target.offset), out_column)  # fmt: skip
+        numbers = (
+            width, outputs, len(taps), Table(taps), begin, column * shape.columns[0], Ref(matrix), Ref(start),
+            Ref(target.buffer, target.offset), out_column,
+        )  # fmt: skip
         builder.emit(Call("depthwise", numbers))
         return
     size = outputs // shape.groups

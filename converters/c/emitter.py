@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-
 from converters.c.builder import Builder
 from converters.c.interface import Interface, header, manifest_text, public_functions
 from converters.c.kernels import kernels_for
@@ -59,7 +58,9 @@ def emit(builder: Builder, sizes: Sizes, interface: Interface) -> str:
     functions = _functions(builder)
     numbers = _numbers(builder)
     body = [_function(function, interface, numbers) for function in functions]
-    called = [word for block in builder.blocks for statement in block.statements for word in kernels(statement)]
+    called = [
+        word for block in builder.blocks for statement in block.statements for word in kernels(statement)
+    ]
     count = sum(multiply_adds(statement) for block in builder.blocks for statement in block.statements)
     parts = [
         header(interface, sizes, count),
@@ -106,7 +107,11 @@ def _functions(builder: Builder) -> list[Function]:
 def _function(function: Function, interface: Interface, numbers: dict[Table, str]) -> str:
     layer = function.blocks[0].layer
     about = "; ".join(dict.fromkeys(block.about for block in function.blocks))
-    lines = [*_comment(f"{layer or 'before and after the layers'}: {about}"), _signature(function, interface), "{"]
+    lines = [
+        *_comment(f"{layer or 'before and after the layers'}: {about}"),
+        _signature(function, interface),
+        "{",
+    ]
     for buffer in function.buffers:
         if buffer.place in ("work", "memory"):
             lines.append(f"    {_pointer(buffer)}")
@@ -249,5 +254,3 @@ def _comment(text: str) -> list[str]:
         lines[-1] += f" {word}"
     lines[-1] += " */"
     return lines
-
-

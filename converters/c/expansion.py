@@ -77,7 +77,12 @@ def _split_gates(program: Program) -> None:
     ops = []
     for op in program.ops:
         readers = users.get(op.output, [])
-        if op.kind in _GATES and op.output not in outputs and readers and all(_is_part(op, r) for r in readers):
+        if (
+            op.kind in _GATES
+            and op.output not in outputs
+            and readers
+            and all(_is_part(op, r) for r in readers)
+        ):
             continue
         maker = next((m for m in program.ops if op.kind == "Slice" and m.output is op.inputs[0]), None)
         if maker is None or maker.kind not in _GATES or maker.output in outputs:

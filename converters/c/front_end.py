@@ -1,4 +1,4 @@
-"""Reads one of our streaming ONNX files as a program: static shapes, known operators, and each one's layer."""
+"""Reads a streaming ONNX file of ours as a program: static shapes, known operators, and each one's layer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,11 @@ from zoo.errors import ArtifactError
 from zoo.runtime.graph import manifest_for
 from zoo.runtime.onnx_file import check_file
 
-KNOWN = (
-    ELEMENTWISE
-    | VIEWS
-    | frozenset(
-        "Attention Concat Conv Expand Flatten GRU Gather Gemm LSTM LayerNormalization MatMul Pad ReduceL2 "
-        "ReduceMean ReduceSum ReduceSumSquare Softmax Split Squeeze Unsqueeze".split()
-    )
-)
+KNOWN = ELEMENTWISE | VIEWS | {
+    "Attention", "Concat", "Conv", "Expand", "Flatten", "GRU", "Gather", "Gemm", "LSTM",
+    "LayerNormalization", "MatMul", "Pad", "ReduceL2", "ReduceMean", "ReduceSum", "ReduceSumSquare",
+    "Softmax", "Split", "Squeeze", "Unsqueeze",
+}  # fmt: skip
 _DTYPES = {1: "float32", 7: "int64", 9: "bool", 11: "float64"}
 _PARAMETER = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 
@@ -52,7 +49,9 @@ def read_model(model: onnx.ModelProto, where: str) -> Program:
     text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
     if text is None:
         raise ArtifactError(f"{where}: it has no speechzoo manifest; C is made of graphs of our own only")
-    return program_of(model, manifest_for(Manifest.from_json(text, where), EnhancementManifest, Path(where)), where)
+    return program_of(
+        model, manifest_for(Manifest.from_json(text, where), EnhancementManifest, Path(where)), where
+    )
 
 
 def program_of(model: onnx.ModelProto, manifest: EnhancementManifest, where: str) -> Program:
@@ -61,8 +60,8 @@ def program_of(model: onnx.ModelProto, manifest: EnhancementManifest, where: str
         raise ArtifactError(f"{where}: it takes whole recordings; C is made of streaming graphs")
     if manifest.streams != 1 or not isinstance(manifest.hops, int):
         raise ArtifactError(
-            f"{where}: it is for {manifest.streams} streams and {manifest.hops} hops; C is made of graphs for "
-            f"one stream and a fixed number of hops (--streams 1 --hops N)"
+            f"{where}: it is for {manifest.streams} streams and {manifest.hops} hops; C is made of graphs "
+            f"for one stream and a fixed number of hops (--streams 1 --hops N)"
         )
     values = _values(model, where)
     graph = model.graph
@@ -84,14 +83,18 @@ def _values(model: onnx.ModelProto, where: str) -> dict[str, Value]:
     try:
         graph = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
     except shape_inference.InferenceError as error:
-        raise ArtifactError(f"{where}: its shapes contradict each other ({error}); export it again") from error
+        raise ArtifactError(
+            f"{where}: its shapes contradict each other ({error}); export it again"
+        ) from error
     values = {}
     for item in (*graph.input, *graph.output, *graph.value_info):
         tensor = item.type.tensor_type
         shape = tuple(dim.dim_value for dim in tensor.shape.dim)
         dtype = _DTYPES.get(tensor.elem_type, "")
         if not all(shape) or not dtype:
-            raise ArtifactError(f"{where}: {item.name} has shape {shape} and type {tensor.elem_type}; fix its sizes")
+            raise ArtifactError(
+                f"{where}: {item.name} has shape {shape} and type {tensor.elem_type}; fix its sizes"
+            )
         values[item.name] = Value(item.name, shape, "float32" if dtype == "bool" else dtype)
     for tensor in graph.initializer:
         data = numpy_helper.to_array(tensor)
@@ -114,7 +117,9 @@ def _ops(node: onnx.NodeProto, values: dict[str, Value], where: str) -> Iterator
     inputs = [values[name] if name else None for name in node.input]
     if node.op_type not in KNOWN or node.domain not in ("", "ai.onnx"):
         layer = next((found for value in inputs if value and (found := _module(value.name))), node.name)
-        raise ArtifactError(f"{where}: {layer}: C cannot be made of the operator {node.domain}{node.op_type} yet")
+        raise ArtifactError(
+            f"{where}: {layer}: C cannot be made of the operator {node.domain}{node.op_type} yet"
+        )
     missing = [name for name in node.output if name and name not in values]
     if missing:
         raise ArtifactError(f"{where}: {missing[0]} has no static shape; export it with fixed sizes")

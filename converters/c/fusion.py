@@ -48,7 +48,13 @@ def fuse(program: Program) -> list[Group]:
 def _home(op: Op, makers: dict[Value, Group], users: dict[Value, list[Op]]) -> Group | None:
     """The group that an operator can join: of what it reads, else of what reads the same."""
     shape = squeezed(op.output.shape)
-    beside = [other.output for value in op.inputs if value in users for other in users[value] if other.is_elementwise]
+    beside = [
+        other.output
+        for value in op.inputs
+        if value in users
+        for other in users[value]
+        if other.is_elementwise
+    ]
     near = [value for value in (*op.inputs, *beside) if value in makers]
     for group in dict.fromkeys(makers[value] for value in near):
         if not group.is_elementwise or group.shape != shape:

@@ -1,4 +1,4 @@
-"""What passes between the passes: values of static shape, the operators that make them, and a program of both."""
+"""What goes from pass to pass: values of static shape, the operators that make them, a program of both."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from zoo.artifact.manifest import EnhancementManifest
 Shape = tuple[int, ...]
 
 # Operators that compute each element from the elements at its place.
-ELEMENTWISE = frozenset(
-    "Abs Add Atan Cast Clip Div Elu Exp Identity LeakyRelu Less Log Max Min Mul Neg PRelu Pow Reciprocal Relu "
-    "Round Sigmoid Sqrt Sub Tanh".split()
-)
+ELEMENTWISE = {
+    "Abs", "Add", "Atan", "Cast", "Clip", "Div", "Elu", "Exp", "Identity", "LeakyRelu", "Less", "Log", "Max",
+    "Min", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Sigmoid", "Sqrt", "Sub", "Tanh",
+}  # fmt: skip
 # Operators whose result is their input seen otherwise.
-VIEWS = frozenset(("Reshape", "Transpose", "Slice"))
+VIEWS = {"Reshape", "Transpose", "Slice"}
 
 
 @dataclass(eq=False)

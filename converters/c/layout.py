@@ -90,7 +90,9 @@ def _permuted(wish: Wish, perm: Sequence[int]) -> Wish:
 
 def _refit(wish: Wish, seen: Shape, shape: Shape) -> Wish:
     """A wish for a shape as one for the same without some ones, or with more."""
-    real = dict(zip((a for a, n in enumerate(seen) if n > 1), (a for a, n in enumerate(shape) if n > 1), strict=True))
+    real = dict(
+        zip((a for a, n in enumerate(seen) if n > 1), (a for a, n in enumerate(shape) if n > 1), strict=True)
+    )
     ones = [axis for axis, size in enumerate(shape) if size == 1]
     order = (*ones, *(real[axis] for axis in wish.order if axis in real))
     if wish.axis not in real:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
 from converters.c.builder import Builder, Place
 from converters.c.expressions import expression, literal
 from converters.c.ir import Op, Shape, Value, squeezed
@@ -87,7 +86,7 @@ def _seen(builder: Builder, value: Value, out: Shape, order: Sequence[int] | Non
 
 
 def _order(builder: Builder, ops: Sequence[Op], made: set[Value]) -> list[int] | None:
-    """The axes, without ones, from the slowest to the fastest, of the first whole input; None if it is none."""
+    """The axes, without ones, from the slowest to the fastest, of the first whole input; None without one."""
     for op in ops:
         for value in op.inputs:
             if value is None or value in made or value.data is not None:

@@ -1,4 +1,4 @@
-"""Gives every buffer its place: buffers of one call share memory where one is dead before the other is born."""
+"""Gives every buffer its place: those of one call share memory where one is dead before the other is born."""
 
 from __future__ import annotations
 

@@ -70,7 +70,12 @@ def lower_softmax(builder: Builder) -> None:
     *outer, last = loops(rows) or [Loop(1, (0, 0))]
 
     def body(at: Place) -> list[Call]:
-        return [Call("softmax", (last.size, shape[-1], 1.0, at(0, source), last.strides[0], at(1, direct), last.strides[1]))]
+        return [
+            Call(
+                "softmax",
+                (last.size, shape[-1], 1.0, at(0, source), last.strides[0], at(1, direct), last.strides[1]),
+            )
+        ]
 
     builder.nest(outer, body)
     if direct is not out:
@@ -89,7 +94,9 @@ def lower_layer_norm(builder: Builder) -> None:
     assert out is not None, "it has that shape"
     direct = out
     if not _is_dense(out, order):
-        direct = dense(builder.buffer(f"{op.output.name}_rows", op.output.size), shape, [*range(first), *fast])
+        direct = dense(
+            builder.buffer(f"{op.output.name}_rows", op.output.size), shape, [*range(first), *fast]
+        )
     count = math.prod(shape[first:])
     scale = np.broadcast_to(op.input(1).constant, shape[first:])
     shift_of = op.optional(2)
@@ -102,10 +109,11 @@ def lower_layer_norm(builder: Builder) -> None:
     epsilon = float(op.attributes.get("epsilon", 1e-5))
 
     def body(at: Place) -> list[Call]:
-        return [
-            Call("layer_norm", (last.size, count, epsilon, at(0, source), last.strides[0], Ref(gain), Ref(bias),
-                                at(1, direct), last.strides[1]))
-        ]  # fmt: skip
+        numbers = (
+            last.size, count, epsilon, at(0, source), last.strides[0], Ref(gain), Ref(bias), at(1, direct),
+            last.strides[1],
+        )  # fmt: skip
+        return [Call("layer_norm", numbers)]
 
     builder.nest(outer, body)
     if direct is not out:

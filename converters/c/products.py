@@ -29,7 +29,12 @@ def packed(matrix: Matrix) -> Matrix:
 
 
 def emit_product(
-    builder: Builder, left: View, right: Matrix | View, out: View, start: View | None = None, name: str = "weight"
+    builder: Builder,
+    left: View,
+    right: Matrix | View,
+    out: View,
+    start: View | None = None,
+    name: str = "weight",
 ) -> None:
     """Emit out = left right + start.
 
@@ -56,13 +61,11 @@ def emit_product(
         first = at(2, start) if start is not None else None
         first_row = last.strides[2] if start is not None else 0
         kernel = "product_double" if left.buffer.dtype == "float64" else "product"
-        return [
-            Call(
-                kernel,
-                (last.size, columns, inner.size, len(segments), Table(segments), at(0, left), last.strides[0],
-                 inner.stride, source, first, first_row, at(1, out), last.strides[1]),
-            )  # fmt: skip
-        ]
+        numbers = (
+            last.size, columns, inner.size, len(segments), Table(segments), at(0, left), last.strides[0],
+            inner.stride, source, first, first_row, at(1, out), last.strides[1],
+        )  # fmt: skip
+        return [Call(kernel, numbers)]
 
     builder.nest(outer, body)
 
@@ -113,7 +116,7 @@ def lower_gemm(builder: Builder) -> None:
     alpha, beta = op.attributes.get("alpha", 1.0), op.attributes.get("beta", 1.0)
     if (alpha, beta) != (1.0, 1.0):
         raise ArtifactError(f"{op.layer}: C cannot be made of a Gemm with factors {alpha} and {beta} yet")
-    matrices = []
+    matrices: list[Matrix | View] = []
     for value, turned in ((left, op.attributes.get("transA")), (right, op.attributes.get("transB"))):
         rows = (math.prod(value.shape[:-1]), value.shape[-1])
         if value.data is not None:
@@ -187,8 +190,10 @@ def lower_matmul(builder: Builder) -> None:
     rows, columns, inner = left.shape[-2], right.shape[-1], left.shape[-1]
     many = _batched(builder, left, batch)
     whole = out.reshaped((count, rows, columns))
-    if whole is None or whole.stride(2) not in (0, 1) or rows > 1 and whole.stride(1) is None:
-        whole = dense(builder.buffer(f"{op.output.name}_rows", op.output.size, op.output.dtype), (count, rows, columns))
+    if whole is None or whole.stride(2) not in (0, 1) or (rows > 1 and whole.stride(1) is None):
+        whole = dense(
+            builder.buffer(f"{op.output.name}_rows", op.output.size, op.output.dtype), (count, rows, columns)
+        )
     if right.data is not None:
         weights = np.broadcast_to(right.constant, (*batch, inner, columns)).reshape(count, inner, columns)
         _constant_batch(builder, op, many, weights, whole)
@@ -261,7 +266,9 @@ def lower_attention(builder: Builder) -> None:
     out = builder.allocate(op.output)
     seen = out.reshaped((length, heads, size))
     if seen is None or seen.stride(2) not in (0, 1):
-        raise ArtifactError(f"{op.layer}: the result of its Attention lies in an order that C has no kernel for")
+        raise ArtifactError(
+            f"{op.layer}: the result of its Attention lies in an order that C has no kernel for"
+        )
     seen = seen.transposed((1, 0, 2))
     name = op.output.name
     keys = builder.buffer(f"{name}_keys", size * -(-others // PANEL) * PANEL)

@@ -23,7 +23,7 @@ def lower_recurrent(builder: Builder) -> None:
         raise ArtifactError(f"{op.layer}: C cannot be made of a {op.kind} with lengths yet")
     steps, batch, _ = op.input(0).shape
     hidden, directions = op.attributes["hidden_size"], op.input(1).shape[0]
-    out, last = op.outputs[0], (op.outputs[1:] + [None, None])[:2]
+    out, last = op.outputs[0], [*op.outputs[1:], None, None][:2]
     used = out is not None and (out in builder.users or out in builder.program.outputs)
     shape = (steps, directions, batch, hidden)
     whole: View | None = None
@@ -53,7 +53,11 @@ def _directions(builder: Builder, op: Op, out: View, last: list[Value | None]) -
         end = part.sliced(0, 0 if backwards else out.shape[0] - 1, 1)
         assert end is not None, "likewise"
         for value, source in ((last[0], end), (last[1], cell)):
-            if value is None or source is None or not (value in builder.users or value in builder.program.outputs):
+            if (
+                value is None
+                or source is None
+                or not (value in builder.users or value in builder.program.outputs)
+            ):
                 continue
             target = builder.allocate(value).sliced(0, index, 1)
             assert target is not None, "likewise"
@@ -71,7 +75,9 @@ def _steps(builder: Builder, op: Op, index: int, backwards: bool, out: View) -> 
     name = f"{op.layer}.{op.kind.lower()}" if op.layer else weight.name
     side = "_back" if backwards else ""
     of_input, of_hidden = _biases(op, index, gates * hidden)
-    rows = dense(builder.buffer(f"{name}_input{side}", steps * batch * gates * hidden), (steps * batch, gates * hidden))
+    rows = dense(
+        builder.buffer(f"{name}_input{side}", steps * batch * gates * hidden), (steps * batch, gates * hidden)
+    )
     start = dense(builder.constant(f"{name}.bias{side}", of_input[None]), (1, gates * hidden))
     emit_product(builder, builder.seen(op.input(0), (steps * batch, width)), weight.constant[index].T, rows,
                  start.broadcast(rows.shape), f"{name}.weight{side}")  # fmt: skip
@@ -80,8 +86,9 @@ def _steps(builder: Builder, op: Op, index: int, backwards: bool, out: View) -> 
     matrix = builder.constant(f"{name}.recurrent{side}", packed(recurrent.constant[index].T))
     bias = Ref(builder.constant(f"{name}.recurrent_bias{side}", of_hidden)) if of_hidden is not None else None
     numbers = (
-        steps, batch, hidden, int(backwards), Ref(rows.buffer), Ref(matrix), bias, Ref(before.buffer, before.offset),
-        before.stride(0) or 0, Ref(sums), Ref(out.buffer, out.offset), out.stride(0) or 0, out.stride(2) or 0,
+        steps, batch, hidden, int(backwards), Ref(rows.buffer), Ref(matrix), bias,
+        Ref(before.buffer, before.offset), before.stride(0) or 0, Ref(sums), Ref(out.buffer, out.offset),
+        out.stride(0) or 0, out.stride(2) or 0,
     )  # fmt: skip
     if op.kind == "GRU":
         builder.emit(Call("gru", numbers))
@@ -109,7 +116,9 @@ def _initial(builder: Builder, op: Op, number: int, index: int, name: str) -> Vi
     """(B, H) at the start of a direction; zeros where none is given."""
     given, (_, batch, _), hidden = op.optional(number), op.input(0).shape, op.attributes["hidden_size"]
     if given is None:
-        return dense(builder.constant(f"{name}.zeros", np.zeros((batch, hidden), np.float32)), (batch, hidden))
+        return dense(
+            builder.constant(f"{name}.zeros", np.zeros((batch, hidden), np.float32)), (batch, hidden)
+        )
     part = builder.view(given).sliced(0, index, 1)
     assert part is not None, "an axis of its own is cut evenly"
     view = View(part.buffer, part.offset, part.dims[1:])

@@ -78,7 +78,8 @@ class View:
 
     def reshaped(self, shape: Sequence[int]) -> View | None:
         """The same elements in another shape; None where they do not lie so."""
-        rest, dims = [factor for dim in self.dims for factor in dim], []
+        dims: list[Factors] = []
+        rest = [factor for dim in self.dims for factor in dim]
         for size in reversed(shape):
             parts: list[Factor] = []
             while size > 1:
@@ -173,7 +174,8 @@ def loops(views: Sequence[View]) -> list[Loop]:
     out: list[Loop] = []
     for axis in range(len(views[0].dims)):
         rest = [list(view.dims[axis]) for view in views]
-        left, part = max(math.prod(f.size for f in factors) for factors in rest), []
+        part: list[Loop] = []
+        left = max(math.prod(f.size for f in factors) for factors in rest)
         while left > 1:
             size = left
             for factors in rest:

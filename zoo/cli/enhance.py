@@ -73,7 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("model")
     model.add_argument("--model", metavar="NAME", help=f"see `speechzoo list` (default {DEFAULT_MODEL})")
     model.add_argument("--weights", metavar="TAG|PATH", help="default: those in the package")
-    model.add_argument("--artifact", metavar="FILE", help="exported: .onnx, .ts, .pt2, .engine")
+    model.add_argument("--artifact", metavar="FILE", help="exported: .onnx, .ts, .pt2, .engine, .c, .so")
+    model.add_argument(
+        "--backend", choices=("native",), help="compile the graph to native code first, which is kept"
+    )
     add_threads(model)
     model.add_argument(
         "--providers",
@@ -182,7 +185,10 @@ def _tell(job: _Job, report: dict[str, Any], args: argparse.Namespace) -> None:
 
 
 def _enhancer(args: argparse.Namespace) -> Enhancer:
-    """The model that the options name, in ONNX Runtime."""
+    """The model that the options name, in ONNX Runtime or as native code."""
+    options: dict[str, Any] = {"threads": args.threads, "providers": args.providers, "backend": args.backend}
+    if args.backend and args.providers:
+        raise SpeechZooError("--providers are ONNX Runtime's; native code has no use for them")
     if args.artifact:
         if args.model or args.weights:
             raise SpeechZooError(
@@ -193,13 +199,13 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
                 f"--artifact {args.artifact}: a file in {', '.join(SUFFIXES)} is expected; a checkpoint "
                 f"goes with --model NAME --weights {args.artifact}"
             )
-        return Enhancer(args.artifact, threads=args.threads, providers=args.providers, trust=args.trust)
+        return Enhancer(args.artifact, trust=args.trust, **options)
     if args.weights and not args.model:
         raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
     name = args.model or DEFAULT_MODEL
     spec = get_spec(name, EnhancementSpec)
     if packaged_artifact(spec, args.weights):
-        return Enhancer(name, args.weights, threads=args.threads, providers=args.providers)
+        return Enhancer(name, args.weights, **options)
     if not args.weights:
         raise SpeechZooError(
             f"--weights is missing: none of {name} come with the package. {weights_advice(spec)}"
@@ -207,7 +213,7 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
     from converters.cache import cached_export
 
     path = cached_export(name, args.weights, progress=lambda line: print(line, file=sys.stderr))
-    return Enhancer(path, threads=args.threads, providers=args.providers)
+    return Enhancer(path, **options)
 
 
 def _jobs(args: argparse.Namespace) -> list[_Job]:

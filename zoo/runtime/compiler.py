@@ -25,7 +25,7 @@ _LONGEST = 900  # seconds
 
 
 def find_compiler() -> list[str]:
-    """The command of a C compiler: that of the variable CC, else the first of those that are usual, else Zig's.
+    """The command of a C compiler: that of the variable CC, else the first that is there, else Zig's.
 
     Raises:
         MissingExtraError: there is none.
@@ -70,7 +70,9 @@ def build(
     """
     source = Path(source)
     if not source.is_file():
-        raise ArtifactError(f"{source}: there is no such file; expected C that speechzoo export --target c wrote")
+        raise ArtifactError(
+            f"{source}: there is no such file; expected C that speechzoo export --target c wrote"
+        )
     command = list(find_compiler() if compiler is None else compiler)
     visible = _EXPORTED if sys.platform == "win32" else _HIDDEN
     processor = () if march == "portable" else (f"-march={march}",)
@@ -88,8 +90,14 @@ def _run(command: Sequence[str], what: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ArtifactError(f"{what}: the compiler {command[0]} does not run ({error}); set CC to another") from error
+        raise ArtifactError(
+            f"{what}: the compiler {command[0]} does not run ({error}); set CC to another"
+        ) from error
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or [""]
-        raise ArtifactError(f"{what}: {command[0]} cannot compile it ({lines[0]}); set CC to another compiler")
+        lines = (
+            [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or [""]
+        )
+        raise ArtifactError(
+            f"{what}: {command[0]} cannot compile it ({lines[0]}); set CC to another compiler"
+        )
     return done.stdout

@@ -1,11 +1,12 @@
 """Runs generated C: a shared library made of it, called through ctypes.
 
-A library is machine code that runs as soon as it is opened: open only what you or somebody you trust compiled.
+A library is machine code that runs as soon as it is opened: open what you or those you trust compiled.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import threading
 from pathlib import Path
@@ -52,11 +53,13 @@ class NativeGraph:
         self.path = Path(path)
         try:
             library = ctypes.CDLL(str(self.path.resolve()))
-            functions = [getattr(library, f"speechzoo_{name}") for name in ("info", "manifest", "init", "process")]
+            functions = [
+                getattr(library, f"speechzoo_{name}") for name in ("info", "manifest", "init", "process")
+            ]
         except (OSError, AttributeError) as error:
             raise ArtifactError(
-                f"{self.path}: it is no shared library of speechzoo for this machine ({error}); make one with "
-                f"speechzoo build"
+                f"{self.path}: it is no shared library of speechzoo for this machine ({error}); make one "
+                f"with speechzoo build"
             ) from error
         info, manifest, self._init, self._process = functions
         info.restype = ctypes.POINTER(_Information)
@@ -69,6 +72,7 @@ class NativeGraph:
         self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
         check_record(self.path, self.manifest, self.inputs, self.outputs)
         self._check_sizes()
+        self._shape = [size for size in self.outputs[0].shape if isinstance(size, int)]
         self._own = threading.local()
 
     def __call__(self, *values: Array) -> list[Array]:
@@ -77,7 +81,7 @@ class NativeGraph:
         address, memory = self._stream()
         memory[:] = state.ravel()
         given = np.ascontiguousarray(signal, np.float32)
-        result = np.empty(self.outputs[0].shape, np.float32)
+        result = np.empty(self._shape, np.float32)
         self._process(address, given.ctypes.data, result.ctypes.data)
         return [result, memory.copy()[None]]
 
@@ -103,12 +107,13 @@ class NativeGraph:
         Raises:
             ArtifactError: they are not.
         """
-        expected = [int(np.prod(spec.shape)) for spec in (*self.inputs, self.outputs[0])]
+        tensors = (*self.inputs, self.outputs[0])
+        expected = [math.prod(size for size in spec.shape if isinstance(size, int)) for spec in tensors]
         found = [self._info.signal, self._info.memory_bytes // 4, self._info.result]
         if expected != found:
             raise ArtifactError(
-                f"{self.path}: its manifest tells of {expected} elements of signal, state and result, its code of "
-                f"{found}; build it again"
+                f"{self.path}: its manifest tells of {expected} elements of signal, state and result, its "
+                f"code of {found}; build it again"
             )
 
 

@@ -10,7 +10,8 @@ from importlib import resources
 FILES = ("vectors.c", "functions.c", "product.c", "depthwise.c", "recurrent.c", "sums.c", "moves.c")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _DEFINED = re.compile(
-    r"^#define (\w+)|^typedef .*? (\w+) __attribute__|^(?:static|INLINE|KERNEL)\b[^(=;]*?\b(\w+)\(", re.MULTILINE
+    r"^#define (\w+)|^typedef .*? (\w+) __attribute__|^(?:static|INLINE|KERNEL)\b[^(=;]*?\b(\w+)\(",
+    re.MULTILINE,
 )
 
 
@@ -39,5 +40,6 @@ def _paragraphs() -> list[tuple[frozenset[str], str]]:
     texts = (resources.files(__name__).joinpath(name).read_text() for name in FILES)
     paragraphs = [part for text in texts for part in text.strip().split("\n\n")]
     return [
-        (frozenset(name for found in _DEFINED.findall(part) for name in found if name), part) for part in paragraphs
+        (frozenset(name for found in _DEFINED.findall(part) for name in found if name), part)
+        for part in paragraphs
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from zoo.errors import ArtifactError, AudioError
 from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
 from zoo.tasks.copies import Reopenable
+from zoo.tasks.enhancement.native import open_native
 from zoo.tasks.enhancement.session import Session, check_output
 from zoo.tasks.enhancement.stream import Latency, Stream
 from zoo.tasks.enhancement.task import TASK
@@ -50,18 +51,21 @@ class Enhancer(Reopenable):
         threads: int = 1,
         providers: Sequence[str] = (),
         trust: bool = False,
+        backend: Literal["native"] | None = None,
     ) -> None:
         """
         Args:
             source: the name of a registered model; the path of an artifact (``.onnx``, ``.ts``, ``.pt2``,
-                ``.engine``) or of a public training folder; a network in its training or streaming form; or a
-                session.
+                ``.engine``, ``.c``, ``.so``) or of a public training folder; a network in its training or
+                streaming form; or a session.
             weights: tag or checkpoint path, for a model's name; by default those that come with the package,
                 which run in ONNX Runtime.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
             providers: of ONNX Runtime: ``cuda``, ``tensorrt``, ... in the order of preference; by default the
                 CPU. One that does not start is an error.
             trust: open exported programs (``.pt2``) that are code, as every compiled one is: docs/trust.md.
+            backend: ``native``: make C of the model's or the artifact's graph and compile it, which is done
+                once and kept; needs a C compiler.
 
         Raises:
             ArtifactError: an artifact that cannot be read, or was given weights besides.
@@ -70,10 +74,11 @@ class Enhancer(Reopenable):
             MissingExtraError: PyTorch is needed and not installed.
             ValueError: threads that are no whole number from 1 to 1024.
         """
-        self._remember(source, weights=weights, threads=threads, providers=providers, trust=trust)
-        self.session: Session = open_source(
-            TASK, source, weights, threads=threads, providers=providers, trust=trust
-        )
+        options: dict[str, Any] = {"threads": threads, "providers": providers, "trust": trust}
+        self._remember(source, weights=weights, backend=backend, **options)
+        if backend is not None:
+            source, weights = open_native(source, weights, backend), None
+        self.session: Session = open_source(TASK, source, weights, **options)
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
         self.streaming = self.session.streaming
