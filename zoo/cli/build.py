@@ -37,6 +37,7 @@ GROUP = "make artifacts"
 # What such a file says itself; given beside it they are an error.
 CONFIGURED = ("onnx", "engine", "keep", "calibration", "profile", "workspace", "record")
 ONLY_CONFIGURED = ("weights", "model", "force")
+OF_ENGINES = ("config", "rtx", "target", "timing_cache", "refit", "version_compatible", "tf32", "plugins")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -144,9 +145,11 @@ def _build_library(args: argparse.Namespace) -> int:
     """A shared library, verified with the recording inside."""
     if not (args.source and args.output):
         raise Misuse("of C both the file and -o LIBRARY are needed")
-    given = [name for name in (*CONFIGURED, *ONLY_CONFIGURED, "config") if getattr(args, name)]
+    given = [name for name in (*CONFIGURED, *ONLY_CONFIGURED, *OF_ENGINES) if getattr(args, name)]
+    if args.precision != "fp32":
+        given.append(args.precision)
     if given:
-        raise Misuse(f"--{given[0]}: it is for engines; leave it out")
+        raise Misuse(f"--{given[0].replace('_', '-')}: it is for engines; leave it out")
     march = args.march or "native"
     with one_sentence():
         build(args.source, args.output, march)

@@ -9,6 +9,7 @@ import ctypes
 import math
 import os
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from zoo.errors import ArtifactError
 from zoo.runtime.graph import check_record, manifest_for
 
 STATE = "state"  # what a record calls all that one call leaves for the next, (1, elements)
+Function = Callable[..., object]  # of a library
 _ALIGNMENT = 64  # bytes
 
 
@@ -30,6 +32,34 @@ class _Information(ctypes.Structure):
         *((name, ctypes.c_int) for name in ("sample_rate", "hop", "signal", "result", "latency")),
         *((name, ctypes.c_size_t) for name in ("state_bytes", "memory_bytes", "memory_offset")),
     )
+
+
+class NativeStream:
+    """A stream with its state in C.
+
+    Args:
+        process, init: functions of the library.
+        info: what the library says of its sizes.
+        shape: of what a call gives.
+
+    Attributes:
+        memory: what goes from call to call, (elements,) float32: the state itself, not a copy.
+    """
+
+    def __init__(self, process: Function, init: Function, info: _Information, shape: Sequence[int]) -> None:
+        self._process, self._shape = process, shape
+        room = np.zeros(info.state_bytes + _ALIGNMENT, np.uint8)
+        begin = -room.ctypes.data % _ALIGNMENT
+        self._state = room.ctypes.data + begin
+        self.memory: Array = room[begin + info.memory_offset :][: info.memory_bytes].view(np.float32)
+        init(self._state)
+
+    def __call__(self, signal: Array) -> Array:
+        """Process the next frames; the output is a new array."""
+        given = np.ascontiguousarray(signal, np.float32)
+        result = np.empty(self._shape, np.float32)
+        self._process(self._state, given.ctypes.data, result.ctypes.data)
+        return result
 
 
 class NativeGraph:
@@ -78,28 +108,20 @@ class NativeGraph:
     def __call__(self, *values: Array) -> list[Array]:
         """Run once: the signal and the state before it; the outputs are new arrays."""
         signal, state = values
-        address, memory = self._stream()
-        memory[:] = state.ravel()
-        given = np.ascontiguousarray(signal, np.float32)
-        result = np.empty(self._shape, np.float32)
-        self._process(address, given.ctypes.data, result.ctypes.data)
-        return [result, memory.copy()[None]]
+        stream: NativeStream | None = getattr(self._own, "stream", None)
+        if stream is None:  # of this thread
+            stream = self._own.stream = self.stream()
+        stream.memory[:] = state.ravel()
+        return [stream(signal), stream.memory.copy()[None]]
+
+    def stream(self) -> NativeStream:
+        """Begin a stream whose state stays where the code has it."""
+        return NativeStream(self._process, self._init, self._info, self._shape)
 
     @property
     def state_bytes(self) -> int:
         """Memory of one stream in C, what only one call needs among it."""
         return int(self._info.state_bytes)
-
-    def _stream(self) -> tuple[int, Array]:
-        """This thread's own state in C: its address, and what of it goes from call to call."""
-        found: tuple[int, Array] | None = getattr(self._own, "stream", None)
-        if found is None:
-            room = np.zeros(self._info.state_bytes + _ALIGNMENT, np.uint8)
-            begin = -room.ctypes.data % _ALIGNMENT
-            memory = room[begin + self._info.memory_offset :][: self._info.memory_bytes].view(np.float32)
-            found = self._own.stream = (room.ctypes.data + begin, memory)
-            self._init(found[0])
-        return found
 
     def _check_sizes(self) -> None:
         """Refuse a library whose sizes are not those of its record.
