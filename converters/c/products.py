@@ -15,17 +15,28 @@ from converters.c.statements import Call, Ref, Table
 from converters.c.views import Buffer, Factor, Loop, View, dense, loops, merged
 from zoo.errors import ArtifactError
 
-PANEL = 8  # columns that are packed together
+PANEL, SLIM = 16, 8  # columns that are packed together; of the last ones, if they are no more
 Matrix = NDArray[Any]
 
 
 def packed(matrix: Matrix) -> Matrix:
-    """(K, N) -> (panels, K, PANEL), zeros at the end, as the kernel reads it."""
+    """(K, N) -> (packed_size(K, N),) as the kernel reads it: panel after panel, zeros at the end of each."""
     inner, columns = matrix.shape
-    panels = -(-columns // PANEL)
-    wide = np.zeros((inner, panels * PANEL), matrix.dtype)
-    wide[:, :columns] = matrix
-    return wide.reshape(inner, panels, PANEL).transpose(1, 0, 2)
+    parts = []
+    for begin in range(0, columns, PANEL):
+        wide = SLIM if columns - begin <= SLIM else PANEL
+        panel = np.zeros((inner, wide), matrix.dtype)
+        part = matrix[:, begin : begin + wide]
+        panel[:, : part.shape[1]] = part
+        parts.append(panel.ravel())
+    return np.concatenate([*parts, np.zeros(SLIM, matrix.dtype)])
+
+
+def packed_size(inner: int, columns: int) -> int:
+    """Elements of a packed matrix; a vector may be read that begins in its last row."""
+    rest = columns % PANEL
+    wide = columns - rest + (0 if not rest else SLIM if rest <= SLIM else PANEL)
+    return wide * inner + SLIM
 
 
 def emit_product(
@@ -100,7 +111,7 @@ def _pack(builder: Builder, right: View) -> Buffer:
     if any(len(dim) > 1 for dim in right.dims):
         right = builder.copied(right)
     inner, columns = right.shape
-    buffer = builder.buffer(f"{right.buffer.name}_packed", -(-columns // PANEL) * PANEL * inner)
+    buffer = builder.buffer(f"{right.buffer.name}_packed", packed_size(inner, columns))
     place = Ref(right.buffer, right.offset)
     builder.emit(Call("pack", (inner, columns, place, right.stride(0), right.stride(1), Ref(buffer))))
     return buffer
@@ -222,9 +233,8 @@ def _constant_batch(builder: Builder, op: Op, left: View, weights: Matrix, out: 
 def _computed_batch(builder: Builder, left: View, right: View, out: View) -> None:
     """A product for each matrix of two tensors, the right one packed as it comes."""
     count, inner, columns = right.shape
-    size = -(-columns // PANEL) * PANEL * inner
-    packs = View(builder.buffer(f"{right.buffer.name}_packed", size), 0, ((Factor(count, 0),),))
-    _products(builder, left, packs, out, inner, columns, right)
+    packs = builder.buffer(f"{right.buffer.name}_packed", packed_size(inner, columns))
+    _products(builder, left, View(packs, 0, ((Factor(count, 0),),)), out, inner, columns, right)
 
 
 def _products(
@@ -271,8 +281,8 @@ def lower_attention(builder: Builder) -> None:
         )
     seen = seen.transposed((1, 0, 2))
     name = op.output.name
-    keys = builder.buffer(f"{name}_keys", size * -(-others // PANEL) * PANEL)
-    items = builder.buffer(f"{name}_items", others * -(-size // PANEL) * PANEL)
+    keys = builder.buffer(f"{name}_keys", packed_size(size, others))
+    items = builder.buffer(f"{name}_items", packed_size(others, size))
     scores = builder.buffer(f"{name}_scores", length * others)
     whole = Table((0,))
     strides = [(view.stride(1), view.stride(2)) for view in (query, key, item, seen)]

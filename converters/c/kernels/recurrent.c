@@ -12,7 +12,7 @@ KERNEL void gru(int steps, int batch, int hidden, int backwards, const float *in
         for (int b = 0; b < batch; b++) {
             const float *xs = x + b * 3 * hidden, *hs = sums + b * 3 * hidden, *h = before + b * before_row;
             float *to = now + b * y_row;
-            for (int i = 0; i < hidden; i++) {
+            ALONE for (int i = 0; i < hidden; i++) {
                 const float z = sigmoid(xs[i] + hs[i]);
                 const float r = sigmoid(xs[hidden + i] + hs[hidden + i]);
                 const float fresh = hyperbolic_tangent(xs[2 * hidden + i] + r * hs[2 * hidden + i]);
@@ -38,7 +38,7 @@ KERNEL void lstm(int steps, int batch, int hidden, int backwards, const float *i
         for (int b = 0; b < batch; b++) {
             const float *xs = x + b * 4 * hidden, *hs = sums + b * 4 * hidden;
             float *to = now + b * y_row, *c = cell + b * hidden;
-            for (int i = 0; i < hidden; i++) {
+            ALONE for (int i = 0; i < hidden; i++) {
                 const float in = sigmoid(xs[i] + hs[i]);
                 const float out = sigmoid(xs[hidden + i] + hs[hidden + i]);
                 const float keep = sigmoid(xs[2 * hidden + i] + hs[2 * hidden + i]);

@@ -1,4 +1,6 @@
-#if defined(__AVX__)
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX__)
 #define LANES 8
 #else
 #define LANES 4 /* SSE, NEON, WebAssembly; and what compilers make of it elsewhere */
@@ -14,8 +16,10 @@
 
 #ifdef __clang__
 #define UNROLL _Pragma("unroll")
+#define ALONE _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
+#define ALONE _Pragma("GCC ivdep") /* no step of the loop reads what another one writes */
 #endif
 
 typedef float lanes __attribute__((vector_size(4 * LANES)));
