@@ -10,6 +10,7 @@ from zoo.extras import extra
 if TYPE_CHECKING:
     from converters.exporters import export
     from converters.layers import compare_layers
+    from converters.targets.c import export_c
     from converters.targets.onnx import export_buckets, export_onnx, export_speaker, export_synthesis
     from converters.targets.program import export_program
     from converters.targets.torch_tensorrt import compile_torch_tensorrt
@@ -24,6 +25,7 @@ __all__ = [
     "compile_torch_tensorrt",
     "export",
     "export_buckets",
+    "export_c",
     "export_onnx",
     "export_program",
     "export_speaker",
@@ -39,6 +41,7 @@ _HOME = {  # module, and the extra that it needs
     "compile_torch_tensorrt": ("converters.targets.torch_tensorrt", "torch"),
     "export": ("converters.exporters", "torch"),
     "export_buckets": ("converters.targets.onnx", "onnx"),
+    "export_c": ("converters.targets.c", "native"),
     "export_onnx": ("converters.targets.onnx", "onnx"),
     "export_program": ("converters.targets.program", "torch"),
     "export_speaker": ("converters.targets.onnx", "onnx"),

@@ -59,6 +59,7 @@ TARGETS: dict[str, TargetRecord] = {
             "torch",
             ("fp16",),
         ),
+        TargetRecord("c", (".c",), "converters.targets.c:export_c", "onnx", ("symbol",)),
         TargetRecord(
             "engine",
             ENGINES,

@@ -19,7 +19,7 @@ from zoo.tasks.enhancement.graph import StreamingSession
 from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.public_graph import open_foreign_session
 
-Backend = Literal["onnxruntime", "torch"]
+Backend = Literal["onnxruntime", "torch", "native"]
 Number = int | Literal["any"]
 
 
@@ -33,7 +33,7 @@ class Case:
         form: ``wav2wav`` or ``spec2spec``.
         backend: what computes.
         graph: streams x hops as the graph has them, ``any`` where they are free; ``eager`` in PyTorch.
-        path: the ONNX file, absolute; None in PyTorch.
+        path: the ONNX file, absolute, which native code is made of; None in PyTorch.
         threads, streams, hops: of a call.
         front_end: rate and hop, for real-time factors.
         reference: what its time is divided by; None for nothing, or for itself.
@@ -179,6 +179,13 @@ class Subject:
             sizes.backends, sizes.threads, sizes.streams, sizes.hops
         ):
             path, graph = None, "eager"
+            if backend == "native":
+                if streams > 1 or hops > 1:
+                    continue  # native code is for one stream and one hop
+                path, graph = (
+                    exports.path(self.model, self.weights, form, free_streams=False, free_hops=False),
+                    "C",
+                )
             if backend == "onnxruntime":
                 path = exports.path(
                     self.model, self.weights, form, free_streams=streams > 1, free_hops=hops > 1

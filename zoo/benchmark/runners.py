@@ -12,6 +12,7 @@ from zoo.arrays import Array
 from zoo.artifact.manifest import Form
 from zoo.benchmark.cases import Case, open_streaming
 from zoo.errors import ArtifactError
+from zoo.runtime.native_cache import compiled_graph
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,6 +88,32 @@ class OnnxRunner:
         return outputs[0]
 
 
+class NativeRunner:
+    """A streaming graph as native code, called without copies of its state, as from C.
+
+    Args:
+        path: ONNX file of ours.
+
+    Raises:
+        ArtifactError: C cannot be made of it, or compiled.
+    """
+
+    def __init__(self, path: Path) -> None:
+        graph = compiled_graph(path)
+        self.name, self.state_bytes = f"{path.name} as C", graph.state_bytes
+        self._stream = graph.stream()
+        self._signals = noise([size for size in graph.inputs[0].shape if isinstance(size, int)])
+        self._calls = 0
+
+    def prepare(self) -> None:
+        """Nothing: it has no threads."""
+
+    def call(self) -> Array:
+        """Process the next frames."""
+        self._calls += 1
+        return self._stream(self._signals[self._calls % len(self._signals)])
+
+
 class TorchRunner:
     """A streaming form in PyTorch, uncompiled.
 
@@ -138,6 +165,8 @@ def open_runner(case: Case) -> Runner:
     numbers = {"threads": case.threads, "streams": case.streams, "hops": case.hops}
     if case.path is None:
         return TorchRunner(case.name, case.form, **numbers)
+    if case.backend == "native":
+        return NativeRunner(case.path)
     return OnnxRunner(case.path, **numbers)
 
 

@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models = parser.add_argument_group("what of a model (a file has its own form, and sizes unless free)")
     models.add_argument("--forms", nargs="+", choices=("wav2wav", "spec2spec"), default=["wav2wav"])
     models.add_argument(
-        "--backends", nargs="+", choices=("onnxruntime", "torch"), default=["onnxruntime"],
-        help="torch: the streaming form, not compiled",
+        "--backends", nargs="+", choices=("onnxruntime", "torch", "native"), default=["onnxruntime"],
+        help="torch: the streaming form, not compiled; native: C of the graph, compiled",
     )  # fmt: skip
     for name, kind, what in (
         ("threads", threads, "threads of a call"),

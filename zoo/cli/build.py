@@ -1,10 +1,11 @@
-"""Build an engine of TensorRT, or of TensorRT for RTX, from a graph.
+"""Build an engine of TensorRT, or of TensorRT for RTX, from a graph, or a shared library from generated C.
 
 A configuration file as the public implementation of FastSpeech has it names the engines, with their sizes,
 batch, precision and workspace. Each is built from the graph beside it (.onnx), which is exported if it is not
 there. What is there already is kept if it is the same in all that decides.
 
 examples:
+  speechzoo build gtcrn.c -o libgtcrn.so --march portable
   speechzoo build --onnx gtcrn.onnx --engine gtcrn.engine --fp16          # for the GPU at hand
   speechzoo build --onnx gtcrn.onnx --engine gtcrn.engine --rtx           # for RTX cards, without one
   speechzoo build --onnx speaker.onnx --engine speaker.engine --profile feats:1x200x80/64x200x80/128x3000x80
@@ -24,8 +25,10 @@ from zoo.cli._arguments import Misuse, one_sentence, positive
 from zoo.errors import ArtifactError
 from zoo.extras import extra
 from zoo.registry import get_spec
+from zoo.runtime.compiler import build
 from zoo.signal.recordings import read_folder
 from zoo.spec import SynthesisSpec
+from zoo.tasks import verify
 
 if TYPE_CHECKING:
     from converters.tensorrt.engine import EngineReport
@@ -34,10 +37,18 @@ GROUP = "make artifacts"
 # What such a file says itself; given beside it they are an error.
 CONFIGURED = ("onnx", "engine", "keep", "calibration", "profile", "workspace", "record")
 ONLY_CONFIGURED = ("weights", "model", "force")
+OF_ENGINES = ("config", "rtx", "target", "timing_cache", "refit", "version_compatible", "tf32", "plugins")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
+    add("source", nargs="?", type=Path, metavar="C", help="a file that speechzoo export --target c wrote")
+    add("-o", "--output", type=Path, metavar="LIB", help="of C: the shared library to write")
+    add(
+        "--march",
+        metavar="NAME",
+        help="of C: native (default), portable, or as the compiler has it: x86-64-v3, armv8-a, ...",
+    )
     add("--onnx", type=Path, help="the graph")
     add("--engine", type=Path, help="the file to write; its record lies beside it")
     add("--config", type=Path, metavar="YAML", help="engines, sizes, batch and precision from such a file")
@@ -92,6 +103,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.source or args.output or args.march:
+        return _build_library(args)
     _check(args)
     with extra("onnx", "an engine"):
         from converters.tensorrt.engine import build_engine, record_engine
@@ -125,6 +138,24 @@ def run(args: argparse.Namespace) -> int:
     _tell(report)
     if report.command:
         print(f"the same by NVIDIA's own program:\n  {report.command}")
+    return 0
+
+
+def _build_library(args: argparse.Namespace) -> int:
+    """A shared library, verified with the recording inside."""
+    if not (args.source and args.output):
+        raise Misuse("of C both the file and -o LIBRARY are needed")
+    given = [name for name in (*CONFIGURED, *ONLY_CONFIGURED, *OF_ENGINES) if getattr(args, name)]
+    if args.precision != "fp32":
+        given.append(args.precision)
+    if given:
+        raise Misuse(f"--{given[0].replace('_', '-')}: it is for engines; leave it out")
+    march = args.march or "native"
+    with one_sentence():
+        build(args.source, args.output, march)
+        print(f"{args.output}: {args.output.stat().st_size / 1e3:.0f} kB")
+        if march in ("native", "portable"):
+            print(f"{args.output}: verified; {verify(args.output)}")
     return 0
 
 

@@ -98,7 +98,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--weights", metavar="TAG|PATH", help="default: those in the package, else the first tag"
     )
-    model.add_argument("--artifact", metavar="FILE", help=".onnx, .ts, .pt2, .engine; or a public .onnx")
+    model.add_argument(
+        "--artifact", metavar="FILE", help=".onnx, .ts, .pt2, .engine, .c, .so; or a public .onnx"
+    )
+    model.add_argument(
+        "--backend", choices=("native",), help="compile the graph to native code first, which is kept"
+    )
     add_threads(model)
     model.add_argument(
         "--providers",
@@ -254,8 +259,15 @@ def _wider(rate: int) -> str:
 
 
 def _enhancer(args: argparse.Namespace) -> Enhancer:
-    """The model that the options name, in ONNX Runtime."""
-    options = {"threads": args.threads, "providers": args.providers, "trust": args.trust}
+    """The model that the options name, in ONNX Runtime or as native code."""
+    if args.backend and args.providers:
+        raise SpeechZooError("--providers are ONNX Runtime's; native code has no use for them")
+    options: dict[str, Any] = {
+        "threads": args.threads,
+        "providers": args.providers,
+        "trust": args.trust,
+        "backend": args.backend,
+    }
     told = {"sample_rate": args.sample_rate, "hop_length": args.hop_size, "window": args.window}
     if args.artifact:
         if args.model or args.weights:

@@ -1,8 +1,9 @@
 """Export a model, checked against its training form.
 
 Without --target the ending of --output decides: .onnx, .ts (TorchScript), .pt2 (an exported program), .engine
-(TensorRT, for the GPU at hand; with --rtx for RTX cards without one). Nothing is left of an export that does
-not compute what the training form computes.
+(TensorRT, for the GPU at hand; with --rtx for RTX cards without one), .c (C that needs no library, and its
+header; also of a streaming .onnx file in place of a model, without PyTorch). Nothing is left of an export
+that does not compute what the training form computes.
 
 Text to speech has one file a size, in the folder --output. A configuration file as the public trt.yaml gives
 sizes, batch and paths instead; each graph is then written beside its engine's path, with the ending .onnx. A
@@ -10,6 +11,8 @@ file that is there already is kept if it is of these weights and this size.
 
 examples:
   speechzoo export --model gtcrn --weights dns3 -o gtcrn.onnx
+  speechzoo export fastenhancer_t --weights speechzoo --target c -o fastenhancer_t.c
+  speechzoo export gtcrn.onnx --target c -o gtcrn.c
   speechzoo export -n fastenhancer_t --form spec2spec --onnx-path fastenhancer_t.onnx  # logs/fastenhancer_t
   speechzoo export --model dpcrn --checkpoint dpcrn.pt --offline --frames 563 -o dpcrn.onnx
   speechzoo export --model fastenhancer_t --weights mine.safetensors --compiled -o mine.pt2
@@ -35,6 +38,11 @@ if TYPE_CHECKING:
     from zoo.spec import ModelSpec
 
 GROUP = "make artifacts"
+_OF_MODELS = (  # options that a finished graph has no use for
+    "model", "weights", "checkpoint", "folder", "name", "form", "opset", "compiled", "fp16", "int8", "rtx",
+    "profile", "streams", "hops", "offline", "frames", "mean_vec", "language", "buckets", "batch", "config",
+    "force",
+)  # fmt: skip
 FREE = "; 0 leaves the number free (default 1)"
 
 
@@ -42,8 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from zoo.tasks import get_task, list_tasks
 
     forms = dict.fromkeys(form for task in list_tasks() for form in get_task(task).manifest.forms)
-    add_model_arguments(parser)
     add = parser.add_argument
+    add("source", nargs="?", metavar="MODEL|ONNX", help="as --model; for C also a streaming .onnx file")
+    add_model_arguments(parser)
     add("--target", choices=tuple(TARGETS), help="default: what --output ends in, else onnx")
     add(
         "-o",
@@ -61,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--opset", type=positive, metavar="N", help="of ONNX, 18 to 23 (default: the lowest that is fast)")
     add("--compiled", action="store_true", default=None, help="a program as machine code for such processors")
+    add("--symbol", metavar="NAME", help="of C: what all public names begin with (default: the model's)")
     more = parser.add_argument_group("engines").add_argument
     more("--fp16", action="store_true", default=None, help="in 16 bits")
     more("--int8", action="store_true", default=None, help="in 8 bits")
@@ -89,6 +99,12 @@ def run(args: argparse.Namespace) -> int:
         raise Misuse("either --output PATH (--onnx-path) or, for text to speech, --config YAML is needed")
     if args.config and (args.buckets or args.batch is not None):
         raise Misuse("--config has sizes and batch inside; leave --buckets and --batch out")
+    if args.source and args.source.endswith(".onnx"):
+        return _export_file(args)
+    if args.source:
+        if args.model not in (None, args.source):
+            raise Misuse(f"{args.source} and --model {args.model}: name one model")
+        args.model = args.source
     with one_sentence():
         spec = get_spec(named_model(args)[0])
         target = get_target(args.target or _target(args.output))
@@ -99,6 +115,25 @@ def run(args: argparse.Namespace) -> int:
         reports = export_files(model, args.output, target, options, partial(print, file=sys.stderr))
         for path, report in reports.items():
             print(f"{path}: {_size(path)}, {report or 'there already, the same'}")
+    return 0
+
+
+def _export_file(args: argparse.Namespace) -> int:
+    """C of an ONNX file."""
+    if (args.target or _target(args.output)) != "c":
+        raise Misuse(
+            f"{args.source}: of a finished graph only C is made (--target c); for the rest name its model"
+        )
+    for name in _OF_MODELS:
+        if getattr(args, name) is not None:
+            raise Misuse(f"--{name.replace('_', '-')}: {args.source} is finished; leave it out")
+    with one_sentence(), extra("native", "making C of a graph"):
+        from converters.targets.c import export_c
+
+        report = export_c(
+            args.source, args.output, symbol=args.symbol, progress=partial(print, file=sys.stderr)
+        )
+    print(f"{args.output}: {_size(args.output)}, {report}")
     return 0
 
 

@@ -7,6 +7,7 @@ of its own, with a limit of time and memory.
 examples:
   speechzoo verify gtcrn.onnx
   speechzoo verify gtcrn fastenhancer_t
+  speechzoo verify gtcrn.c libgtcrn.so  # C is compiled first
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "artifact",
         nargs="+",
         metavar="FILE",
-        help=".onnx, .ts, .pt2 or .engine artifacts, or model names",
+        help=".onnx, .ts, .pt2, .engine, .c or .so artifacts, or model names",
     )
     add_trust(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")

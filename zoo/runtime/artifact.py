@@ -12,7 +12,8 @@ from zoo.errors import ArtifactError
 from zoo.runtime.graph import Graph
 
 ENGINES = (".engine", ".plan", ".trt")
-SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES)
+LIBRARIES = (".so", ".dylib", ".dll")  # of generated C
+SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES, *LIBRARIES, ".c")
 MOST_THREADS = 1024
 
 
@@ -42,7 +43,9 @@ def load_artifact(
     register_plugins: Callable[[], None] | None = None,
     trust: bool = False,
 ) -> Graph:
-    """Load an artifact: ONNX, TorchScript, an exported program, or an engine.
+    """Load an artifact: ONNX, TorchScript, an exported program, an engine, or native code.
+
+    Generated C is compiled first, unless that was done before.
 
     Args:
         path: the file.
@@ -54,7 +57,7 @@ def load_artifact(
     Raises:
         ArtifactError: another ending, or a file that is damaged, has no manifest of ours, or is code and not
             trusted.
-        MissingExtraError: what runs it is not installed.
+        MissingExtraError: what runs it is not installed, or for C there is no compiler.
         ValueError: an impossible number of threads.
     """
     check_threads(threads)
@@ -75,4 +78,12 @@ def load_artifact(
         from zoo.runtime.tensorrt import Engine
 
         return Engine(path, register_plugins=register_plugins)
+    if suffix in LIBRARIES:
+        from zoo.runtime.native import NativeGraph
+
+        return NativeGraph(path)
+    if suffix == ".c":
+        from zoo.runtime.native_cache import compiled
+
+        return compiled(path)
     raise ArtifactError(f"{path}: artifacts end in {', '.join(SUFFIXES)}, this one in {suffix or 'nothing'}")

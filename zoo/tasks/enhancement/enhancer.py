@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from zoo.errors import ArtifactError, AudioError
 from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
 from zoo.tasks.copies import Reopenable
+from zoo.tasks.enhancement.native import open_native
 from zoo.tasks.enhancement.session import Session, check_output
 from zoo.tasks.enhancement.stream import Latency, Stream
 from zoo.tasks.enhancement.task import TASK
@@ -55,12 +56,13 @@ class Enhancer(Reopenable):
         sample_rate: int | None = None,
         hop_length: int | None = None,
         window: str | None = None,
+        backend: Literal["native"] | None = None,
     ) -> None:
         """
         Args:
             source: the name of a registered model; the path of an artifact (``.onnx``, ``.ts``, ``.pt2``,
-                ``.engine``), of a streaming ONNX graph that others published, or of a public training folder;
-                a network in its training or streaming form; or a session.
+                ``.engine``, ``.c``, ``.so``), of a streaming ONNX graph that others published, or of a public
+                training folder; a network in its training or streaming form; or a session.
             weights: tag, or path of a checkpoint or public graph, for a model's name; by default those that
                 come with the package, which run in ONNX Runtime, else the tag ``default``, which is
                 downloaded. A tag that is a public graph runs as it is, in ONNX Runtime; one that is a
@@ -73,6 +75,8 @@ class Enhancer(Reopenable):
             sample_rate, hop_length, window: of a public graph in ``source`` that is known neither by its hash
                 nor by metadata: in Hz; samples, by default half the window, where it takes spectra; and
                 ``hann``, ``sqrt_hann``, ``sine`` or ``rectangular``, where it takes spectra.
+            backend: ``native``: make C of the model's or the artifact's graph and compile it, which is done
+                once and kept; needs a C compiler.
 
         Raises:
             ArtifactError: an artifact that cannot be read, or was given weights besides; a public graph of
@@ -82,14 +86,13 @@ class Enhancer(Reopenable):
             MissingExtraError: PyTorch is needed and not installed.
             ValueError: threads that are no whole number from 1 to 1024.
         """
-        self._remember(
-            source, weights=weights, threads=threads, providers=providers, trust=trust,
-            sample_rate=sample_rate, hop_length=hop_length, window=window,
-        )  # fmt: skip
+        options: dict[str, Any] = {"threads": threads, "providers": providers, "trust": trust}
+        said = {"sample_rate": sample_rate, "hop_length": hop_length, "window": window}
+        self._remember(source, weights=weights, backend=backend, **options, **said)
+        if backend is not None:
+            source, weights = open_native(source, weights, backend), None
         told = Told(sample_rate, hop_length, window)
-        self.session: Session = open_source(
-            TASK, source, weights, threads=threads, providers=providers, trust=trust, told=told
-        )
+        self.session: Session = open_source(TASK, source, weights, told=told, **options)
         self.public: str = getattr(self.session, "public", "")
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate

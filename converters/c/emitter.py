@@ -1,0 +1,256 @@
+"""Writes the C: the interface, the kernels that are needed, the constants, and a function a layer."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from converters.c.builder import Builder
+from converters.c.interface import Interface, header, manifest_text, public_functions
+from converters.c.kernels import kernels_for
+from converters.c.memory import Sizes
+from converters.c.statements import (
+    Argument,
+    Block,
+    Call,
+    Nest,
+    Ref,
+    Statement,
+    Table,
+    buffers,
+    kernels,
+    tables,
+)
+from converters.c.views import Buffer
+
+WIDTH = 110
+_TYPES = {"float32": "float", "float64": "double"}
+
+
+@dataclass
+class Function:
+    """What is computed of one layer at one time.
+
+    Attributes:
+        name: in C.
+        blocks: what it computes.
+    """
+
+    name: str
+    blocks: list[Block]
+
+    @property
+    def statements(self) -> list[Statement]:
+        return [statement for block in self.blocks for statement in block.statements]
+
+    @property
+    def buffers(self) -> list[Buffer]:
+        """What it reads and writes, besides constants, in the order of use."""
+        found = dict.fromkeys(b for s in self.statements for b in buffers(s) if b.place != "constant")
+        return list(found)
+
+
+def emit(builder: Builder, sizes: Sizes, interface: Interface) -> str:
+    """The C file."""
+    functions = _functions(builder)
+    numbers = _numbers(builder)
+    body = [_function(function, interface, numbers) for function in functions]
+    called = [
+        word for block in builder.blocks for statement in block.statements for word in kernels(statement)
+    ]
+    count = sum(multiply_adds(statement) for block in builder.blocks for statement in block.statements)
+    parts = [
+        header(interface, sizes, count),
+        "#include <stdint.h>\n#include <string.h>",
+        *kernels_for(called),
+        *_constants(builder),
+        *(_table(table, name) for table, name in numbers.items()),
+        *body,
+        public_functions(interface, _calls(functions, interface)),
+        manifest_text(interface),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def multiply_adds(statement: Statement) -> int:
+    """Products of two numbers that are added up in a statement's products."""
+    if isinstance(statement, Nest):
+        return math.prod(count for _, count in statement.counts) * sum(map(multiply_adds, statement.body))
+    if not isinstance(statement, Call):
+        return 0
+    numbers = [number for number in statement.arguments[:4] if isinstance(number, int)]
+    if statement.kernel.startswith("product"):
+        return math.prod(numbers)
+    if statement.kernel == "depthwise":
+        return math.prod(numbers[:3])
+    if statement.kernel in ("gru", "lstm"):
+        steps, batch, hidden, _ = numbers
+        return steps * batch * hidden * hidden * (3 if statement.kernel == "gru" else 4)
+    return 0
+
+
+# Functions
+
+
+def _functions(builder: Builder) -> list[Function]:
+    """Blocks that follow each other and are of one layer."""
+    found = []
+    blocks = [block for block in builder.blocks if block.statements]
+    for layer, group in groupby(blocks, key=lambda block: block.layer):
+        found.append(Function(builder.name(f"layer.{layer}" if layer else "ends"), list(group)))
+    return found
+
+
+def _function(function: Function, interface: Interface, numbers: dict[Table, str]) -> str:
+    layer = function.blocks[0].layer
+    about = "; ".join(dict.fromkeys(block.about for block in function.blocks))
+    lines = [
+        *_comment(f"{layer or 'before and after the layers'}: {about}"),
+        _signature(function, interface),
+        "{",
+    ]
+    for buffer in function.buffers:
+        if buffer.place in ("work", "memory"):
+            lines.append(f"    {_pointer(buffer)}")
+    for statement in function.statements:
+        lines += [f"    {line}" for line in _statement(statement, numbers)]
+    return "\n".join([*lines, "}"])
+
+
+def _signature(function: Function, interface: Interface) -> str:
+    places = {buffer.place for buffer in function.buffers}
+    given = []
+    if places & {"work", "memory"}:
+        given.append(f"{interface.name}_state *s")
+    if "in" in places:
+        given.append("const float *in")
+    if "out" in places:
+        given.append("float *out")
+    return f"static void {function.name}({', '.join(given)})"
+
+
+def _calls(functions: Sequence[Function], interface: Interface) -> list[str]:
+    """The call of each function."""
+    calls = []
+    for function in functions:
+        places = {buffer.place for buffer in function.buffers}
+        given = (["s"] if places & {"work", "memory"} else []) + [p for p in ("in", "out") if p in places]
+        calls.append(f"{function.name}({', '.join(given)});")
+    return calls
+
+
+def _pointer(buffer: Buffer) -> str:
+    """A buffer by its own name."""
+    place = "memory" if buffer.place == "memory" else "work" if buffer.dtype == "float32" else "wide"
+    about = f" /* {buffer.about} */" if buffer.about else ""
+    return f"{_TYPES[buffer.dtype]} *const {buffer.name} = s->{place} + {buffer.offset};{about}"
+
+
+# Statements
+
+
+def _statement(statement: Statement, numbers: dict[Table, str]) -> Iterator[str]:
+    if isinstance(statement, Nest):
+        depth = 0
+        *outer, last = statement.counts
+        for name, count in outer:
+            yield f"{'    ' * depth}for (int {name} = 0; {name} < {count}; {name}++)"
+            depth += 1
+        name, count = last
+        yield f"{'    ' * depth}for (int {name} = 0; {name} < {count}; {name}++) {{"
+        for inner in statement.body:
+            for line in _statement(inner, numbers):
+                yield f"{'    ' * (depth + 1)}{line}"
+        yield f"{'    ' * depth}}}"
+    elif isinstance(statement, Call):
+        arguments = (_argument(argument, numbers) for argument in statement.arguments)
+        yield f"{statement.kernel}({', '.join(arguments)});"
+    else:
+        yield "".join(_part(part, numbers) for part in statement.parts)
+
+
+def _argument(argument: Argument, numbers: dict[Table, str]) -> str:
+    if argument is None:
+        return "0"
+    if isinstance(argument, Table):
+        return numbers[argument]
+    if isinstance(argument, Ref):
+        index = _index(argument)
+        return argument.buffer.name if index == "0" else f"{argument.buffer.name} + {index}"
+    return repr(argument) if isinstance(argument, int) else f"{argument!r}f"
+
+
+def _part(part: str | Ref | Table, numbers: dict[Table, str]) -> str:
+    if isinstance(part, str):
+        return part
+    return numbers[part] if isinstance(part, Table) else f"{part.buffer.name}[{_index(part)}]"
+
+
+def _index(ref: Ref) -> str:
+    terms = [name if stride == 1 else f"{stride} * {name}" for name, stride in ref.terms]
+    if ref.offset or not terms:
+        terms.append(str(ref.offset))
+    return " + ".join(terms).replace("+ -", "- ")
+
+
+# Constants
+
+
+def _constants(builder: Builder) -> Iterator[str]:
+    """The constants that are used."""
+    used = {b for block in builder.blocks for s in block.statements for b in buffers(s)}
+    for buffer in builder.constants.values():
+        if buffer in used and buffer.data is not None:
+            type_ = _TYPES[buffer.dtype]
+            yield f"static const {type_} {buffer.name}[{buffer.size}] = {{\n{_listed(buffer)}\n}};"
+
+
+def _listed(buffer: Buffer) -> str:
+    """Numbers that are read back as they are."""
+    assert buffer.data is not None, "of a constant"
+    suffix = "f" if buffer.dtype == "float32" else ""
+    return _filled([_number(text, suffix) for text in map(str, buffer.data.ravel())])
+
+
+def _number(text: str, suffix: str) -> str:
+    if text.endswith(".0"):
+        text = text[:-1]
+    return f"{text if '.' in text or 'e' in text else f'{text}.'}{suffix}"
+
+
+def _filled(words: Sequence[str]) -> str:
+    """Words with commas, in lines of some length."""
+    lines, line = [], "   "
+    for word in words:
+        if len(line) + len(word) + 2 > WIDTH:
+            lines.append(line)
+            line = "   "
+        line += f" {word},"
+    return "\n".join([*lines, line])
+
+
+def _numbers(builder: Builder) -> dict[Table, str]:
+    """A name for each table."""
+    found = dict.fromkeys(t for block in builder.blocks for s in block.statements for t in tables(s))
+    return {table: builder.name("begin" if table.numbers == (0,) else "begins") for table in found}
+
+
+def _table(table: Table, name: str) -> str:
+    numbers = [str(number) for number in table.numbers]
+    if len(numbers) <= 12:
+        return f"static const int {name}[{len(numbers)}] = {{{', '.join(numbers)}}};"
+    return f"static const int {name}[{len(numbers)}] = {{\n{_filled(numbers)}\n}};"
+
+
+def _comment(text: str) -> list[str]:
+    """A comment in lines of some length."""
+    words, lines = re.sub(r"\*/", "", text).split(), ["/*"]
+    for word in words:
+        if len(lines[-1]) + len(word) + 4 > WIDTH:
+            lines.append("  ")
+        lines[-1] += f" {word}"
+    lines[-1] += " */"
+    return lines

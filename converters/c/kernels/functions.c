@@ -1,0 +1,102 @@
+INLINE float smaller(float a, float b) { return b < a ? b : a; }
+
+INLINE float larger(float a, float b) { return a < b ? b : a; }
+
+INLINE uint32_t bits_of(float x)
+{
+    union { float number; uint32_t bits; } u = {x};
+    return u.bits;
+}
+
+INLINE float of_bits(uint32_t bits)
+{
+    union { uint32_t bits; float number; } u = {bits};
+    return u.number;
+}
+
+INLINE float magnitude(float x) { return of_bits(bits_of(x) & 0x7fffffffu); }
+
+INLINE float root(float x) { return __builtin_sqrtf(x); }
+
+/* Within 2 units in the last place; of what is beyond [-87, 88] that of the bound. After Cephes. */
+INLINE float exponential(float x)
+{
+    x = x < -87.0f ? -87.0f : x;
+    x = x > 88.0f ? 88.0f : x;
+    const float t = x * 1.44269504f + 12582912.0f; /* rounds: the sum has no place for a fraction */
+    const float n = t - 12582912.0f;
+    const float r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    float y = 1.9875691500e-4f * r + 1.3981999507e-3f;
+    y = y * r + 8.3334519073e-3f;
+    y = y * r + 4.1665795894e-2f;
+    y = y * r + 1.6666665459e-1f;
+    y = y * r + 5.0000001201e-1f;
+    y = y * r * r + r + 1.0f;
+    return y * of_bits((bits_of(t) - 0x4b400000u + 127u) << 23);
+}
+
+/* Within 3 units in the last place. */
+INLINE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
+
+/* Within 4 units in the last place. After Cephes near zero. */
+INLINE float hyperbolic_tangent(float x)
+{
+    const float z = x * x;
+    float y = -5.70498872745e-3f * z + 2.06390887954e-2f;
+    y = y * z - 5.37397155531e-2f;
+    y = y * z + 1.33314422036e-1f;
+    y = y * z - 3.33332819422e-1f;
+    y = y * z * x + x;
+    const float far = 1.0f - 2.0f / (1.0f + exponential(2.0f * x));
+    return magnitude(x) < 0.625f ? y : far;
+}
+
+/* Within 2 units in the last place of normal numbers; minus infinity of 0, not a number below. After Cephes. */
+INLINE float logarithm(float x)
+{
+    const float normal = x < 1.17549435e-38f ? 1.17549435e-38f : x;
+    const uint32_t bits = bits_of(normal);
+    const float fraction = of_bits((bits & 0x7fffffu) | 0x3f000000u);
+    const float exponent = (float)((int32_t)(bits >> 23) - 126);
+    const float low = fraction < 0.707106781f ? 1.0f : 0.0f;
+    const float e = exponent - low;
+    const float m = fraction + low * fraction - 1.0f;
+    const float z = m * m;
+    float y = 7.0376836292e-2f * m - 1.1514610310e-1f;
+    y = y * m + 1.1676998740e-1f;
+    y = y * m - 1.2420140846e-1f;
+    y = y * m + 1.4249322787e-1f;
+    y = y * m - 1.6668057665e-1f;
+    y = y * m + 2.0000714765e-1f;
+    y = y * m - 2.4999993993e-1f;
+    y = y * m + 3.3333331174e-1f;
+    y = y * m * z - 2.12194440e-4f * e - 0.5f * z;
+    y = m + y + 0.693359375f * e;
+    y = x > 3.40282347e38f ? x : y;
+    y = x > 0.0f ? y : of_bits(x == 0.0f ? 0xff800000u : 0x7fc00000u);
+    return y;
+}
+
+INLINE float leaky(float x, float slope) { return x < 0.0f ? slope * x : x; }
+
+INLINE float elu(float x, float alpha) { return x < 0.0f ? alpha * (exponential(x) - 1.0f) : x; }
+
+INLINE float nearest(float x)
+{
+    const float rounded = (x + 12582912.0f) - 12582912.0f;
+    return magnitude(x) < 4194304.0f ? rounded : x;
+}
+
+/* Within 2 units in the last place. After Cephes. */
+INLINE float arctangent(float x)
+{
+    const float a = magnitude(x);
+    const float far = a > 2.414213562f ? 1.0f : 0.0f, middle = a > 0.414213562f ? 1.0f - far : 0.0f;
+    const float above = far > 0.0f ? -1.0f : a - middle, below = far > 0.0f ? a : 1.0f + middle * a;
+    const float r = above / below, z = r * r;
+    float y = 8.05374449538e-2f * z - 1.38776856032e-1f;
+    y = y * z + 1.99777106478e-1f;
+    y = y * z - 3.33329491539e-1f;
+    y = y * z * r + r + (1.5707963268f * far + 0.7853981634f * middle);
+    return of_bits(bits_of(y) | (bits_of(x) & 0x80000000u));
+}

@@ -1,0 +1,13 @@
+KERNEL void copy(int count, const float *from, float *to) { memmove(to, from, (size_t)count * sizeof *to); }
+
+/* Pieces of `count` elements from where a table says, `step` apart. */
+KERNEL void gather(int pieces, int count, const int *table, const float *from, float *to, long step)
+{
+    for (int n = 0; n < pieces; n++)
+        for (int i = 0; i < count; i++) to[n * step + i] = from[table[n] + i];
+}
+
+KERNEL void copy_double(int count, const double *from, double *to)
+{
+    memmove(to, from, (size_t)count * sizeof *to);
+}

@@ -1,0 +1,55 @@
+KERNEL void sum_of(int count, const float *x, long step, float *y)
+{
+    float found = 0;
+    for (int i = 0; i < count; i++) found += x[i * step];
+    *y = found;
+}
+
+KERNEL void sum_of_squares(int count, const float *x, long step, float *y)
+{
+    float found = 0;
+    int i = 0;
+    if (step == 1) {
+        lanes side = {0};
+        for (; i + LANES <= count; i += LANES) side += load(x + i) * load(x + i);
+        found = total(side);
+    }
+    for (; i < count; i++) found += x[i * step] * x[i * step];
+    *y = found;
+}
+
+/* Each row of exponentials of scale x over their sum; x and y may be one. */
+KERNEL void softmax(int rows, int count, float scale, const float *x, long x_row, float *y, long y_row)
+{
+    for (int m = 0; m < rows; m++, x += x_row, y += y_row) {
+        float most = x[0], sum = 0;
+        for (int i = 1; i < count; i++) most = larger(most, x[i]);
+        for (int i = 0; i < count; i++) y[i] = exponential(scale * (x[i] - most));
+        for (int i = 0; i < count; i++) sum += y[i];
+        const float share = 1.0f / sum;
+        for (int i = 0; i < count; i++) y[i] *= share;
+    }
+}
+
+/* Each row less its mean, over its standard deviation, times a gain, plus a bias. */
+KERNEL void layer_norm(int rows, int count, float epsilon, const float *x, long x_row, const float *gain,
+                       const float *bias, float *y, long y_row)
+{
+    for (int m = 0; m < rows; m++, x += x_row, y += y_row) {
+        lanes side = {0};
+        float sum = 0;
+        int i = 0;
+        for (; i + LANES <= count; i += LANES) side += load(x + i);
+        for (; i < count; i++) sum += x[i];
+        const float mean = (total(side) + sum) / (float)count;
+        side = (lanes){0};
+        sum = 0;
+        for (i = 0; i + LANES <= count; i += LANES) {
+            const lanes off = load(x + i) - mean;
+            side += off * off;
+        }
+        for (; i < count; i++) sum += (x[i] - mean) * (x[i] - mean);
+        const float factor = 1.0f / root((total(side) + sum) / (float)count + epsilon);
+        for (i = 0; i < count; i++) y[i] = (x[i] - mean) * factor * gain[i] + bias[i];
+    }
+}

@@ -1,0 +1,113 @@
+"""Exports C: a file that stands alone, and its header. They only appear under their names once what a
+compiler makes of them computes what the training form, or the ONNX file that they are made from, computes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from converters.c.compiler import compile_graph
+from converters.c.interface import header_of
+from zoo.artifact.manifest import Form
+from zoo.artifact.parity import ParityReport
+from zoo.errors import ArtifactError
+from zoo.files import atomic
+from zoo.runtime.compiler import ENDING, build, find_compiler
+from zoo.runtime.native import NativeGraph
+from zoo.runtime.onnx import OnnxGraph
+from zoo.tasks.enhancement.feeds import compare_on_speech
+from zoo.tasks.enhancement.graph import enhancement_manifest, session_over
+from zoo.tasks.enhancement.task import TASK
+
+if TYPE_CHECKING:
+    from converters.subjects.subject import Progress
+    from zoo.networks.base import Network
+
+
+def export_c(
+    model: Network | str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    form: Form | None = None,
+    *,
+    symbol: str | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> ParityReport:
+    """Export a streaming enhancer to C: ``out`` and, beside it, its header.
+
+    Args:
+        model: training form, or an ONNX file of ours for one stream and a fixed number of hops, for which
+            PyTorch is not needed.
+        out: the file to write, ``.c``; its folder is made.
+        form: ``wav2wav`` or ``spec2spec``, by default the second; a file has its own.
+        symbol: what all public names of the C begin with; by default the model's name.
+        progress: called with a line for each step.
+        options: of the graph, as of ``export_onnx``: ``hops``, of each call.
+
+    Returns:
+        how close the compiled code comes to the training form, or to the file.
+
+    Raises:
+        ArtifactError: C cannot be made of it, or compiled, and why; nothing is left.
+        MissingExtraError: there is no compiler to check it with.
+        ParityError: it does not compute what it should; nothing is left.
+        ValueError: arguments that contradict each other or the model.
+    """
+    if symbol is not None and not symbol.isidentifier():
+        raise ValueError(f"{symbol!r} is no name that C can have")
+    find_compiler()
+    say = progress or (lambda line: None)
+    if isinstance(model, (str, os.PathLike)):
+        if form is not None or options:
+            raise ValueError(
+                f"{os.fspath(model)}: a file has its own form and sizes; leave {form or options} out"
+            )
+        return _export_file(Path(model), Path(out), symbol, say)
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder) / "graph.onnx"
+        reference = _export_graph(model, graph, form, options, say)
+        return _export_file(graph, Path(out), symbol, say, reference)
+
+
+def _export_graph(model: Any, path: Path, form: Form | None, options: dict[str, Any], say: Progress) -> Any:
+    """Export a network to ONNX, through its own gate; what the C is to be held against."""
+    from converters.subjects.enhancement import SUBJECT, Reference
+    from converters.targets.onnx import export_onnx
+
+    SUBJECT.check_model(model)
+    if not options.get("streaming", True):
+        raise ValueError(f"{model.spec.name}: C is made of streaming graphs; leave offline out")
+    export_onnx(model, path, form, progress=say, **options)
+    return Reference(model.converted_from[0] if model.converted_from else model)
+
+
+def _export_file(
+    path: Path, out: Path, symbol: str | None, say: Progress, reference: Any = None
+) -> ParityReport:
+    """C of a file, compiled and held against a network's reference, or against the file in ONNX Runtime."""
+    if out.suffix != ".c":
+        raise ValueError(f"{out}: a file of C ends in .c")
+    graph = OnnxGraph(path)
+    tolerance = enhancement_manifest(graph).tolerance
+    with atomic(out) as temporary, tempfile.TemporaryDirectory() as folder:
+        say(f"{out.stem}: writing C")
+        text = compile_graph(path, symbol)
+        temporary.write_text(text)
+        say(f"{out.stem}: compiling it")
+        library = Path(folder) / f"{out.stem}{ENDING}"
+        try:
+            build(temporary, library)
+        except ArtifactError as error:
+            raise ArtifactError(str(error).replace(str(temporary), str(out))) from error
+        say(f"{out.stem}: checking it")
+        native = NativeGraph(library)
+        TASK.verify(native)
+        if reference is None:
+            report = compare_on_speech(graph, native, tolerance)
+        else:
+            report = reference.check(session_over(native), "waveform of the compiled C", tolerance)
+    with atomic(out.with_suffix(".h")) as temporary:
+        temporary.write_text(header_of(text))
+    return report

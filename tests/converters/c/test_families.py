@@ -1,0 +1,66 @@
+"""The smallest model of every causal family as C: strict compilers, sanitizers, and its graph's output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converters.c.compiler import compile_graph
+from converters.c.interface import header_of
+from tests.data import Speech
+from tests.native import SANITIZED, make_program, run_program
+from zoo.artifact.parity import compare
+from zoo.registry import get_spec, list_models
+from zoo.runtime.onnx import OnnxGraph
+from zoo.spec import Tolerance
+from zoo.tasks.enhancement.spectrum import Transforms
+
+SMALLEST = {
+    "bsrnn": "bsrnn_xxt",
+    "dpcrn": "dpcrn",
+    "fastenhancer": "fastenhancer_t",
+    "fspen": "fspen",
+    "gtcrn": "gtcrn",
+    "lisennet": "lisennet",
+    "ulunas": "ulunas",
+}
+# The other form shares all but the two ends; variants have layers of their own.
+CASES = [
+    *((name, "wav2wav") for name in SMALLEST.values()),
+    ("gtcrn", "spec2spec"),
+    ("fastenhancer_dprnn_t", "spec2spec"),
+    ("fastenhancer_transformer_t", "spec2spec"),
+]
+FRAMES = 60
+
+
+def test_every_causal_family_is_here() -> None:
+    streaming = {get_spec(name).family for name in list_models("enhancement") if get_spec(name).streaming}
+    assert streaming == set(SMALLEST)
+
+
+@pytest.mark.parametrize(("name", "form"), CASES)
+def test_c_computes_what_its_graph_computes(
+    name: str, form: str, exported: Callable[..., Path], speech: Speech, tmp_path: Path
+) -> None:
+    graph = OnnxGraph(exported(name, form))
+    source = tmp_path / "model.c"
+    source.write_text(compile_graph(graph.path, "model"))
+    source.with_suffix(".h").write_text(header_of(source.read_text()))
+    front_end = get_spec(name).front_end
+    wave = speech(front_end.sample_rate, 1.0, FRAMES * front_end.hop_length / front_end.sample_rate)[None]
+    calls = np.split(wave, FRAMES, axis=1)
+    if form == "spec2spec":
+        transforms = Transforms(front_end)
+        spectrum, _ = transforms.analyse(wave, transforms.initial_state()["stft.past"])
+        calls = np.split(spectrum, FRAMES, axis=2)
+    expected, states = [], [np.zeros(spec.shape, np.float32) for spec in graph.inputs[1:]]
+    for call in calls:
+        output, *states = graph(np.ascontiguousarray(call), *states)
+        expected.append(output.ravel())
+    program = make_program(source, "model", *SANITIZED)
+    found = run_program(program, np.concatenate([call.ravel() for call in calls]))
+    compare(np.concatenate(expected), found, tensor=f"{name} {form}", tolerance=Tolerance(110.0, 1e-5))

@@ -1,0 +1,51 @@
+"""Generated C compiled to programs of its own, as strictly as compilers can."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.data import ROOT
+from zoo.arrays import Array
+
+STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-ffp-contract=fast", "-fno-math-errno")
+SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+@cache
+def compiler() -> str:
+    """A C compiler; without one the test is skipped, but not where everything should be there."""
+    found = shutil.which("gcc") or shutil.which("clang")
+    if found is None and os.environ.get("CI"):
+        pytest.fail("there is no C compiler")
+    if found is None:
+        pytest.skip("needs a C compiler")
+    return found
+
+
+def make_program(source: Path, name: str, *flags: str, command: str | None = None) -> Path:
+    """The program that sends standard input through a generated file's model, call by call."""
+    program = source.with_suffix(f".{abs(hash(flags))}")
+    header = source.with_suffix(".h")
+    words = [f"-DMODEL={name}", "-include", str(header), str(ROOT / "examples/native/denoise.c"), str(source)]
+    made = subprocess.run(
+        [command or compiler(), *STRICT, *flags, *words, "-o", str(program)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr[:2000]
+    return program
+
+
+def run_program(program: Path, signal: Array) -> Array:
+    """What it makes of a signal; nothing may be on its standard error."""
+    done = subprocess.run(
+        [str(program)], input=signal.astype("<f4").tobytes(), capture_output=True, check=False
+    )
+    assert done.returncode == 0 and not done.stderr, done.stderr[:2000]
+    return np.frombuffer(done.stdout, "<f4")

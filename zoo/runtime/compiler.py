@@ -1,0 +1,103 @@
+"""Compiles generated C to a shared library, with the compiler at hand."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from zoo.errors import ArtifactError
+from zoo.extras import missing
+from zoo.files import atomic
+
+COMPILERS = ("cc", "gcc", "clang")
+ENDING = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")  # of shared libraries here
+FLAGS = ("-std=c11", "-O3", "-ffp-contract=fast", "-fno-math-errno")
+_LIBRARY = ("-shared", "-DSPEECHZOO_LIBRARY")
+_HIDDEN = ("-fPIC", "-fvisibility=hidden", '-DSPEECHZOO_API=__attribute__((visibility("default")))')
+_EXPORTED = ("-DSPEECHZOO_API=__declspec(dllexport)",)
+_LONGEST = 900  # seconds
+
+
+def find_compiler() -> list[str]:
+    """The command of a C compiler: that of the variable CC, else the first that is there, else Zig's.
+
+    Raises:
+        MissingExtraError: there is none.
+    """
+    if chosen := shlex.split(os.environ.get("CC", "")):
+        return chosen
+    found = next((path for name in COMPILERS if (path := shutil.which(name))), None)
+    if found:
+        return [found]
+    if find_spec("ziglang"):
+        return [sys.executable, "-m", "ziglang", "cc"]
+    raise missing("native", f"native code needs a C compiler ({', '.join(COMPILERS)}, or the one of ziglang)")
+
+
+def describe_compiler(command: Sequence[str]) -> str:
+    """A compiler by its name and version.
+
+    Raises:
+        ArtifactError: it does not run.
+    """
+    return _run([*command, "--version"], command[0]).strip().splitlines()[0]
+
+
+def build(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    march: str = "native",
+    compiler: Sequence[str] | None = None,
+) -> None:
+    """Compile a generated file to a shared library.
+
+    Args:
+        source: the C.
+        out: the library to write; its folder is made.
+        march: ``native``: for processors as the one here; ``portable``: for every one of its architecture;
+            else what the compiler takes as ``-march``, as ``x86-64-v3``.
+        compiler: its command; by default that of ``find_compiler``.
+
+    Raises:
+        ArtifactError: it cannot be compiled; nothing is left.
+        MissingExtraError: there is no compiler.
+    """
+    source = Path(source)
+    if not source.is_file():
+        raise ArtifactError(
+            f"{source}: there is no such file; expected C that speechzoo export --target c wrote"
+        )
+    command = list(find_compiler() if compiler is None else compiler)
+    visible = _EXPORTED if sys.platform == "win32" else _HIDDEN
+    processor = () if march == "portable" else (f"-march={march}",)
+    with atomic(Path(out)) as temporary:
+        words = [*FLAGS, *processor, *_LIBRARY, *visible, str(source), "-o", str(temporary)]
+        _run([*command, *words], str(source))
+
+
+def _run(command: Sequence[str], what: str) -> str:
+    """What a command prints.
+
+    Raises:
+        ArtifactError: it does not run, or fails.
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ArtifactError(
+            f"{what}: the compiler {command[0]} does not run ({error}); set CC to another"
+        ) from error
+    if done.returncode:
+        lines = (
+            [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or [""]
+        )
+        raise ArtifactError(
+            f"{what}: {command[0]} cannot compile it ({lines[0]}); set CC to another compiler"
+        )
+    return done.stdout

@@ -1,0 +1,153 @@
+"""Runs generated C: a shared library made of it, called through ctypes.
+
+A library is machine code that runs as soon as it is opened: open what you or those you trust compiled.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from zoo.arrays import Array
+from zoo.artifact.manifest import EnhancementManifest, Manifest
+from zoo.errors import ArtifactError
+from zoo.runtime.graph import check_record, manifest_for
+
+STATE = "state"  # what a record calls all that one call leaves for the next, (1, elements)
+Function = Callable[..., object]  # of a library
+_ALIGNMENT = 64  # bytes
+
+
+class _Information(ctypes.Structure):
+    """What a library says of itself, as its header has it."""
+
+    _fields_ = (
+        *((name, ctypes.c_char_p) for name in ("model", "form", "weights_sha256", "licence")),
+        *((name, ctypes.c_int) for name in ("sample_rate", "hop", "signal", "result", "latency")),
+        *((name, ctypes.c_size_t) for name in ("state_bytes", "memory_bytes", "memory_offset")),
+    )
+
+
+class NativeStream:
+    """A stream with its state in C.
+
+    Args:
+        process, init: functions of the library.
+        info: what the library says of its sizes.
+        shape: of what a call gives.
+
+    Attributes:
+        memory: what goes from call to call, (elements,) float32: the state itself, not a copy.
+    """
+
+    def __init__(self, process: Function, init: Function, info: _Information, shape: Sequence[int]) -> None:
+        self._process, self._shape = process, shape
+        room = np.zeros(info.state_bytes + _ALIGNMENT, np.uint8)
+        begin = -room.ctypes.data % _ALIGNMENT
+        self._state = room.ctypes.data + begin
+        self.memory: Array = room[begin + info.memory_offset :][: info.memory_bytes].view(np.float32)
+        init(self._state)
+
+    def __call__(self, signal: Array) -> Array:
+        """Process the next frames; the output is a new array."""
+        given = np.ascontiguousarray(signal, np.float32)
+        result = np.empty(self._shape, np.float32)
+        self._process(self._state, given.ctypes.data, result.ctypes.data)
+        return result
+
+
+class NativeGraph:
+    """A shared library of generated C as a graph whose states are one tensor.
+
+    Args:
+        path: the library.
+
+    Attributes:
+        backend: ``native``.
+        inputs, outputs: the signal, and ``state``: all that one call leaves for the next.
+        manifest: of the graph that the C was made from.
+
+    Raises:
+        ArtifactError: it cannot be loaded, or is none of ours.
+    """
+
+    backend = "native"
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        try:
+            library = ctypes.CDLL(str(self.path.resolve()))
+            functions = [
+                getattr(library, f"speechzoo_{name}") for name in ("info", "manifest", "init", "process")
+            ]
+        except (OSError, AttributeError) as error:
+            raise ArtifactError(
+                f"{self.path}: it is no shared library of speechzoo for this machine ({error}); make one "
+                f"with speechzoo build"
+            ) from error
+        info, manifest, self._init, self._process = functions
+        info.restype = ctypes.POINTER(_Information)
+        manifest.restype = ctypes.POINTER(ctypes.c_char_p)
+        self._process.argtypes = [ctypes.c_void_p] * 3
+        self._process.restype = None
+        self._init.argtypes, self._init.restype = [ctypes.c_void_p], None
+        self._info: _Information = info().contents
+        self.manifest: EnhancementManifest = _manifest(manifest(), self.path)
+        self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
+        check_record(self.path, self.manifest, self.inputs, self.outputs)
+        self._check_sizes()
+        self._shape = [size for size in self.outputs[0].shape if isinstance(size, int)]
+        self._own = threading.local()
+
+    def __call__(self, *values: Array) -> list[Array]:
+        """Run once: the signal and the state before it; the outputs are new arrays."""
+        signal, state = values
+        stream: NativeStream | None = getattr(self._own, "stream", None)
+        if stream is None:  # of this thread
+            stream = self._own.stream = self.stream()
+        stream.memory[:] = state.ravel()
+        return [stream(signal), stream.memory.copy()[None]]
+
+    def stream(self) -> NativeStream:
+        """Begin a stream whose state stays where the code has it."""
+        return NativeStream(self._process, self._init, self._info, self._shape)
+
+    @property
+    def state_bytes(self) -> int:
+        """Memory of one stream in C, what only one call needs among it."""
+        return int(self._info.state_bytes)
+
+    def _check_sizes(self) -> None:
+        """Refuse a library whose sizes are not those of its record.
+
+        Raises:
+            ArtifactError: they are not.
+        """
+        tensors = (*self.inputs, self.outputs[0])
+        expected = [math.prod(size for size in spec.shape if isinstance(size, int)) for spec in tensors]
+        found = [self._info.signal, self._info.memory_bytes // 4, self._info.result]
+        if expected != found:
+            raise ArtifactError(
+                f"{self.path}: its manifest tells of {expected} elements of signal, state and result, its "
+                f"code of {found}; build it again"
+            )
+
+
+def _manifest(pieces: ctypes._Pointer[ctypes.c_char_p], path: Path) -> EnhancementManifest:
+    """The record, of its pieces."""
+    found = []
+    for index in range(1 << 20):
+        if (piece := pieces[index]) is None:
+            break
+        found.append(piece)
+    text = b"".join(found).decode()
+    manifest = manifest_for(Manifest.from_json(text, str(path)), EnhancementManifest, path)
+    if [spec.name for spec in manifest.states] != [STATE]:
+        raise ArtifactError(f"{path}: its manifest is not that of generated C; build it again")
+    return manifest
