@@ -67,24 +67,21 @@ def pull(
         model: registered name.
         format: ``onnx``, ``safetensors``, ``tensorrt``, ``tensorrt_rtx``, or another that the repository has.
         form: of a graph. Enhancers: ``wav2wav``, the default, or ``spec2spec``. Speaker models: ``wav``, the
-            default, or ``feats``. Text to speech: the size, as ``32/256``, by default the largest, which
-            takes the longest sentences whole.
+            default, or ``feats``. Text to speech: the size, as ``32/256``, by default the largest.
         streaming: of an enhancer's graph: with states, or a whole recording at once; by default streaming if
             possible.
         precision: of an engine: ``fp32``, ``fp16``, ...
         streams: that an engine must take at once.
         repo: ``ORG/NAME``; by default ``SPEECHZOO_REPO``. Where neither is named, ``out`` gets the graph or
-            the parameters that come with the package, of a model that has some there.
+            the parameters that come with the package.
         revision: commit, branch or tag; by default the branch ``main`` as it is now.
         out: a folder to copy the file to.
         force: replace another file there.
-        build: makes an engine from a graph where the repository has none for this machine:
-            ``converters.cached_engine``, or what takes the same.
+        build: ``converters.cached_engine``: makes an engine where the repository has none for this machine.
         trust: prove exported programs that are code, by running them: docs/trust.md.
         progress: called with a line for each step.
 
-    Returns:
-        path in the cache, or in ``out``.
+    Returns: path in the cache, or in ``out``.
 
     Raises:
         UnknownModelError: no such model.
@@ -95,30 +92,30 @@ def pull(
     """
     check_choice(get_spec(model).task, format, form, streaming)
     say = progress or (lambda line: None)
-    if out is not None and revision is None and not (repo or os.environ.get(VARIABLE)):
-        packaged = _packaged(model, format, form, streaming)
-        if packaged is not None:
-            say(f"{model}: no repository was named; this is what comes with the package")
-            return _copy(packaged, Path(out), force)
-    source = _open(model, repo, revision, say)
-    if format in FLAVOURS:
-        path = _engine(source, format, form, streaming, precision, streams, build, say)
-    else:
-        path = _proved(source, source.index.find(format, source.name, form, streaming), say, trust)
+    unnamed = out is not None and not (repo or revision or os.environ.get(VARIABLE))
+    path = _packaged(model, format, form, streaming, say) if unnamed else None
+    if path is None:
+        source = _open(model, repo, revision, say)
+        if format in FLAVOURS:
+            path = _engine(source, format, form, streaming, precision, streams, build, say)
+        else:
+            path = _proved(source, source.index.find(format, source.name, form, streaming), say, trust)
     return path if out is None else _copy(path, Path(out), force)
 
 
-def _packaged(model: str, format: str, form: str | None, streaming: bool | None) -> Path | None:
+def _packaged(model: str, format: str, form: str | None, streaming: bool | None, say: Say) -> Path | None:
     """The graph or parameters of a model that come with the package, if they are of the kind asked for."""
     spec = get_spec(model)
     path = packaged_artifact(spec)
     if path is None or streaming is False:
         return None
-    if format == "onnx":
-        usual = Manifest.of_task(spec.task).forms[:1]
-        return path if form is None or form in usual else None
-    own = next((w for w in spec.weights if w.url.startswith(PACKAGE_SCHEME)), None)
-    return packaged_file(own.url, own.sha256) if own and format == PARAMETERS else None
+    if format == PARAMETERS:
+        own = next(w for w in spec.weights if w.url.startswith(PACKAGE_SCHEME))
+        path = packaged_file(own.url, own.sha256)
+    elif format != "onnx" or form not in (None, *Manifest.of_task(spec.task).forms[:1]):
+        return None
+    say(f"{model}: no repository was named; this is what comes with the package")
+    return path
 
 
 def repository_of(repo: str | None, model: str) -> str:

@@ -28,9 +28,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,50 +36,32 @@ import numpy as np
 from tqdm import tqdm
 
 from zoo.arrays import Array
-from zoo.builtin import packaged_artifact
 from zoo.cli._arguments import add_offline, add_threads, add_trust, network, positive, readable, writable
+from zoo.cli._enhancer import open_enhancer
+from zoo.cli._jobs import Job, find_jobs
 from zoo.cli._model import tell_what_runs, warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.cli._signals import Gently
 from zoo.errors import AudioError, SpeechZooError
-from zoo.hub.recognition import published
-from zoo.hub.weights import default_tag, tell, weights_advice
 from zoo.registry import get_spec, list_models
-from zoo.runtime.artifact import SUFFIXES, is_artifact, load_artifact
 from zoo.signal.audio import (
     PIPE,
     AudioFormat,
     AudioReader,
     AudioWriter,
-    find_audio,
-    find_unreadable,
-    is_pipe,
     output_format,
-    suffixes,
 )
 from zoo.signal.plot import check_picture, plot_spectrograms
 from zoo.signal.resample import HIGHEST_RATE, LOWEST_RATE
 from zoo.signal.samples import SUSPECT
-from zoo.spec import DEFAULT, EnhancementSpec
 from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.enhancement.stream import Latency
-from zoo.tasks.public import WINDOWS, Told
+from zoo.tasks.public import WINDOWS
 
 GROUP = "run models"
 
-ENHANCED = ".enhanced"  # between stem and ending
 _RAW_FORMATS = {"s16le": "PCM_16", "s24le": "PCM_24", "s32le": "PCM_32", "f32le": "FLOAT"}
 _PLOT_SECONDS = 60
-EXPORTERS = ("torch", "onnx", "onnxscript", "onnxslim")  # packages that make a graph of ours
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A recording and the place of its output, each a path or "-"."""
-
-    source: str
-    target: str
-    into_folder: bool  # which is made if it does not exist
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,14 +126,14 @@ def _rate(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    jobs = _jobs(args)
+    jobs = find_jobs(args)
     if args.plot and len(jobs) > 1:
         raise SpeechZooError(f"--plot draws one recording, but there are {len(jobs)}; name one of them")
     if args.plot:
         check_picture(args.plot, args.force)
     if args.ray and (args.plot or any(PIPE in (job.source, job.target) for job in jobs)):
         raise SpeechZooError("--ray takes files to files; leave --plot and - out")
-    enhancer = tell_what_runs(_enhancer(args))
+    enhancer = tell_what_runs(open_enhancer(args))
     warn_of_weights(enhancer.session)
     waiting = [job for job in jobs if not (args.ray and os.path.exists(job.target)) or args.force]
     results = _on_ray(args, waiting) if args.ray else ((job, _attempt(enhancer, job, args)) for job in jobs)
@@ -187,7 +167,7 @@ def run(args: argparse.Namespace) -> int:
     return 128 + interrupted if interrupted else 1 if failed else 0
 
 
-def _on_ray(args: argparse.Namespace, jobs: list[_Job]) -> Iterator[tuple[_Job, dict[str, Any]]]:
+def _on_ray(args: argparse.Namespace, jobs: list[Job]) -> Iterator[tuple[Job, dict[str, Any]]]:
     """Jobs with what became of them, as they come."""
     if jobs:
         results = work_on_ray(partial(_open_work, args), jobs, address=args.ray, threads=args.threads)
@@ -195,16 +175,16 @@ def _on_ray(args: argparse.Namespace, jobs: list[_Job]) -> Iterator[tuple[_Job, 
         yield from tqdm(results, total=len(jobs), unit="file", disable=quiet, leave=False)
 
 
-def _open_work(args: argparse.Namespace) -> Callable[[list[_Job]], list[dict[str, Any]]]:
+def _open_work(args: argparse.Namespace) -> Callable[[list[Job]], list[dict[str, Any]]]:
     """What enhances recordings in an actor."""
     with network(args):  # of an actor's own process
-        enhancer = _enhancer(args)
+        enhancer = open_enhancer(args)
     # An output that is there by now is of an attempt that was lost.
     anew = argparse.Namespace(**{**vars(args), "force": True})
     return lambda jobs: [_attempt(enhancer, job, anew) for job in jobs]
 
 
-def _attempt(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[str, Any]:
+def _attempt(enhancer: Enhancer, job: Job, args: argparse.Namespace) -> dict[str, Any]:
     """What ``_enhance`` gives; or ``input`` and ``error``."""
     try:
         with warnings.catch_warnings():
@@ -216,7 +196,7 @@ def _attempt(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[st
         return {"input": job.source, "error": message}
 
 
-def _tell(job: _Job, report: dict[str, Any], args: argparse.Namespace) -> None:
+def _tell(job: Job, report: dict[str, Any], args: argparse.Namespace) -> None:
     """Say what was done, and what is to be known of it."""
     source = "standard input" if job.source == PIPE else job.source
     target = "standard output" if job.target == PIPE else job.target
@@ -258,128 +238,7 @@ def _wider(rate: int) -> str:
     return f"A wider band: {ready[0]}" if ready else "No model of a wider band has weights"
 
 
-def _enhancer(args: argparse.Namespace) -> Enhancer:
-    """The model that the options name, in ONNX Runtime or as native code."""
-    if args.backend and args.providers:
-        raise SpeechZooError("--providers are ONNX Runtime's; native code has no use for them")
-    options: dict[str, Any] = {
-        "threads": args.threads,
-        "providers": args.providers,
-        "trust": args.trust,
-        "backend": args.backend,
-    }
-    told = {"sample_rate": args.sample_rate, "hop_length": args.hop_size, "window": args.window}
-    if args.artifact:
-        if args.model or args.weights:
-            raise SpeechZooError(
-                "--artifact has its model and weights inside; leave --model and --weights out"
-            )
-        if not is_artifact(args.artifact):
-            raise SpeechZooError(
-                f"--artifact {args.artifact}: a file in {', '.join(SUFFIXES)} is expected; a checkpoint "
-                f"goes with --model NAME --weights {args.artifact}"
-            )
-        return Enhancer(args.artifact, **options, **told)
-    if args.weights and not args.model:
-        raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
-    name, weights = args.model or DEFAULT_MODEL, args.weights
-    spec = get_spec(name, EnhancementSpec)
-    if packaged_artifact(spec, weights):
-        return Enhancer(name, weights, **options, **told)
-    if not weights or weights == DEFAULT:
-        weights = default_tag(spec)
-    if not weights:
-        raise SpeechZooError(
-            f"--weights is missing: none of {name} come with the package. {weights_advice(spec)}"
-        )
-    if _runs_as_it_is(spec, weights):
-        return Enhancer(name, weights, **options, **told)
-    Told(**told).refuse_all(name)
-    from converters.cache import cached_export
-
-    path = cached_export(name, weights, progress=lambda line: print(line, file=sys.stderr))
-    if is_artifact(weights) or published(spec, weights):
-        tell(f"{name}, weights {weights}, runs as a graph of ours, {path}")
-    return Enhancer(path, **options)
-
-
-def _runs_as_it_is(spec: EnhancementSpec, weights: str) -> bool:
-    """Whether weights are a graph, or a tag that has one, of which no graph of ours can be made here: it is
-    one already, its parameters are not read, or what reads and exports them is not installed."""
-    known, reader = published(spec, weights), spec.readers.get("graph", "")
-    if is_artifact(weights):
-        readable = bool(reader) and weights.endswith(".onnx") and load_artifact(weights).manifest is None
-    elif known is None:
-        return False
-    else:
-        readable = known.kind != "graph" or bool(known.reader or reader)
-    return not (readable and all(map(find_spec, EXPORTERS)))
-
-
-def _jobs(args: argparse.Namespace) -> list[_Job]:
-    """Every recording that the options name, with the place of its output.
-
-    Raises:
-        SpeechZooError: options that contradict each other, or two recordings with one output.
-        AudioError: a folder that cannot be read or holds no audio.
-    """
-    found: list[tuple[str, Path | None]] = []  # with the folder that was named, if one was
-    for name in args.input:
-        if name != PIPE and os.path.isdir(name):
-            found += [(os.fspath(path), Path(name)) for path in _recordings(name, args)]
-        else:
-            found.append((name, None))
-    several = len(found) > 1 or any(folder for _, folder in found)
-    if args.raw_rate and args.input != [PIPE]:
-        raise SpeechZooError("--raw-rate describes standard input; pass - as the only input with it")
-    if several and args.output and _is_file_name(args.output):
-        raise SpeechZooError(f"--output {args.output}: a folder is expected for several recordings")
-
-    into_folder = bool(args.output) and args.output != PIPE and (several or _is_folder(args.output))
-    jobs: dict[str, str] = {}  # source by target
-    for source, folder in found:
-        path = Path("stdin.wav" if source == PIPE else source)
-        if into_folder:
-            target = Path(args.output) / (path.relative_to(folder) if folder else path.name)
-        elif args.output or source == PIPE:
-            target = Path(args.output or PIPE)
-        elif is_pipe(source):
-            raise SpeechZooError(f"{source} is a pipe; name the output with --output, - for standard output")
-        else:
-            target = path.with_stem(path.stem + ENHANCED)
-        if args.format and (into_folder or not args.output) and os.fspath(target) != PIPE:
-            target = target.with_suffix(f".{args.format.lower()}")
-        if os.fspath(target) in jobs:
-            raise SpeechZooError(
-                f"{jobs[os.fspath(target)]} and {source} would both become {target}; enhance them one by one"
-            )
-        jobs[os.fspath(target)] = source
-    return [_Job(source, target, into_folder) for target, source in jobs.items()]
-
-
-def _recordings(folder: str, args: argparse.Namespace) -> list[Path]:
-    """The audio files of a folder, without those that this command wrote there before."""
-    written = None if args.output is None else Path(args.output).resolve()
-    inside = written is not None and written != Path(folder).resolve()
-    paths = [
-        path
-        for path in find_audio(folder, args.recursive)
-        if not path.stem.endswith(ENHANCED) and not (inside and written in path.resolve().parents)
-    ]
-    left_out = find_unreadable(folder, args.recursive)
-    if left_out:
-        print(
-            f"{folder}: left out, since only other programs read them: {len(left_out)}, such as "
-            f"{left_out[0].name}; convert them first, with `ffmpeg -i` for example, to wav or flac",
-            file=sys.stderr,
-        )
-    if not paths:
-        hint = "" if args.recursive else "; --recursive takes the folders inside it too"
-        raise AudioError(f"the folder {folder} holds no audio files{hint}")
-    return paths
-
-
-def _enhance(enhancer: Enhancer, job: _Job, args: argparse.Namespace) -> dict[str, Any]:
+def _enhance(enhancer: Enhancer, job: Job, args: argparse.Namespace) -> dict[str, Any]:
     """One recording, block by block; gives what is to be told about it."""
     source, target, raw = job.source, job.target, None
     if args.raw_rate:
@@ -503,17 +362,6 @@ class _Sketch:
 
 def _latency(latency: Latency) -> dict[str, Any]:
     return {"samples": latency.samples, "milliseconds": latency.milliseconds}
-
-
-def _is_file_name(name: str) -> bool:
-    """Whether an output is meant as one recording: "-", a file that is there, or a name that ends as one."""
-    if name == PIPE or os.path.isfile(name):
-        return True
-    return not _is_folder(name) and Path(name).suffix.lower() in suffixes()
-
-
-def _is_folder(name: str) -> bool:
-    return os.path.isdir(name) or name.endswith(("/", os.sep))
 
 
 def _make_folder(folder: Path) -> None:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from zoo.artifact.manifest import SpeakerManifest, SynthesisManifest
 from zoo.benchmark.audio import TimedSession, time_embedder
 from zoo.cli._arguments import Misuse, add_threads, add_trust, one_sentence, positive
-from zoo.cli.enhance import ENHANCED
+from zoo.cli._jobs import ENHANCED
 from zoo.errors import ArtifactError
 from zoo.runtime.artifact import load_artifact
 from zoo.runtime.graph import Graph

@@ -122,7 +122,7 @@ def test_resets_are_told(
         zoo.Enhancer(path)(speech_16k[:9000])
     soundfile.write(tmp_path / "a.wav", speech_16k[:9000], 16000)
     enhancer = zoo.Enhancer(breaking(open_session(path), range(1)))
-    monkeypatch.setattr("zoo.cli.enhance._enhancer", lambda args: enhancer)
+    monkeypatch.setattr("zoo.cli.enhance.open_enhancer", lambda args: enhancer)
     assert main(["enhance", str(tmp_path / "a.wav")]) == 0
     assert "a.enhanced.wav: resets of the network: 1 " in capsys.readouterr().err
     soundfile.write(tmp_path / "b.wav", np.r_[np.zeros(8000), 1e30], 16000, "FLOAT")

@@ -1,0 +1,78 @@
+"""Opens the enhancer that a command's options name."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.util import find_spec
+from typing import Any
+
+from zoo.builtin import packaged_artifact
+from zoo.errors import SpeechZooError
+from zoo.hub.recognition import published
+from zoo.hub.weights import default_tag, tell, weights_advice
+from zoo.registry import get_spec
+from zoo.runtime.artifact import SUFFIXES, is_artifact, load_artifact
+from zoo.spec import DEFAULT, EnhancementSpec
+from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
+from zoo.tasks.public import Told
+
+EXPORTERS = ("torch", "onnx", "onnxscript", "onnxslim")  # packages that make a graph of ours
+
+
+def open_enhancer(args: argparse.Namespace) -> Enhancer:
+    """The model that the options name, in ONNX Runtime or as native code."""
+    if args.backend and args.providers:
+        raise SpeechZooError("--providers are ONNX Runtime's; native code has no use for them")
+    options: dict[str, Any] = {
+        "threads": args.threads,
+        "providers": args.providers,
+        "trust": args.trust,
+        "backend": args.backend,
+    }
+    told = {"sample_rate": args.sample_rate, "hop_length": args.hop_size, "window": args.window}
+    if args.artifact:
+        if args.model or args.weights:
+            raise SpeechZooError(
+                "--artifact has its model and weights inside; leave --model and --weights out"
+            )
+        if not is_artifact(args.artifact):
+            raise SpeechZooError(
+                f"--artifact {args.artifact}: a file in {', '.join(SUFFIXES)} is expected; a checkpoint "
+                f"goes with --model NAME --weights {args.artifact}"
+            )
+        return Enhancer(args.artifact, **options, **told)
+    if args.weights and not args.model:
+        raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
+    name, weights = args.model or DEFAULT_MODEL, args.weights
+    spec = get_spec(name, EnhancementSpec)
+    if packaged_artifact(spec, weights):
+        return Enhancer(name, weights, **options, **told)
+    if not weights or weights == DEFAULT:
+        weights = default_tag(spec)
+    if not weights:
+        raise SpeechZooError(
+            f"--weights is missing: none of {name} come with the package. {weights_advice(spec)}"
+        )
+    if _runs_as_it_is(spec, weights):
+        return Enhancer(name, weights, **options, **told)
+    Told(**told).refuse_all(name)
+    from converters.cache import cached_export
+
+    path = cached_export(name, weights, progress=lambda line: print(line, file=sys.stderr))
+    if is_artifact(weights) or published(spec, weights):
+        tell(f"{name}, weights {weights}, runs as a graph of ours, {path}")
+    return Enhancer(path, **options)
+
+
+def _runs_as_it_is(spec: EnhancementSpec, weights: str) -> bool:
+    """Whether weights are a graph, or a tag that has one, of which no graph of ours can be made here: it is
+    one already, its parameters are not read, or what reads and exports them is not installed."""
+    known, reader = published(spec, weights), spec.readers.get("graph", "")
+    if is_artifact(weights):
+        readable = bool(reader) and weights.endswith(".onnx") and load_artifact(weights).manifest is None
+    elif known is None:
+        return False
+    else:
+        readable = known.kind != "graph" or bool(known.reader or reader)
+    return not (readable and all(map(find_spec, EXPORTERS)))
