@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from converters.exporters import export
     from converters.layers import compare_layers
     from converters.targets.c import export_c
+    from converters.targets.ladspa import export_ladspa
     from converters.targets.onnx import export_buckets, export_onnx, export_speaker, export_synthesis
     from converters.targets.program import export_program
     from converters.targets.torch_tensorrt import compile_torch_tensorrt
@@ -26,6 +27,7 @@ __all__ = [
     "export",
     "export_buckets",
     "export_c",
+    "export_ladspa",
     "export_onnx",
     "export_program",
     "export_speaker",
@@ -42,6 +44,7 @@ _HOME = {  # module, and the extra that it needs
     "export": ("converters.exporters", "torch"),
     "export_buckets": ("converters.targets.onnx", "onnx"),
     "export_c": ("converters.targets.c", "native"),
+    "export_ladspa": ("converters.targets.ladspa", "native"),
     "export_onnx": ("converters.targets.onnx", "onnx"),
     "export_program": ("converters.targets.program", "torch"),
     "export_speaker": ("converters.targets.onnx", "onnx"),

@@ -109,7 +109,7 @@ def public_functions(interface: Interface, calls: Sequence[str]) -> str:
     name, manifest, big = interface.name, interface.manifest, interface.name.upper()
     weights = manifest.weights
     words = (manifest.model, manifest.form, weights.get("sha256", ""), weights.get("licence", ""))
-    texts = ", ".join(_quoted(word) for word in words)
+    texts = ", ".join(quoted(word) for word in words)
     body = "\n".join(f"    {call}" for call in calls)
     return f"""void {name}_init({name}_state *s) {{ memset(s, 0, sizeof *s); }}
 
@@ -138,7 +138,7 @@ def manifest_text(interface: Interface) -> str:
     name, big = interface.name, interface.name.upper()
     text = interface.manifest.to_json()
     pieces = (text[start : start + PIECE] for start in range(0, len(text), PIECE))
-    lines = "\n".join(f"        {_quoted(piece)}," for piece in pieces)
+    lines = "\n".join(f"        {quoted(piece)}," for piece in pieces)
     return f"""#ifndef {big}_NO_MANIFEST
 const char *const *{name}_manifest(void)
 {{
@@ -162,6 +162,6 @@ void speechzoo_process(void *state, const float *in, float *out) {{ {name}_proce
 #endif"""
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A string of C."""
     return json.dumps(text.encode("ascii", "replace").decode()).replace("?", "\\?")

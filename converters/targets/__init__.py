@@ -60,6 +60,7 @@ TARGETS: dict[str, TargetRecord] = {
             ("fp16",),
         ),
         TargetRecord("c", (".c",), "converters.targets.c:export_c", "onnx", ("symbol",)),
+        TargetRecord("ladspa", (), "converters.targets.ladspa:export_ladspa", "onnx", ("march",)),
         TargetRecord(
             "engine",
             ENGINES,

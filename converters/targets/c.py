@@ -67,12 +67,18 @@ def export_c(
         return _export_file(Path(model), Path(out), symbol, say)
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "graph.onnx"
-        reference = _export_graph(model, graph, form, options, say)
+        reference = export_reference(model, graph, form, options, say)
         return _export_file(graph, Path(out), symbol, say, reference)
 
 
-def _export_graph(model: Any, path: Path, form: Form | None, options: dict[str, Any], say: Progress) -> Any:
-    """Export a network to ONNX, through its own gate; what the C is to be held against."""
+def export_reference(
+    model: Any, path: Path, form: Form | None, options: dict[str, Any], say: Progress
+) -> Any:
+    """Export a network to ONNX, through its own gate.
+
+    Returns:
+        the training form's output, which the C is to be held against.
+    """
     from converters.subjects.enhancement import SUBJECT, Reference
     from converters.targets.onnx import export_onnx
 
@@ -89,8 +95,6 @@ def _export_file(
     """C of a file, compiled and held against a network's reference, or against the file in ONNX Runtime."""
     if out.suffix != ".c":
         raise ValueError(f"{out}: a file of C ends in .c")
-    graph = OnnxGraph(path)
-    tolerance = enhancement_manifest(graph).tolerance
     with atomic(out) as temporary, tempfile.TemporaryDirectory() as folder:
         say(f"{out.stem}: writing C")
         text = compile_graph(path, symbol)
@@ -102,12 +106,21 @@ def _export_file(
         except ArtifactError as error:
             raise ArtifactError(str(error).replace(str(temporary), str(out))) from error
         say(f"{out.stem}: checking it")
-        native = NativeGraph(library)
-        TASK.verify(native)
-        if reference is None:
-            report = compare_on_speech(graph, native, tolerance)
-        else:
-            report = reference.check(session_over(native), "waveform of the compiled C", tolerance)
+        report = check_library(library, OnnxGraph(path), reference)
     with atomic(out.with_suffix(".h")) as temporary:
         temporary.write_text(header_of(text))
+    return report
+
+
+def check_library(library: Path, graph: OnnxGraph, reference: Any = None) -> ParityReport:
+    """Hold compiled C against a network's reference, or against the file that it was made from.
+
+    Raises:
+        ParityError: it does not compute what it should.
+    """
+    tolerance, native = enhancement_manifest(graph).tolerance, NativeGraph(library)
+    TASK.verify(native)
+    if reference is None:
+        return compare_on_speech(graph, native, tolerance)
+    report: ParityReport = reference.check(session_over(native), "waveform of the compiled C", tolerance)
     return report

@@ -6,6 +6,7 @@ there. What is there already is kept if it is the same in all that decides.
 
 examples:
   speechzoo build gtcrn.c -o libgtcrn.so --march portable
+  speechzoo build gtcrn.c -o libgtcrn.so --target aarch64-linux-gnu      # for another machine
   speechzoo build --onnx gtcrn.onnx --engine gtcrn.engine --fp16          # for the GPU at hand
   speechzoo build --onnx gtcrn.onnx --engine gtcrn.engine --rtx           # for RTX cards, without one
   speechzoo build --onnx speaker.onnx --engine speaker.engine --profile feats:1x200x80/64x200x80/128x3000x80
@@ -37,7 +38,7 @@ GROUP = "make artifacts"
 # What such a file says itself; given beside it they are an error.
 CONFIGURED = ("onnx", "engine", "keep", "calibration", "profile", "workspace", "record")
 ONLY_CONFIGURED = ("weights", "model", "force")
-OF_ENGINES = ("config", "rtx", "target", "timing_cache", "refit", "version_compatible", "tf32", "plugins")
+OF_ENGINES = ("config", "rtx", "timing_cache", "refit", "version_compatible", "tf32", "plugins")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", help="with --config: registered name (default fastspeech)")
     add("--force", action="store_true", help="with --config: replace files that exist")
     add("--rtx", action="store_true", help="TensorRT for RTX: ahead of time, no GPU needed")
-    add("--target", nargs="+", metavar="8.9", help="compute capabilities of the RTX cards (default all)")
+    add(
+        "--target",
+        nargs="+",
+        metavar="8.9",
+        help="compute capabilities of the RTX cards (default all); of C: another machine, by the name that "
+        "compilers have for it, as aarch64-linux-gnu or x86_64-windows-gnu",
+    )
     precision = parser.add_mutually_exclusive_group()
     precision.add_argument("--fp16", dest="precision", action="store_const", const="fp16")
     precision.add_argument("--int8", dest="precision", action="store_const", const="int8")
@@ -150,11 +157,16 @@ def _build_library(args: argparse.Namespace) -> int:
         given.append(args.precision)
     if given:
         raise Misuse(f"--{given[0].replace('_', '-')}: it is for engines; leave it out")
-    march = args.march or "native"
+    if len(args.target or ()) > 1:
+        raise Misuse(f"--target {' '.join(args.target)}: a library is for one machine; name one")
+    target = args.target[0] if args.target else None
+    march = args.march or ("portable" if target else "native")
     with one_sentence():
-        build(args.source, args.output, march)
+        build(args.source, args.output, march, target=target)
         print(f"{args.output}: {args.output.stat().st_size / 1e3:.0f} kB")
-        if march in ("native", "portable"):
+        if target:
+            print(f"{args.output}: for {target}; speechzoo verify it there")
+        elif march in ("native", "portable"):
             print(f"{args.output}: verified; {verify(args.output)}")
     return 0
 

@@ -2,7 +2,8 @@
 
 Without --target the ending of --output decides: .onnx, .ts (TorchScript), .pt2 (an exported program), .engine
 (TensorRT, for the GPU at hand; with --rtx for RTX cards without one), .c (C that needs no library, and its
-header; also of a streaming .onnx file in place of a model, without PyTorch). Nothing is left of an export
+header; also of a streaming .onnx file in place of a model, without PyTorch). The target ladspa is a library
+of plug-ins, mono and stereo, for audio programs; of a model or of such a file. Nothing is left of an export
 that does not compute what the training form computes.
 
 Text to speech has one file a size, in the folder --output. A configuration file as the public trt.yaml gives
@@ -13,6 +14,7 @@ examples:
   speechzoo export --model gtcrn --weights dns3 -o gtcrn.onnx
   speechzoo export fastenhancer_t --weights speechzoo --target c -o fastenhancer_t.c
   speechzoo export gtcrn.onnx --target c -o gtcrn.c
+  speechzoo export gtcrn --weights speechzoo --target ladspa -o gtcrn_ladspa.so
   speechzoo export -n fastenhancer_t --form spec2spec --onnx-path fastenhancer_t.onnx  # logs/fastenhancer_t
   speechzoo export --model dpcrn --checkpoint dpcrn.pt --offline --frames 563 -o dpcrn.onnx
   speechzoo export --model fastenhancer_t --weights mine.safetensors --compiled -o mine.pt2
@@ -43,6 +45,7 @@ _OF_MODELS = (  # options that a finished graph has no use for
     "profile", "streams", "hops", "offline", "frames", "mean_vec", "language", "buckets", "batch", "config",
     "force",
 )  # fmt: skip
+OF_FILES = ("c", "ladspa")  # what is also made of a finished graph
 FREE = "; 0 leaves the number free (default 1)"
 
 
@@ -51,7 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     forms = dict.fromkeys(form for task in list_tasks() for form in get_task(task).manifest.forms)
     add = parser.add_argument
-    add("source", nargs="?", metavar="MODEL|ONNX", help="as --model; for C also a streaming .onnx file")
+    add(
+        "source",
+        nargs="?",
+        metavar="MODEL|ONNX",
+        help="as --model; for C and ladspa also a streaming .onnx file",
+    )
     add_model_arguments(parser)
     add("--target", choices=tuple(TARGETS), help="default: what --output ends in, else onnx")
     add(
@@ -71,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--opset", type=positive, metavar="N", help="of ONNX, 18 to 23 (default: the lowest that is fast)")
     add("--compiled", action="store_true", default=None, help="a program as machine code for such processors")
     add("--symbol", metavar="NAME", help="of C: what all public names begin with (default: the model's)")
+    add("--march", metavar="NAME", help="of ladspa: native (default), portable, or as the compiler has it")
     more = parser.add_argument_group("engines").add_argument
     more("--fp16", action="store_true", default=None, help="in 16 bits")
     more("--int8", action="store_true", default=None, help="in 8 bits")
@@ -119,19 +128,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _export_file(args: argparse.Namespace) -> int:
-    """C of an ONNX file."""
-    if (args.target or _target(args.output)) != "c":
+    """C, or plug-ins, of an ONNX file."""
+    target = args.target or _target(args.output)
+    if target not in OF_FILES:
         raise Misuse(
-            f"{args.source}: of a finished graph only C is made (--target c); for the rest name its model"
+            f"{args.source}: of a finished graph only C is made, and plug-ins (--target c, --target ladspa); "
+            f"for the rest name its model"
         )
-    for name in _OF_MODELS:
-        if getattr(args, name) is not None:
-            raise Misuse(f"--{name.replace('_', '-')}: {args.source} is finished; leave it out")
-    with one_sentence(), extra("native", "making C of a graph"):
-        from converters.targets.c import export_c
-
-        report = export_c(
-            args.source, args.output, symbol=args.symbol, progress=partial(print, file=sys.stderr)
+    words = get_target(target).words
+    for name in (*_OF_MODELS, *(word for other in OF_FILES for word in get_target(other).words)):
+        if name not in words and getattr(args, name) is not None:
+            why = f"{args.source} is finished" if name in _OF_MODELS else f"{target} has no use for it"
+            raise Misuse(f"--{name.replace('_', '-')}: {why}; leave it out")
+    with one_sentence():
+        report = get_target(target).export(
+            args.source,
+            args.output,
+            progress=partial(print, file=sys.stderr),
+            **{word: getattr(args, word) for word in words},
         )
     print(f"{args.output}: {_size(args.output)}, {report}")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -24,20 +25,24 @@ _EXPORTED = ("-DSPEECHZOO_API=__declspec(dllexport)",)
 _LONGEST = 900  # seconds
 
 
-def find_compiler() -> list[str]:
+def find_compiler(target: str | None = None) -> list[str]:
     """The command of a C compiler: that of the variable CC, else the first that is there, else Zig's.
+
+    Args:
+        target: another machine than this one, as compilers name it: ``aarch64-linux-gnu``.
 
     Raises:
         MissingExtraError: there is none.
     """
     if chosen := shlex.split(os.environ.get("CC", "")):
         return chosen
-    found = next((path for name in COMPILERS if (path := shutil.which(name))), None)
+    names = (f"{target}-gcc",) if target else COMPILERS
+    found = next((path for name in names if (path := shutil.which(name))), None)
     if found:
         return [found]
     if find_spec("ziglang"):
-        return [sys.executable, "-m", "ziglang", "cc"]
-    raise missing("native", f"native code needs a C compiler ({', '.join(COMPILERS)}, or the one of ziglang)")
+        return [sys.executable, "-m", "ziglang", "cc", *(("-target", target) if target else ())]
+    raise missing("native", f"native code needs a C compiler ({', '.join(names)}, or the one of ziglang)")
 
 
 def describe_compiler(command: Sequence[str]) -> str:
@@ -54,6 +59,8 @@ def build(
     out: str | os.PathLike[str],
     march: str = "native",
     compiler: Sequence[str] | None = None,
+    target: str | None = None,
+    more: Sequence[str] = (),
 ) -> None:
     """Compile a generated file to a shared library.
 
@@ -63,21 +70,29 @@ def build(
         march: ``native``: for processors as the one here; ``portable``: for every one of its architecture;
             else what the compiler takes as ``-march``, as ``x86-64-v3``.
         compiler: its command; by default that of ``find_compiler``.
+        target: another machine than this one, as of ``find_compiler``; ``native`` is then no architecture.
+        more: words for the compiler, after the file.
 
     Raises:
         ArtifactError: it cannot be compiled; nothing is left.
         MissingExtraError: there is no compiler.
+        ValueError: ``native`` for another machine.
     """
+    if target and march == "native":
+        raise ValueError(
+            f"march native is the processor here, not that of {target}; pass portable, or its name"
+        )
     source = Path(source)
     if not source.is_file():
         raise ArtifactError(
             f"{source}: there is no such file; expected C that speechzoo export --target c wrote"
         )
-    command = list(find_compiler() if compiler is None else compiler)
-    visible = _EXPORTED if sys.platform == "win32" else _HIDDEN
+    command = list(find_compiler(target) if compiler is None else compiler)
+    windows = re.search("windows|mingw|win32", target or sys.platform)
+    visible = _EXPORTED if windows else _HIDDEN
     processor = () if march == "portable" else (f"-march={march}",)
     with atomic(Path(out)) as temporary:
-        words = [*FLAGS, *processor, *_LIBRARY, *visible, str(source), "-o", str(temporary)]
+        words = [*FLAGS, *processor, *_LIBRARY, *visible, str(source), *more, "-o", str(temporary)]
         _run([*command, *words], str(source))
 
 
