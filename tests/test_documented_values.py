@@ -49,7 +49,7 @@ def test_the_enhancer_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert rate == names["rate"]
     np.testing.assert_allclose(played, names["clean"], atol=1.1 / 32768)  # 16 bits in the file
     exec(snippet("batcher.push("), names)
-    first = np.concatenate([names["enhanced"][names["first"]], names["rest"]])
+    first = np.concatenate([names[part][names["first"]] for part in ("enhanced", "rest")])
     np.testing.assert_allclose(first[:8000], names["clean"][:8000], atol=1e-5)  # before the end tells
     exec(snippet("zoo.to_streaming("), names)
     assert names["clean"].shape == names["hops"].shape
