@@ -1,4 +1,4 @@
-"""The README's "Add a model", followed to the letter in a copy of the clone."""
+"""docs/add-a-model.md, followed to the letter in a copy of the clone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.data import ROOT
 
 FOLDERS = ("converters", "examples", "scripts", "tests", "zoo")
 FILES = ("hubconf.py", "pyproject.toml", "setup.cfg", "README.md")
-SECTION = (ROOT / "README.md").read_text().partition("\n## Add a model\n")[2].partition("\n## ")[0]
+SECTION = (ROOT / "docs/add-a-model.md").read_text()
 CODE = dict(re.findall(r"^\*\*`(\S+)`\*\*[^\n]*\n\n```python\n(.*?)```", SECTION, re.M | re.S))
 COMMANDS = re.findall(r"```sh\n(.*?)```", SECTION, re.S)
 
@@ -38,7 +38,7 @@ HELD_TO = {  # by the tests that the section names, among others
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's folders and files, and the new family's folder as the README has it."""
+    """The project's folders and files, and the new family's folder as the page has it."""
     clone = tmp_path_factory.mktemp("clone")
     for name in FOLDERS:
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))

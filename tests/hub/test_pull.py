@@ -335,6 +335,24 @@ def test_two_at_once(server: Hub, cache: Path, files: Files) -> None:
 # Without a network, without room
 
 
+WITHOUT_LOCKS = """
+import fcntl, sys
+fcntl.flock = lambda file, operation: None  # as on some network file systems
+from zoo.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_many_at_once_where_locks_do_nothing(server: Hub, cache: Path, files: Files) -> None:
+    """Each fetches for itself; all get the file, and nothing else is left."""
+    publish(server, files)
+    words = [sys.executable, "-c", WITHOUT_LOCKS, "pull", MODEL, "--repo", REPO]
+    for process in [start(words, server, cache) for _ in range(6)]:
+        status, path, told = finish(process)
+        assert (status, Path(path).read_bytes()) == (0, files[GRAPH]), told
+    assert not [name for name in kept(cache) if name.startswith("incoming/")]
+
+
 def test_offline(server: Hub, cache: Path, files: Files) -> None:
     """HF_HUB_OFFLINE: what is in the cache comes, the rest is an error that says so, and nobody is asked."""
     code, _, err = finish(start(PULL, server, cache, HF_HUB_OFFLINE="1"))

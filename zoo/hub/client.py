@@ -7,6 +7,7 @@ download goes on where it stopped, and a server that does not answer is an error
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -21,6 +22,7 @@ from urllib.parse import quote
 
 from zoo.errors import CheckpointError, HubError
 from zoo.files import atomic, sha256_of
+from zoo.hub.locks import locks_hold
 from zoo.hub.patience import Pace, TooSlowError, in_time
 from zoo.spec import HUB_SCHEME, Pinned, Weights
 
@@ -297,8 +299,9 @@ def exclusive(item: Item, say: Say = lambda line: None) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        _incoming(item).parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(_incoming(item).with_name(f"{item.sha256}.lock"))
+        folder = cache_folder() / "incoming"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{item.sha256}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -556,8 +559,10 @@ def _reason(error: Exception) -> str:
 
 
 def _unwritable(name: str, error: OSError) -> HubError:
+    forbidden = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    remedy = "see to its permissions" if forbidden else "make room there"
     return HubError(
-        f"{name}: the cache {cache_folder()} cannot be written ({error.strerror or error}); make room there, "
+        f"{name}: the cache {cache_folder()} cannot be written ({error.strerror or error}); {remedy}, "
         f"or set SPEECHZOO_CACHE to another folder"
     )
 
@@ -590,8 +595,13 @@ def _online(name: str) -> None:
 
 
 def _incoming(item: Item) -> Path:
-    """Where a file grows; outside of everything that is taken for whole."""
-    return cache_folder() / "incoming" / f"{item.sha256}.part{Path(item.url).suffix}"
+    """Where a file grows; outside of everything that is taken for whole.
+
+    Where locks do nothing, as on some network file systems, each process has a file of its own.
+    """
+    folder = cache_folder() / "incoming"
+    own = "" if locks_hold(folder) else f".{os.getpid()}"
+    return folder / f"{item.sha256}{own}.part{Path(item.url).suffix}"
 
 
 def _endpoint() -> str | None:

@@ -1,26 +1,30 @@
-"""What the README shows is run as it stands there; its "Add a model" in test_add_a_model.py."""
+"""What blocks of the documents compute; that they run at all is in test_documents.py."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 import zoo
 from tests.data import ROOT
 
-SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+SNIPPETS = [
+    code
+    for page in sorted(ROOT.glob("docs/*.md"))
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+]
 
 
 def snippet(marker: str) -> str:
-    """The one block of Python that holds ``marker``."""
+    """The one block of Python in the documents that holds ``marker``."""
     found = [code for code in SNIPPETS if marker in code]
-    assert len(found) == 1, f"{len(found)} snippets of the README hold {marker!r}"
+    assert len(found) == 1, f"{len(found)} snippets of the documents hold {marker!r}"
     return found[0]
 
 
@@ -36,20 +40,19 @@ def test_an_exported_file_runs_in_plain_onnx_runtime(
     np.testing.assert_allclose(plain, zoo.Enhancer("gtcrn.onnx")(noisy, rate), atol=1.1 / 32768)
 
 
-def test_the_enhancer_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = snippet("enhancer.stream(rate)")
-    played: list[np.ndarray] = []
-    names: dict[str, object] = {"play": played.append}
-    monkeypatch.chdir(ROOT)
-    exec(code, names)
-    np.testing.assert_allclose(np.concatenate(played), names["clean"], atol=1e-6)
-
-
-def test_the_network_streams() -> None:
-    hop = torch.randn(1, zoo.get_spec("fastenhancer_b").front_end.hop_length)
-    names: dict[str, object] = {"zoo": zoo, "noisy_hop": hop}
-    exec(snippet("noisy_hop"), names)
-    assert names["clean"].shape == hop.shape
+def test_the_enhancer_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(snippet("live.write(stream.flush())"), names)
+    played, rate = soundfile.read("live.wav", dtype="float32")
+    assert rate == names["rate"]
+    np.testing.assert_allclose(played, names["clean"], atol=1.1 / 32768)  # 16 bits in the file
+    exec(snippet("batcher.push("), names)
+    first = np.concatenate([names[part][names["first"]] for part in ("enhanced", "rest")])
+    np.testing.assert_allclose(first[:8000], names["clean"][:8000], atol=1e-5)  # before the end tells
+    exec(snippet("zoo.to_streaming("), names)
+    assert names["clean"].shape == names["hops"].shape
 
 
 def test_speakers_are_compared(
