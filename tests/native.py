@@ -42,10 +42,18 @@ def make_program(source: Path, name: str, *flags: str, command: str | None = Non
     return program
 
 
-def run_program(program: Path, signal: Array) -> Array:
-    """What it makes of a signal; nothing may be on its standard error."""
+def tool(name: str, package: str) -> str:
+    """A program of a Debian package; without it the test is skipped."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"needs {name}, of the package {package}")
+    return found
+
+
+def run_program(program: Path, signal: Array, *emulator: str) -> Array:
+    """What it makes of a signal, perhaps in an emulator; nothing may be on its standard error."""
     done = subprocess.run(
-        [str(program)], input=signal.astype("<f4").tobytes(), capture_output=True, check=False
+        [*emulator, str(program)], input=signal.astype("<f4").tobytes(), capture_output=True, check=False
     )
     assert done.returncode == 0 and not done.stderr, done.stderr[:2000]
     return np.frombuffer(done.stdout, "<f4")

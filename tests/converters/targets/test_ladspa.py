@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import zoo
 from converters.c import compiler as generator
 from converters.c.wrappers import SYMBOL, ladspa_source
 from converters.targets.ladspa_host import Plugin
-from tests.native import SANITIZED, STRICT, compiler
+from tests.native import SANITIZED, STRICT, compiler, tool
 from zoo.arrays import Array
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.parity import compare
@@ -119,9 +118,8 @@ def test_a_plugin_recovers_from_what_is_no_sound(library: Path, noisy: Array, ba
 
 def test_in_ffmpeg(library: Path, noisy: Array, tmp_path: Path) -> None:
     """Mono, stereo at another rate, and with its latency taken off by the host."""
-    if not shutil.which("ffmpeg"):
-        pytest.skip("needs ffmpeg")
-    if " ladspa " not in subprocess.check_output(["ffmpeg", "-v", "error", "-filters"], text=True):
+    ffmpeg = tool("ffmpeg", "ffmpeg")
+    if " ladspa " not in subprocess.check_output([ffmpeg, "-v", "error", "-filters"], text=True):
         pytest.skip("needs an ffmpeg with LADSPA")
     noisy_16 = np.round(noisy * 32768).astype(np.int16)
     for sample_rate, label, options in (
@@ -136,7 +134,7 @@ def test_in_ffmpeg(library: Path, noisy: Array, tmp_path: Path) -> None:
         soundfile.write(given, np.repeat(wave[:, None], channels, 1), sample_rate, "PCM_16")
         plugin = f"ladspa=file={library}:plugin={MODEL}_{label}{options}"
         subprocess.run(
-            ["ffmpeg", "-v", "error", "-y", "-i", str(given), "-af", plugin, str(got)], check=True, timeout=60
+            [ffmpeg, "-v", "error", "-y", "-i", str(given), "-af", plugin, str(got)], check=True, timeout=60
         )
         clean, rate = soundfile.read(got, dtype="float32", always_2d=True)
         late = 0 if options else latency
@@ -148,12 +146,11 @@ def test_in_ffmpeg(library: Path, noisy: Array, tmp_path: Path) -> None:
 
 def test_in_applyplugin(library: Path, noisy: Array, tmp_path: Path) -> None:
     """The host of LADSPA's own authors, which cuts samples off where others round them."""
-    if not shutil.which("applyplugin"):
-        pytest.skip("needs applyplugin, of the package ladspa-sdk")
+    host = tool("applyplugin", "ladspa-sdk")
     given, got = tmp_path / "noisy.wav", tmp_path / "clean.wav"
     soundfile.write(given, noisy, 16000, "PCM_16")
     expected, latency = _expected(soundfile.read(given, dtype="float32")[0], 16000)
-    words = ["applyplugin", str(given), str(got), str(library), f"{MODEL}_mono"]
+    words = [host, str(given), str(got), str(library), f"{MODEL}_mono"]
     subprocess.run(words, check=True, capture_output=True, timeout=60)
     clean, _ = soundfile.read(got, dtype="float32")
     assert np.abs(clean[latency:] - expected[: len(clean) - latency]).max() < 1.01 / 32768

@@ -1,0 +1,85 @@
+"""Generated C on other machines: cross-compiled, and run in an emulator."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from converters.c.compiler import compile_graph
+from converters.c.interface import header_of
+from tests.data import Speech
+from tests.native import make_program, run_program, tool
+from zoo.artifact.parity import compare
+from zoo.cli import main
+from zoo.errors import MissingExtraError
+from zoo.registry import get_spec
+from zoo.runtime.compiler import build, find_compiler
+from zoo.runtime.onnx import OnnxGraph
+from zoo.spec import Tolerance
+from zoo.tasks.enhancement.graph import session_over
+
+ARM, FRAMES = "aarch64-linux-gnu", 40
+AARCH64 = 183  # of e_machine in an ELF file
+
+
+# Recurrences and grouped convolutions; attention; products in 64 bits.
+@pytest.mark.parametrize("name", ["gtcrn", "fastenhancer_t", "lisennet"])
+def test_arm_with_neon_computes_what_the_graph_computes(
+    name: str, exported: Callable[..., Path], speech: Speech, tmp_path: Path
+) -> None:
+    cross, emulator = tool(f"{ARM}-gcc", f"gcc-{ARM}"), tool("qemu-aarch64-static", "qemu-user-static")
+    graph, source = OnnxGraph(exported(name, "wav2wav")), tmp_path / "model.c"
+    source.write_text(compile_graph(graph.path, "model"))
+    source.with_suffix(".h").write_text(header_of(source.read_text()))
+    front_end, session = get_spec(name).front_end, session_over(graph)
+    wave = speech(front_end.sample_rate, 1.0, FRAMES * front_end.hop_length / front_end.sample_rate)
+    program = make_program(source, "model", "-O3", "-static", command=cross)
+    found = run_program(program, wave, emulator)
+    expected = session.whole(wave[None])[0]
+    compare(
+        expected[: -session.latency],
+        found[session.latency : len(wave)],
+        tensor=name,
+        tolerance=Tolerance(110.0, 1e-5),
+    )
+    code = subprocess.check_output([tool(f"{ARM}-objdump", f"binutils-{ARM}"), "-d", program], text=True)
+    assert code.count("fmla\tv") > 100
+
+
+def test_a_library_for_another_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the compiler that Debian has for it; it is not run here."""
+    tool(f"{ARM}-gcc", f"gcc-{ARM}")
+    source, library = tmp_path / "x.c", tmp_path / "libx.so"
+    source.write_text("SPEECHZOO_API int speechzoo(void);\nint speechzoo(void) { return 1; }\n")
+    words = ["build", str(source), "-o", str(library)]
+    assert main([*words, "--target", ARM]) == 0
+    assert f"for {ARM}; speechzoo verify it there" in capsys.readouterr().out
+    assert int.from_bytes(library.read_bytes()[18:20], "little") == AARCH64
+    assert main([*words, "--target", ARM, "--march", "native"]) == 1
+    assert "native is the processor here, not that of aarch64" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*words, "--target", ARM, "x86_64-linux-gnu"])
+    assert "a library is for one machine" in capsys.readouterr().err
+
+
+def test_zig_compiles_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ziglang")
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    source, library = tmp_path / "x.c", tmp_path / "x.dll"
+    source.write_text("SPEECHZOO_API int speechzoo(void);\nint speechzoo(void) { return 1; }\n")
+    build(source, library, "portable", target="x86_64-windows-gnu")
+    assert library.read_bytes()[:2] == b"MZ" and b"speechzoo" in library.read_bytes()
+
+
+def test_without_its_compiler_the_error_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("zoo.runtime.compiler.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"aarch64-linux-gnu-gcc, or the one of ziglang"):
+        find_compiler(ARM)
+    monkeypatch.setenv("CC", "mine -x")
+    assert find_compiler(ARM) == ["mine", "-x"]
