@@ -59,7 +59,7 @@ TARGETS: dict[str, TargetRecord] = {
             "torch",
             ("fp16",),
         ),
-        TargetRecord("c", (".c",), "converters.targets.c:export_c", "onnx", ("symbol",)),
+        TargetRecord("c", (".c",), "converters.targets.c:export_c", "onnx", ("symbol", "report")),
         TargetRecord("ladspa", (), "converters.targets.ladspa:export_ladspa", "onnx", ("march",)),
         TargetRecord(
             "engine",

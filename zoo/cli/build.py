@@ -57,13 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", help="with --config: registered name (default fastspeech)")
     add("--force", action="store_true", help="with --config: replace files that exist")
     add("--rtx", action="store_true", help="TensorRT for RTX: ahead of time, no GPU needed")
-    add(
-        "--target",
-        nargs="+",
-        metavar="8.9",
-        help="compute capabilities of the RTX cards (default all); of C: another machine, by the name that "
-        "compilers have for it, as aarch64-linux-gnu or x86_64-windows-gnu",
-    )
+    add("--target", nargs="+", metavar="8.9", help="RTX cards, by compute capability; of C: another machine")
     precision = parser.add_mutually_exclusive_group()
     precision.add_argument("--fp16", dest="precision", action="store_const", const="fp16")
     precision.add_argument("--int8", dest="precision", action="store_const", const="int8")

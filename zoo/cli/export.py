@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ from zoo.extras import extra
 from zoo.registry import get_spec
 
 if TYPE_CHECKING:
+    from converters.c.footprint import Board
     from zoo.spec import ModelSpec
 
 GROUP = "make artifacts"
@@ -79,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--opset", type=positive, metavar="N", help="of ONNX, 18 to 23 (default: the lowest that is fast)")
     add("--compiled", action="store_true", default=None, help="a program as machine code for such processors")
     add("--symbol", metavar="NAME", help="of C: what all public names begin with (default: the model's)")
+    add("--report", action="store_true", default=None, help="of C: what it takes of two microcontrollers")
     add("--march", metavar="NAME", help="of ladspa: native (default), portable, or as the compiler has it")
     more = parser.add_argument_group("engines").add_argument
     more("--fp16", action="store_true", default=None, help="in 16 bits")
@@ -120,10 +123,12 @@ def run(args: argparse.Namespace) -> int:
         with extra(target.brought_by, f"exporting {spec.name}"):
             from converters.exporters import export_files
         options = _options(args, spec, target.name)
+        boards = _boards(options.pop("report", None))
         model = load_model(args, target.brought_by)
         reports = export_files(model, args.output, target, options, partial(print, file=sys.stderr))
         for path, report in reports.items():
             print(f"{path}: {_size(path)}, {report or 'there already, the same'}")
+            _tell(path, boards)
     return 0
 
 
@@ -140,15 +145,38 @@ def _export_file(args: argparse.Namespace) -> int:
         if name not in words and getattr(args, name) is not None:
             why = f"{args.source} is finished" if name in _OF_MODELS else f"{target} has no use for it"
             raise Misuse(f"--{name.replace('_', '-')}: {why}; leave it out")
+    options = {word: getattr(args, word) for word in words}
     with one_sentence():
+        boards = _boards(options.pop("report", None))
         report = get_target(target).export(
-            args.source,
-            args.output,
-            progress=partial(print, file=sys.stderr),
-            **{word: getattr(args, word) for word in words},
+            args.source, args.output, progress=partial(print, file=sys.stderr), **options
         )
-    print(f"{args.output}: {_size(args.output)}, {report}")
+        print(f"{args.output}: {_size(args.output)}, {report}")
+        _tell(args.output, boards)
     return 0
+
+
+def _boards(wanted: bool | None) -> Sequence[Board]:
+    """The microcontrollers that a report is about, if one is wanted.
+
+    Raises:
+        ArtifactError: there is no compiler for them.
+    """
+    if not wanted:
+        return ()
+    from converters.c.footprint import BOARDS, find_board_compiler
+
+    find_board_compiler()
+    return BOARDS
+
+
+def _tell(path: Path, boards: Sequence[Board]) -> None:
+    """What C takes of boards."""
+    if boards:
+        from converters.c.footprint import measure
+
+        for board in boards:
+            print(f"{path}: {measure(path, board)}")
 
 
 def _target(output: Path | None) -> str:
