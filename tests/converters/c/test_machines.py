@@ -6,13 +6,15 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from converters.c.compiler import compile_graph
 from converters.c.interface import header_of
-from tests.data import Speech
+from tests.data import ROOT, Speech
 from tests.native import make_program, run_program, tool
 from zoo.artifact.parity import compare
+from zoo.builtin import packaged_artifact
 from zoo.cli import main
 from zoo.errors import MissingExtraError
 from zoo.registry import get_spec
@@ -47,6 +49,33 @@ def test_arm_with_neon_computes_what_the_graph_computes(
     )
     code = subprocess.check_output([tool(f"{ARM}-objdump", f"binutils-{ARM}"), "-d", program], text=True)
     assert code.count("fmla\tv") > 100
+
+
+@pytest.mark.parametrize("processor", ["m7", "m55"])
+def test_microcontrollers_compute_what_the_graph_computes(
+    processor: str, speech: Speech, tmp_path: Path
+) -> None:
+    """The example's program, on boards that QEMU has."""
+    tool("arm-none-eabi-gcc", "gcc-arm-none-eabi"), tool("qemu-system-arm", "qemu-system-arm")
+    make, path = tool("make", "make"), packaged_artifact(get_spec("fastenhancer_t"))
+    assert path is not None
+    source, session = tmp_path / "model.c", session_over(OnnxGraph(path))
+    source.write_text(compile_graph(path, "model"))
+    source.with_suffix(".h").write_text(header_of(source.read_text()))
+    wave = speech(16000, 1.0, FRAMES * 256 / 16000)
+    wave.astype("<f4").tofile(tmp_path / "noisy.f32")
+    makefile = str(ROOT / "examples/native/cortex_m/Makefile")
+    words = [make, "-s", "-f", makefile, "run", "MODEL=model", f"CPU={processor}"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = np.fromfile(tmp_path / "clean.f32", "<f4")
+    expected = session.whole(wave[None])[0]
+    compare(
+        expected[: -session.latency],
+        found[session.latency : len(wave)],
+        tensor=processor,
+        tolerance=Tolerance(110.0, 1e-5),
+    )
 
 
 def test_a_library_for_another_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
