@@ -3,8 +3,9 @@
 
    The host's signal is converted to the model's rate and back as speechzoo's Python does it: by a windowed-sinc
    filter of many phases with Kaiser's window (Crochiere and Rabiner, Multirate Digital Signal Processing, 1983),
-   flat to 0.9 of half the lower rate, 100 dB down from that half on, 65 samples of that rate on each side. The delay is the same at every sample, however long the host's
-   blocks are; the port "latency" tells it. Memory is taken when a plug-in is instantiated, and not in between. */
+   flat to 0.9 of half the lower rate, 100 dB down from that half on, 65 samples of that rate on each side. The
+   delay is the same at every sample, however long the host's blocks are; the port "latency" tells it. Memory is
+   taken when a plug-in is instantiated, and not in between. */
 
 #include <math.h>
 #include <stdio.h>
