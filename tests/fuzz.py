@@ -44,12 +44,12 @@ from zoo.builtin import folder, packaged_artifact
 from zoo.errors import SpeechZooError
 from zoo.hub.index import File, Index
 from zoo.registry import get_spec
-from zoo.runtime.limits import check_limits
 from zoo.runtime.onnx import OnnxGraph
 from zoo.runtime.program_archive import read_program
 from zoo.runtime.torch_files import read_record
 from zoo.signal.audio import AudioReader
 from zoo.tasks import verify_graph
+from zoo.tasks.limits import check_limits
 from zoo.tasks.speaker.embeddings import Origin, read_embeddings, write_embeddings
 from zoo.tasks.speaker.trials import read_trials
 from zoo.text.normalise import normalise

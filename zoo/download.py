@@ -73,13 +73,11 @@ def pull(
             possible.
         precision: of an engine: ``fp32``, ``fp16``, ...
         streams: that an engine must take at once.
-        repo: ``ORG/NAME``; by default ``SPEECHZOO_REPO``. Where neither is named, ``out`` gets the graph or
-            the parameters that come with the package, of a model that has some there.
+        repo: ``ORG/NAME``; by default ``SPEECHZOO_REPO``; without, ``out`` gets what comes with the package.
         revision: commit, branch or tag; by default the branch ``main`` as it is now.
         out: a folder to copy the file to.
         force: replace another file there.
-        build: makes an engine from a graph where the repository has none for this machine:
-            ``converters.cached_engine``, or what takes the same.
+        build: makes an engine where the repository has none for this machine: ``converters.cached_engine``.
         trust: prove exported programs that are code, by running them: docs/trust.md.
         progress: called with a line for each step.
 
@@ -95,11 +93,8 @@ def pull(
     """
     check_choice(get_spec(model).task, format, form, streaming)
     say = progress or (lambda line: None)
-    if out is not None and revision is None and not (repo or os.environ.get(VARIABLE)):
-        packaged = _packaged(model, format, form, streaming)
-        if packaged is not None:
-            say(f"{model}: no repository was named; this is what comes with the package")
-            return _copy(packaged, Path(out), force)
+    if out and not revision and (ready := _packaged(model, repo, format, form, streaming)):
+        return _copy(ready, Path(out), force)
     source = _open(model, repo, revision, say)
     if format in FLAVOURS:
         path = _engine(source, format, form, streaming, precision, streams, build, say)
@@ -108,8 +103,12 @@ def pull(
     return path if out is None else _copy(path, Path(out), force)
 
 
-def _packaged(model: str, format: str, form: str | None, streaming: bool | None) -> Path | None:
-    """The graph or parameters of a model that come with the package, if they are of the kind asked for."""
+def _packaged(
+    model: str, repo: str | None, format: str, form: str | None, streaming: bool | None
+) -> Path | None:
+    """What comes with the package of the kind asked for, graph or parameters, if no repository is named."""
+    if repo or os.environ.get(VARIABLE):
+        return None
     spec = get_spec(model)
     path = packaged_artifact(spec)
     if path is None or streaming is False:

@@ -10,8 +10,8 @@ import numpy as np
 
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import Graph
-from zoo.runtime.limits import ENGINES, check_limits
 
+ENGINES = (".engine", ".plan", ".trt")
 SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES)
 MOST_THREADS = 1024
 
@@ -58,23 +58,9 @@ def load_artifact(
         ValueError: an impossible number of threads.
     """
     check_threads(threads)
-    graph = _load(Path(path), threads, providers, register_plugins, trust)
-    if graph.manifest is not None:
-        check_limits(graph.manifest, graph.path)
-    return graph
-
-
-def _load(
-    path: Path,
-    threads: int,
-    providers: Sequence[str],
-    register_plugins: Callable[[], None] | None,
-    trust: bool,
-) -> Graph:
-    """Load a file by its ending."""
-    if not path.is_file():
+    if not Path(path).is_file():
         raise ArtifactError(f"{path}: there is no such file; expected an artifact")
-    suffix = path.suffix
+    suffix = Path(path).suffix
     if providers and suffix != ".onnx":
         raise ArtifactError(f"{path}: providers are ONNX Runtime's; only an .onnx artifact runs in it")
     if suffix == ".onnx":

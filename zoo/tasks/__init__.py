@@ -12,7 +12,7 @@ from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError, UnknownModelError
 from zoo.runtime.artifact import load_artifact
 from zoo.runtime.graph import Graph
-from zoo.runtime.limits import check_limits
+from zoo.tasks.limits import check_limits
 from zoo.tasks.task import Task
 
 

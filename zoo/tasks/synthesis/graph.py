@@ -10,7 +10,8 @@ from zoo.artifact.engine import EngineRecord, find_engine_record
 from zoo.artifact.manifest import SynthesisManifest
 from zoo.errors import ArtifactError
 from zoo.runtime.artifact import ENGINES, load_artifact
-from zoo.runtime.graph import Graph, as_array, manifest_for, manifest_of
+from zoo.runtime.graph import Graph, as_array, manifest_for
+from zoo.tasks.limits import record_of
 from zoo.tasks.synthesis.plugins import register_plugins
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
 
@@ -144,7 +145,7 @@ def synthesis_manifest(graph: Graph) -> SynthesisManifest:
     Raises:
         ArtifactError: it has none, or one of another task.
     """
-    return manifest_of(
+    return record_of(
         graph, SynthesisManifest, "its symbols and sizes are unknown; export it with speechzoo export"
     )
 

@@ -8,10 +8,10 @@ from zoo.artifact.engine import TOLERANCES
 from zoo.artifact.manifest import Manifest
 from zoo.errors import ArtifactError
 from zoo.registry import get_spec, list_models
+from zoo.runtime.artifact import ENGINES
+from zoo.runtime.graph import Graph, Record, manifest_of
 from zoo.runtime.torch_files import TORCH_TENSORRT
 from zoo.spec import Tolerance
-
-ENGINES = (".engine", ".plan", ".trt")
 
 
 def check_limits(manifest: Manifest, path: Path) -> None:
@@ -28,6 +28,26 @@ def check_limits(manifest: Manifest, path: Path) -> None:
             f"{allowed.max_error:g}; what is made of {manifest.model} is held to {limit.snr_db:g} dB and "
             f"{limit.max_error:g}: export it again"
         )
+    check_rate(manifest, path)
+
+
+def record_of(graph: Graph, kind: type[Record], unknown: str) -> Record:
+    """The record of a graph for one task, as ``manifest_of``, once it has the sample rate of its model.
+
+    Raises:
+        ArtifactError: it has none, one of another task, or another rate.
+    """
+    manifest = manifest_of(graph, kind, unknown)
+    check_rate(manifest, graph.path)
+    return manifest
+
+
+def check_rate(manifest: Manifest, path: Path) -> None:
+    """Hold the sample rate that a manifest says against that of the registered model.
+
+    Raises:
+        ArtifactError: it is another one.
+    """
     if manifest.model not in list_models():
         return
     found = manifest.front_end.sample_rate
