@@ -10,6 +10,7 @@ process of their own, which is begun anew behind one that it does not survive.
 from __future__ import annotations
 
 import argparse
+import copy
 import io
 import json
 import os
@@ -119,9 +120,9 @@ def data_of(data: Any, rng: random.Random) -> Any:
             if rng.random() < 0.15:
                 del at[key]
             elif isinstance(at, dict) and rng.random() < 0.1:
-                at[rng.choice(("x", "", "version", "task"))] = rng.choice(_VALUES)
+                at[rng.choice(("x", "", "version", "task"))] = copy.deepcopy(rng.choice(_VALUES))
             else:
-                at[key] = rng.choice(_VALUES)
+                at[key] = copy.deepcopy(rng.choice(_VALUES))
             break
     return made
 
