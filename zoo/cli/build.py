@@ -1,4 +1,4 @@
-"""Build an engine of TensorRT, or of TensorRT for RTX, from a graph, or a shared library from generated C.
+"""Build an engine of TensorRT (for RTX) from a graph, or a library from generated C.
 
 A configuration file as the public implementation of FastSpeech has it names the engines, with their sizes,
 batch, precision and workspace. Each is built from the graph beside it (.onnx), which is exported if it is not
