@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from converters.c.compiler import compile_graph
 from converters.c.interface import header_of
+from zoo.artifact.golden import parity_speech
 from zoo.artifact.manifest import Form
-from zoo.artifact.parity import ParityReport
+from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError
 from zoo.files import atomic
 from zoo.runtime.compiler import ENDING, build, find_compiler
 from zoo.runtime.native import NativeGraph
 from zoo.runtime.onnx import OnnxGraph
-from zoo.tasks.enhancement.feeds import compare_on_speech
+from zoo.spec import Tolerance
 from zoo.tasks.enhancement.graph import enhancement_manifest, session_over
 from zoo.tasks.enhancement.task import TASK
 
 if TYPE_CHECKING:
     from converters.subjects.subject import Progress
     from zoo.networks.base import Network
+
+COMPARED = "waveform of the compiled C"
 
 
 def export_c(
@@ -57,6 +60,8 @@ def export_c(
     """
     if symbol is not None and not symbol.isidentifier():
         raise ValueError(f"{symbol!r} is no name that C can have")
+    if Path(out).suffix != ".c":
+        raise ValueError(f"{out}: a file of C ends in .c")
     find_compiler()
     say = progress or (lambda line: None)
     if isinstance(model, (str, os.PathLike)):
@@ -87,8 +92,6 @@ def _export_file(
     path: Path, out: Path, symbol: str | None, say: Progress, reference: Any = None
 ) -> ParityReport:
     """C of a file, compiled and held against a network's reference, or against the file in ONNX Runtime."""
-    if out.suffix != ".c":
-        raise ValueError(f"{out}: a file of C ends in .c")
     graph = OnnxGraph(path)
     tolerance = enhancement_manifest(graph).tolerance
     with atomic(out) as temporary, tempfile.TemporaryDirectory() as folder:
@@ -105,9 +108,17 @@ def _export_file(
         native = NativeGraph(library)
         TASK.verify(native)
         if reference is None:
-            report = compare_on_speech(graph, native, tolerance)
+            report = _compare(graph, native, tolerance)
         else:
-            report = reference.check(session_over(native), "waveform of the compiled C", tolerance)
+            report = reference.check(session_over(native), COMPARED, tolerance)
     with atomic(out.with_suffix(".h")) as temporary:
         temporary.write_text(header_of(text))
     return report
+
+
+def _compare(graph: OnnxGraph, native: NativeGraph, tolerance: Tolerance) -> ParityReport:
+    """Compare what a file and its C make of the package's speech, as a stream."""
+    front_end = enhancement_manifest(graph).front_end
+    speech = parity_speech(front_end.sample_rate)[None]
+    expected, found = (session_over(one).whole(speech) for one in (graph, native))
+    return compare(expected, found, tensor=COMPARED, tolerance=tolerance, frame_length=front_end.hop_length)

@@ -133,6 +133,16 @@ def test_a_stream_recovers_from_what_is_no_sound(
     assert np.abs(output).max() < 2
 
 
+def test_what_is_no_number_does_not_survive_a_reset(library: Path, blocks: Array) -> None:
+    """Memory for one call keeps what was in it; the next call must not read it."""
+    graph = NativeGraph(library)
+    used, fresh = graph.stream(), graph.stream()
+    assert np.isnan(used(np.full_like(blocks[0], np.nan))).any()
+    used.memory[:] = 0  # as gtcrn_reset does
+    for block in blocks[:4]:
+        np.testing.assert_array_equal(used(block), fresh(block))
+
+
 @pytest.mark.parametrize("level", [0.0, 1.0, 1e-30, 1e-42])
 def test_silence_full_scale_and_tiny_numbers_give_finite_ones(
     session: StreamingSession, level: float
@@ -261,6 +271,27 @@ def test_a_program_of_the_c_is_the_enhancer(source: Path, blocks: Array, session
     program = make_program(source, "gtcrn", "-O2")
     found = run_program(program, blocks)
     compare(_run(session, blocks).ravel(), found, tensor="out", tolerance=Tolerance(110.0, 1e-5))
+
+
+def test_a_batch_of_streams_equals_each_alone(session: StreamingSession, blocks: Array) -> None:
+    assert session.batched
+    both = np.concatenate([blocks, np.roll(blocks, 7, 0)], axis=1)
+    state = {name: np.repeat(value, 2, 0) for name, value in session.initial_state().items()}
+    out = []
+    for block in both[:10]:
+        y, state = session.run(block, state)
+        out.append(y)
+    for row, alone in enumerate((blocks, np.roll(blocks, 7, 0))):
+        np.testing.assert_array_equal(np.stack(out)[:, row], _run(session, alone[:10])[:, 0])
+
+
+def test_streams_of_a_batcher_run_natively(library: Path, blocks: Array) -> None:
+    recording = blocks.ravel()[:6000]
+    batcher = zoo.StreamBatcher(library)
+    with batcher.join() as one, batcher.join() as other:
+        found = batcher.push({one: recording, other: recording[::-1]})
+    alone = zoo.Enhancer(library).stream().push(recording)
+    np.testing.assert_array_equal(found[one], alone)
 
 
 def test_an_enhancer_runs_natively(onnx_path: Path, library: Path, blocks: Array) -> None:
