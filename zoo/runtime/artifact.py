@@ -13,7 +13,7 @@ from zoo.runtime.graph import Graph
 
 ENGINES = (".engine", ".plan", ".trt")
 LIBRARIES = (".so", ".dylib", ".dll")  # of generated C
-SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES, *LIBRARIES, ".c")
+SUFFIXES = (".onnx", ".ts", ".pt2", ".c", *LIBRARIES, *ENGINES)
 MOST_THREADS = 1024
 
 
