@@ -38,7 +38,7 @@ from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.errors import AudioError, SpeechZooError
 from zoo.hub.weights import weights_advice
 from zoo.registry import get_spec
-from zoo.runtime.artifact import SUFFIXES, is_artifact
+from zoo.runtime.artifact import NATIVE, SUFFIXES, is_artifact
 from zoo.signal.audio import PIPE, AudioFormat, AudioReader, AudioWriter, find_audio, output_format, suffixes
 from zoo.signal.plot import check_picture, plot_spectrograms
 from zoo.signal.samples import SUSPECT
@@ -196,7 +196,7 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
             )
         if not is_artifact(args.artifact):
             raise SpeechZooError(
-                f"--artifact {args.artifact}: a file in {', '.join(SUFFIXES)} is expected; a checkpoint "
+                f"--artifact {args.artifact}: a file in {', '.join((*NATIVE, *SUFFIXES))} is expected; a checkpoint "
                 f"goes with --model NAME --weights {args.artifact}"
             )
         return Enhancer(args.artifact, trust=args.trust, **options)
