@@ -196,8 +196,8 @@ def _enhancer(args: argparse.Namespace) -> Enhancer:
             )
         if not is_artifact(args.artifact):
             raise SpeechZooError(
-                f"--artifact {args.artifact}: a file in {', '.join((*NATIVE, *SUFFIXES))} is expected; a checkpoint "
-                f"goes with --model NAME --weights {args.artifact}"
+                f"--artifact {args.artifact}: a file in {', '.join((*NATIVE, *SUFFIXES))} is expected; "
+                f"a checkpoint goes with --model NAME --weights {args.artifact}"
             )
         return Enhancer(args.artifact, trust=args.trust, **options)
     if args.weights and not args.model:
