@@ -12,7 +12,7 @@ from zoo.errors import SpeechZooError
 from zoo.hub.recognition import published
 from zoo.hub.weights import default_tag, tell, weights_advice
 from zoo.registry import get_spec
-from zoo.runtime.artifact import SUFFIXES, is_artifact, load_artifact
+from zoo.runtime.artifact import NATIVE, SUFFIXES, is_artifact, load_artifact
 from zoo.spec import DEFAULT, EnhancementSpec
 from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.public import Told
@@ -38,8 +38,8 @@ def open_enhancer(args: argparse.Namespace) -> Enhancer:
             )
         if not is_artifact(args.artifact):
             raise SpeechZooError(
-                f"--artifact {args.artifact}: a file in {', '.join(SUFFIXES)} is expected; a checkpoint "
-                f"goes with --model NAME --weights {args.artifact}"
+                f"--artifact {args.artifact}: a file in {', '.join((*NATIVE, *SUFFIXES))} is expected; "
+                f"a checkpoint goes with --model NAME --weights {args.artifact}"
             )
         return Enhancer(args.artifact, **options, **told)
     if args.weights and not args.model:
