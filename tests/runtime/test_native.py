@@ -5,19 +5,22 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import zoo
 from converters.c.compiler import compile_graph
+from tests.data import ROOT
 from tests.native import compiler, make_program, run_program
 from zoo.arrays import Array
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.parity import compare
 from zoo.builtin import packaged_artifact
+from zoo.cli import main
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.registry import get_spec
 from zoo.runtime.artifact import load_artifact
@@ -302,6 +305,18 @@ def test_an_enhancer_runs_natively(onnx_path: Path, library: Path, blocks: Array
     one, other = plain.stream(48000), native.stream(48000)
     assert one.latency == other.latency
     compare(one.push(recording), other.push(recording), tensor="out", tolerance=Tolerance(110.0, 1e-5))
+
+
+def test_a_checkpoint_is_enhanced_with_natively(
+    weights_for: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiler()
+    command = ["enhance", str(ROOT / "examples/noisy.wav"), "--model", "gtcrn"]
+    command += ["--weights", str(weights_for("gtcrn"))]
+    assert main([*command, "-o", str(tmp_path / "native.wav"), "--backend", "native"]) == 0
+    assert main([*command, "-o", str(tmp_path / "graph.wav")]) == 0, capsys.readouterr().err
+    native, graph = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("native", "graph"))
+    np.testing.assert_allclose(native, graph, atol=1.1 / 32768)  # 16 bits in the files
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,12 @@ def open_enhancer(args: argparse.Namespace) -> Enhancer:
     Told(**told).refuse_all(name)
     from converters.cache import cached_export
 
-    path = cached_export(name, weights, progress=lambda line: print(line, file=sys.stderr))
+    path = cached_export(
+        name,
+        weights,
+        hops=1 if args.backend else "hops",
+        progress=lambda line: print(line, file=sys.stderr),
+    )
     if is_artifact(weights) or published(spec, weights):
         tell(f"{name}, weights {weights}, runs as a graph of ours, {path}")
     return Enhancer(path, **options)
