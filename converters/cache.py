@@ -21,16 +21,22 @@ from zoo.spec import EnhancementSpec
 from zoo.version import __version__
 
 
-def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | None = None) -> Path:
+def cached_export(
+    name: str,
+    weights: str,
+    *,
+    hops: Literal["hops", 1] = "hops",
+    progress: Callable[[str], None] | None = None,
+) -> Path:
     """A wav2wav artifact of a model with these weights, exported on first use.
 
-    It is streaming if the model is, and then takes any number of hops, since files are what it is for.
-    Once it is in the cache neither torch nor the network is needed. A file there that is not as it was made
-    is exported again.
+    It is streaming if the model is. Once it is in the cache neither torch nor the network is needed. A file
+    there that is not as it was made is exported again.
 
     Args:
         name: registered model.
         weights: tag or path of a checkpoint.
+        hops: of a call of a streaming artifact: any number, which files are fastest with, or one.
         progress: called with a line for each step of an export.
 
     Raises:
@@ -38,12 +44,13 @@ def cached_export(name: str, weights: str, *, progress: Callable[[str], None] | 
         ArtifactError: the cache cannot be written.
     """
     spec = get_spec(name, EnhancementSpec)
+    hops = hops if spec.streaming else 1
     located = locate(spec, weights)
-    key = hashlib.sha256(f"{__version__} {spec} {_versions()} hops".encode())
+    key = hashlib.sha256(f"{__version__} {spec} {_versions()} {hops}".encode())
     for file in (*files_of(located.path), *located.more):
         key.update(file.read_bytes())
     folder, stem = cache_folder() / "exports", f"{name}-{key.hexdigest()[:16]}"
-    return _kept(folder, stem, progress) or _export(spec, weights, folder, stem, progress)
+    return _kept(folder, stem, progress) or _export(spec, weights, hops, folder / stem, progress)
 
 
 def _kept(folder: Path, stem: str, progress: Callable[[str], None] | None) -> Path | None:
@@ -58,13 +65,18 @@ def _kept(folder: Path, stem: str, progress: Callable[[str], None] | None) -> Pa
 
 
 def _export(
-    spec: EnhancementSpec, weights: str, folder: Path, stem: str, progress: Callable[[str], None] | None
+    spec: EnhancementSpec,
+    weights: str,
+    hops: Literal["hops", 1],
+    target: Path,
+    progress: Callable[[str], None] | None,
 ) -> Path:
+    """Export to the place that the target, with a hash and an ending behind it, names."""
+    folder, stem = target.parent, target.name
     need = f"weights of {spec.name} must be exported once, which"
     with extra("onnx", need, way_without_torch(spec)):
         from converters.targets.onnx import export_onnx
         from zoo.create import create_model
-    hops: Literal["hops", 1] = "hops" if spec.streaming else 1
     model = create_model(spec.name, weights)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -26,12 +26,14 @@ from zoo.artifact.golden import parity_speech
 from zoo.artifact.manifest import Form
 from zoo.benchmark.machine import processor
 from zoo.benchmark.measure import time_round, warm_up
-from zoo.benchmark.runners import OnnxRunner
+from zoo.benchmark.runners import NativeRunner, OnnxRunner
 from zoo.errors import SpeechZooError
 from zoo.networks.streaming import StreamingModule
+from zoo.runtime.native_cache import compiled_graph
 from zoo.speeds import FILE, Speeds
 from zoo.streaming.conversion import to_deployment
 from zoo.tasks.describe import count
+from zoo.tasks.enhancement.graph import session_over
 from zoo.tasks.enhancement.open import open_session
 
 OFFLINE_CALLS = 3
@@ -54,6 +56,7 @@ class Check:
         golden_snr_db: of the file against the recording inside it.
         nodes, kilobytes: of the file.
         median_ms, p99_ms: a frame, one thread, of streaming files.
+        native_snr_db, native_ms: of the file as C, against the training form; the median of a frame.
         real_time_factor: of streaming files the median over the hop, of others computing time over duration.
         error: what went wrong, or empty.
     """
@@ -68,6 +71,8 @@ class Check:
     kilobytes: float = 0.0
     median_ms: float = float("nan")
     p99_ms: float = float("nan")
+    native_snr_db: float = float("nan")
+    native_ms: float = float("nan")
     real_time_factor: float = float("nan")
     error: str = ""
 
@@ -147,6 +152,7 @@ def check(model: StreamingModule, form: Form, streaming: bool, folder: Path, cal
         milliseconds = 1e3 * time_round(runner, calls)
         result.median_ms = float(np.median(milliseconds))
         result.p99_ms = float(np.percentile(milliseconds, 99))
+        check_native(result, model, path, calls)
         hop_ms = 1e3 * model.spec.front_end.hop_length / model.spec.front_end.sample_rate
         result.real_time_factor = result.median_ms / hop_ms
     else:
@@ -161,6 +167,20 @@ def check(model: StreamingModule, form: Form, streaming: bool, folder: Path, cal
     return result
 
 
+def check_native(result: Check, model: StreamingModule, path: Path, calls: int) -> None:
+    """Make C of a streaming file, hold it against the training form and time it."""
+    try:
+        native = compiled_graph(path)
+        tensor = "waveform of the compiled C"
+        result.native_snr_db = Reference(model).check(session_over(native), tensor).snr_db
+    except SpeechZooError as error:
+        result.error = str(error)
+        return
+    runner = NativeRunner(path)
+    warm_up(runner)
+    result.native_ms = float(1e3 * np.median(time_round(runner, calls)))
+
+
 def report(checks: list[Check], converted_snr: dict[str, float]) -> str:
     """The whole matrix as Markdown."""
     lines = [
@@ -172,19 +192,20 @@ def report(checks: list[Check], converted_snr: dict[str, float]) -> str:
         "package's own noisy speech over that of the difference to it.",
         "",
         "| model | parameters | MACs / s | streaming form, SNR | graph | ONNX, SNR | largest difference "
-        "| nodes | kB | ms a frame (99 %) | real-time factor |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| nodes | kB | ms a frame (99 %) | real-time factor | C, SNR | C, ms a frame |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for c in checks:
         spec = zoo.get_spec(c.model)
         if c.error:
-            lines.append(f"| `{c.model}` | | | | {c.graph} | FAILED: {c.error} | | | | | |")
+            lines.append(f"| `{c.model}` | | | | {c.graph} | FAILED: {c.error} | | | | | | | |")
             continue
         speed = f"{c.median_ms:.3f} ({c.p99_ms:.3f})" if c.streaming else ""
+        native = f"{c.native_snr_db:.0f} dB | {c.native_ms:.3f}" if c.streaming else "|"
         lines.append(
             f"| `{c.model}` | {count(spec.parameters)} | {count(spec.macs_per_second)} "
             f"| {converted_snr[c.model]:.0f} dB | {c.graph} | {c.snr_db:.0f} dB | {c.max_error:.1e} "
-            f"| {c.nodes} | {c.kilobytes:.0f} | {speed} | {c.real_time_factor:.3f} |"
+            f"| {c.nodes} | {c.kilobytes:.0f} | {speed} | {c.real_time_factor:.3f} | {native} |"
         )
     return "\n".join(lines) + "\n"
 

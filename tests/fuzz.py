@@ -10,6 +10,7 @@ process of their own, which is begun anew behind one that it does not survive.
 from __future__ import annotations
 
 import argparse
+import copy
 import io
 import json
 import os
@@ -44,12 +45,12 @@ from zoo.builtin import folder, packaged_artifact
 from zoo.errors import SpeechZooError
 from zoo.hub.index import File, Index
 from zoo.registry import get_spec
-from zoo.runtime.limits import check_limits
 from zoo.runtime.onnx import OnnxGraph
 from zoo.runtime.program_archive import read_program
 from zoo.runtime.torch_files import read_record
 from zoo.signal.audio import AudioReader
 from zoo.tasks import verify_graph
+from zoo.tasks.limits import check_limits
 from zoo.tasks.speaker.embeddings import Origin, read_embeddings, write_embeddings
 from zoo.tasks.speaker.trials import read_trials
 from zoo.text.normalise import normalise
@@ -119,9 +120,9 @@ def data_of(data: Any, rng: random.Random) -> Any:
             if rng.random() < 0.15:
                 del at[key]
             elif isinstance(at, dict) and rng.random() < 0.1:
-                at[rng.choice(("x", "", "version", "task"))] = rng.choice(_VALUES)
+                at[rng.choice(("x", "", "version", "task"))] = copy.deepcopy(rng.choice(_VALUES))
             else:
-                at[key] = rng.choice(_VALUES)
+                at[key] = copy.deepcopy(rng.choice(_VALUES))
             break
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 from converters.c.emitter import emit
@@ -14,6 +15,7 @@ from converters.c.interface import Interface, c_name
 from converters.c.ir import Program
 from converters.c.lowering import lower
 from converters.c.memory import plan
+from zoo.artifact.manifest import EnhancementManifest
 from zoo.runtime.native import STATE
 from zoo.spec import TensorSpec
 
@@ -37,6 +39,21 @@ def compile_program(program: Program, name: str | None = None) -> str:
     expand(program)
     builder = lower(program, fuse(program))
     sizes = plan(builder.blocks)
-    manifest = replace(program.manifest, states=(TensorSpec(STATE, (1, sizes.memory)),))
+    manifest = native_manifest(program.manifest, sizes.memory)
     interface = Interface(name or c_name(manifest.model), manifest, program.signal.size, program.result.size)
     return emit(builder, sizes, interface)
+
+
+def native_manifest(manifest: EnhancementManifest, memory: int) -> EnhancementManifest:
+    """The record of the C of a graph: its states are one, and each of any number of streams has its own."""
+
+    def free(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+        return tuple(replace(spec, shape=("streams", *spec.shape[1:])) for spec in specs)
+
+    return replace(
+        manifest,
+        streams="streams",
+        inputs=free(manifest.inputs),
+        outputs=free(manifest.outputs),
+        states=(TensorSpec(STATE, ("streams", memory)),),
+    )

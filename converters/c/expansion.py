@@ -62,40 +62,36 @@ def _sum(op: Op) -> Iterator[Op]:
         yield summed
         total = summed.output
     assert total is not None
-    if op.kind in ("ReduceL2", "ReduceMean"):
-        last = step("Sqrt", total)
-        if op.kind == "ReduceMean":
-            last = step("Mul", total, constant(f"{out.name}.share", np.float32(1 / count)))
-        yield last
+    if op.kind == "ReduceL2":
+        yield (last := step("Sqrt", total))
+        total = last.output
+    elif op.kind == "ReduceMean":
+        yield (last := step("Mul", total, constant(f"{out.name}.share", np.float32(1 / count))))
         total = last.output
     yield Op("Reshape", [total], [out], {}, op.layer)
 
 
 def _split_gates(program: Program) -> None:
     """Compute gates after they are split, if all of them are: sigmoid(x)[a:b] is sigmoid(x[a:b])."""
-    users, outputs = program.users(), set(program.outputs)
+    users, makers, outputs = program.users(), program.makers(), set(program.outputs)
+    split = {
+        op.output
+        for op in program.ops
+        if op.kind in _GATES
+        and op.output not in outputs
+        and all(_is_part(op, reader) for reader in users.get(op.output, ()))
+    }
     ops = []
     for op in program.ops:
-        readers = users.get(op.output, [])
-        if (
-            op.kind in _GATES
-            and op.output not in outputs
-            and readers
-            and all(_is_part(op, r) for r in readers)
-        ):
-            continue
-        maker = next((m for m in program.ops if op.kind == "Slice" and m.output is op.inputs[0]), None)
-        if maker is None or maker.kind not in _GATES or maker.output in outputs:
+        if op.kind == "Slice" and op.input(0) in split:
+            gate, before = makers[op.input(0)], Value(f"{op.output.name}.before", op.output.shape)
+            ops.append(Op("Slice", [gate.input(0)], [before], op.attributes, op.layer))
+            ops.append(Op(gate.kind, [before], op.outputs, gate.attributes, op.layer))
+        elif op.output not in split:
             ops.append(op)
-            continue
-        if not all(_is_part(maker, reader) for reader in users[maker.output]):
-            ops.append(op)
-            continue
-        before = Value(f"{op.output.name}.before", op.output.shape)
-        ops.append(Op("Slice", [maker.input(0)], [before], op.attributes, op.layer))
-        ops.append(Op(maker.kind, [before], op.outputs, maker.attributes, op.layer))
     program.ops = ops
 
 
 def _is_part(gate: Op, reader: Op) -> bool:
+    """Whether a reader takes a part of a gate's result."""
     return reader.kind == "Slice" and math.prod(reader.output.shape) < gate.output.size

@@ -48,12 +48,11 @@ def find_wishes(program: Program) -> dict[Value, Wish]:
 
 def _wishes(op: Op, wishes: dict[Value, Wish]) -> list[tuple[Value, Wish]]:
     """What an operator wants of what it reads, by itself or for those who read it."""
-    first = op.inputs[0]
-    assert first is not None
+    first = op.input(0)
     if op.kind == "Conv":
         return [(first, of_convolution(op))]
     wish = wishes.get(op.output)
-    if wish is None or first is None:
+    if wish is None:
         return []
     found = []
     if op.kind == "Transpose":

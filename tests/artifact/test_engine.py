@@ -102,6 +102,9 @@ def test_an_engine_and_its_record(tmp_path: Path) -> None:
         ({"profiles": {"x": [[2], [1], [3]]}}, "does not grow from least to best to most"),
         ({"gpu": {"name": "x"}}, "it cannot be read"),
         ({"more": 1}, "it cannot be read"),
+        ({"profiles": {"x": [[1], [1], [float("inf")]]}}, "cannot convert float infinity"),
+        ({"workspace": "1"}, "workspace '1': expected a whole number"),
+        ({"gpu": {"name": 3, "capability": "8.9"}}, "gpu name 3: expected a text"),
     ],
 )
 def test_records_that_are_none(change: dict[str, Any], message: str) -> None:

@@ -291,8 +291,8 @@ def test_a_checkpoint_is_exported_offline(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_fixed_length_does_not_restart_at_every_piece(form: str, tmp_path: Path, speech_16k: Array) -> None:
-    """A recording in pieces of 100 frames is nearly what the stream makes of the whole."""
+def test_a_fixed_length_does_not_begin_anew(form: str, tmp_path: Path, speech_16k: Array) -> None:
+    """A recording in pieces of 100 frames is nearly what the stream makes of the whole: trained weights."""
     export_onnx(
         zoo.create_model("gtcrn", "speechzoo"), tmp_path / "x.onnx", form, streaming=False, frames=100
     )

@@ -5,19 +5,22 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import zoo
 from converters.c.compiler import compile_graph
+from tests.data import ROOT
 from tests.native import compiler, make_program, run_program
 from zoo.arrays import Array
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.parity import compare
 from zoo.builtin import packaged_artifact
+from zoo.cli import main
 from zoo.errors import ArtifactError, MissingExtraError
 from zoo.registry import get_spec
 from zoo.runtime.artifact import load_artifact
@@ -131,6 +134,16 @@ def test_a_stream_recovers_from_what_is_no_sound(
         output, state, _ = run_recovering(session, block, state)
         assert np.isfinite(output).all()
     assert np.abs(output).max() < 2
+
+
+def test_what_is_no_number_does_not_survive_a_reset(library: Path, blocks: Array) -> None:
+    """Memory for one call keeps what was in it; the next call must not read it."""
+    graph = NativeGraph(library)
+    used, fresh = graph.stream(), graph.stream()
+    assert np.isnan(used(np.full_like(blocks[0], np.nan))).any()
+    used.memory[:] = 0  # as gtcrn_reset does
+    for block in blocks[:4]:
+        np.testing.assert_array_equal(used(block), fresh(block))
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 1e-30, 1e-42])
@@ -263,6 +276,27 @@ def test_a_program_of_the_c_is_the_enhancer(source: Path, blocks: Array, session
     compare(_run(session, blocks).ravel(), found, tensor="out", tolerance=Tolerance(110.0, 1e-5))
 
 
+def test_a_batch_of_streams_equals_each_alone(session: StreamingSession, blocks: Array) -> None:
+    assert session.batched
+    both = np.concatenate([blocks, np.roll(blocks, 7, 0)], axis=1)
+    state = {name: np.repeat(value, 2, 0) for name, value in session.initial_state().items()}
+    out = []
+    for block in both[:10]:
+        y, state = session.run(block, state)
+        out.append(y)
+    for row, alone in enumerate((blocks, np.roll(blocks, 7, 0))):
+        np.testing.assert_array_equal(np.stack(out)[:, row], _run(session, alone[:10])[:, 0])
+
+
+def test_streams_of_a_batcher_run_natively(library: Path, blocks: Array) -> None:
+    recording = blocks.ravel()[:6000]
+    batcher = zoo.StreamBatcher(library)
+    with batcher.join() as one, batcher.join() as other:
+        found = batcher.push({one: recording, other: recording[::-1]})
+    alone = zoo.Enhancer(library).stream().push(recording)
+    np.testing.assert_array_equal(found[one], alone)
+
+
 def test_an_enhancer_runs_natively(onnx_path: Path, library: Path, blocks: Array) -> None:
     plain, native = zoo.Enhancer("gtcrn"), zoo.Enhancer(library)
     assert native.backend == "native"
@@ -271,6 +305,18 @@ def test_an_enhancer_runs_natively(onnx_path: Path, library: Path, blocks: Array
     one, other = plain.stream(48000), native.stream(48000)
     assert one.latency == other.latency
     compare(one.push(recording), other.push(recording), tensor="out", tolerance=Tolerance(110.0, 1e-5))
+
+
+def test_a_checkpoint_is_enhanced_with_natively(
+    weights_for: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiler()
+    command = ["enhance", str(ROOT / "examples/noisy.wav"), "--model", "gtcrn"]
+    command += ["--weights", str(weights_for("gtcrn"))]
+    assert main([*command, "-o", str(tmp_path / "native.wav"), "--backend", "native"]) == 0
+    assert main([*command, "-o", str(tmp_path / "graph.wav")]) == 0, capsys.readouterr().err
+    native, graph = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("native", "graph"))
+    np.testing.assert_allclose(native, graph, atol=1.1 / 32768)  # 16 bits in the files
 
 
 @pytest.mark.parametrize(

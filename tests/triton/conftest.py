@@ -63,11 +63,37 @@ def not_a_number(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def forgetful(fixed_hop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The enhancer of one hop, with a state that is not finite after a sample beyond 88."""
+    import onnx
+    from onnx import helper
+
+    proto = onnx.load(fixed_hop)
+    wave, state = proto.graph.input[0].name, proto.graph.output[1].name
+    for node in proto.graph.node:
+        node.output[:] = ["before" if name == state else name for name in node.output]
+    zero = helper.make_tensor("zero", onnx.TensorProto.FLOAT, [], [0.0])
+    proto.graph.initializer.append(zero)
+    proto.graph.node.extend(
+        [
+            helper.make_node("Exp", [wave], ["large"]),
+            helper.make_node("Mul", ["large", "zero"], ["nothing"]),
+            helper.make_node("ReduceSum", ["nothing"], ["none"], keepdims=0),
+            helper.make_node("Add", ["before", "none"], [state]),
+        ]
+    )
+    path = tmp_path_factory.mktemp("forgetful") / "forgetful.onnx"
+    onnx.save(proto, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def served(
     wheel: Path,
     exported: Callable[..., Path],
     fixed_hop: Path,
     not_a_number: Path,
+    forgetful: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Served]:
     """All the enhancers that the tests use, on one server."""
@@ -81,6 +107,7 @@ def served(
         "spectral": exported("fastenhancer_t", "spec2spec", streams="streams", hops="hops"),
         "victim": MANY,
         "not_a_number": not_a_number,
+        "forgetful": forgetful,
     }
     for name, artifact in artifacts.items():
         serving = Serving(queue_delay=0.02 if name == "patient" else 0.0)

@@ -280,3 +280,21 @@ def test_streams_that_are_forgotten_or_wait(wheel: Path, speech_16k: Array, tmp_
                     await stream.push(wave)
 
         run(work())
+
+
+def test_a_stream_recovers(served: Served, speech_16k: Array) -> None:
+    """What the server remembers is forgotten where it is not finite; a stream of its own follows."""
+    wave = speech_16k[16000:32000].copy()
+    wave[2600] = 90.0  # in the 11th hop, after which a state is not finite
+    begun = 11 * 256
+    expected = alone(served.artifacts["forgetful"], wave[begun:])
+
+    async def work() -> None:
+        async with Connection(served.url) as connection:
+            enhancer = await RemoteEnhancer.find(connection, "forgetful")
+            async with enhancer.stream() as stream:
+                output = await enhanced(stream, wave, [256])
+                assert len(output) == len(wave) and np.isfinite(output).all() and stream.resets == 1
+                same(expected, output[begun:])
+
+    run(work())

@@ -18,7 +18,7 @@ from zoo.artifact.manifest import Manifest
 from zoo.artifact.target import VERSION_COMPATIBLE, EngineTarget, Machine, check_profiles
 from zoo.errors import ArtifactError
 from zoo.files import sha256_of
-from zoo.limits import parse_json
+from zoo.limits import check_fields, parse_json
 from zoo.spec import Tolerance
 
 VERSION = 1
@@ -203,8 +203,10 @@ class EngineRecord:
             tuples = {name: tuple(data[name]) for name in ("flags", "targets", "kept")}
             check_profiles(profiles)
             gpu = None if data["gpu"] is None else Gpu(**data["gpu"])
-            return cls(**{**data, **tuples, "profiles": profiles, "gpu": gpu})
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            record = cls(**{**data, **tuples, "profiles": profiles, "gpu": gpu})
+            check_fields(record)
+            return record
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise ArtifactError(
                 f"{where}: it cannot be read ({type(error).__name__}: {error}); build the engine again"
             ) from error

@@ -121,6 +121,12 @@ class Manifest:
         Raises:
             ValueError: names the first that is something else than it can be.
         """
+        golden = getattr(self, "golden", None)
+        if golden is not None:
+            try:
+                check_fields(golden, "golden ")
+            except ValueError as error:
+                raise ValueError(f"its golden recording is damaged: {error}") from error
         check_fields(self)
         check_front_end(self.front_end)
         for spec in (*self.graph_inputs, *self.graph_outputs):

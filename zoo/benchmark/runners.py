@@ -102,7 +102,7 @@ class NativeRunner:
         graph = compiled_graph(path)
         self.name, self.state_bytes = f"{path.name} as C", graph.state_bytes
         self._stream = graph.stream()
-        self._signals = noise([size for size in graph.inputs[0].shape if isinstance(size, int)])
+        self._signals = noise([1, *(size for size in graph.inputs[0].shape if isinstance(size, int))])
         self._calls = 0
 
     def prepare(self) -> None:

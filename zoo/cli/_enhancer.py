@@ -12,7 +12,7 @@ from zoo.errors import SpeechZooError
 from zoo.hub.recognition import published
 from zoo.hub.weights import default_tag, tell, weights_advice
 from zoo.registry import get_spec
-from zoo.runtime.artifact import SUFFIXES, is_artifact, load_artifact
+from zoo.runtime.artifact import NATIVE, SUFFIXES, is_artifact, load_artifact
 from zoo.spec import DEFAULT, EnhancementSpec
 from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.public import Told
@@ -38,8 +38,8 @@ def open_enhancer(args: argparse.Namespace) -> Enhancer:
             )
         if not is_artifact(args.artifact):
             raise SpeechZooError(
-                f"--artifact {args.artifact}: a file in {', '.join(SUFFIXES)} is expected; a checkpoint "
-                f"goes with --model NAME --weights {args.artifact}"
+                f"--artifact {args.artifact}: a file in {', '.join((*NATIVE, *SUFFIXES))} is expected; "
+                f"a checkpoint goes with --model NAME --weights {args.artifact}"
             )
         return Enhancer(args.artifact, **options, **told)
     if args.weights and not args.model:
@@ -59,7 +59,12 @@ def open_enhancer(args: argparse.Namespace) -> Enhancer:
     Told(**told).refuse_all(name)
     from converters.cache import cached_export
 
-    path = cached_export(name, weights, progress=lambda line: print(line, file=sys.stderr))
+    path = cached_export(
+        name,
+        weights,
+        hops=1 if args.backend else "hops",
+        progress=lambda line: print(line, file=sys.stderr),
+    )
     if is_artifact(weights) or published(spec, weights):
         tell(f"{name}, weights {weights}, runs as a graph of ours, {path}")
     return Enhancer(path, **options)

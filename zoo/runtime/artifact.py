@@ -12,8 +12,9 @@ from zoo.errors import ArtifactError
 from zoo.runtime.graph import Graph
 
 ENGINES = (".engine", ".plan", ".trt")
-LIBRARIES = (".so", ".dylib", ".dll")  # of generated C
-SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES, *LIBRARIES, ".c")
+SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES)  # of every task
+LIBRARIES = (".so", ".dylib", ".dll")
+NATIVE = (".c", *LIBRARIES)  # of enhancers: generated C, and what is compiled from it
 MOST_THREADS = 1024
 
 
@@ -32,7 +33,7 @@ def check_threads(threads: object) -> None:
 
 def is_artifact(path: str | os.PathLike[str]) -> bool:
     """Whether a path's ending is that of an artifact."""
-    return Path(path).suffix in SUFFIXES
+    return Path(path).suffix in (*SUFFIXES, *NATIVE)
 
 
 def load_artifact(
@@ -86,4 +87,6 @@ def load_artifact(
         from zoo.runtime.native_cache import compiled
 
         return compiled(path)
-    raise ArtifactError(f"{path}: artifacts end in {', '.join(SUFFIXES)}, this one in {suffix or 'nothing'}")
+    raise ArtifactError(
+        f"{path}: artifacts end in {', '.join((*NATIVE, *SUFFIXES))}, this one in {suffix or 'nothing'}"
+    )

@@ -19,7 +19,7 @@ from zoo.artifact.manifest import EnhancementManifest, Manifest
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import check_record, manifest_for
 
-STATE = "state"  # what a record calls all that one call leaves for the next, (1, elements)
+STATE = "state"  # what a record calls all that one call leaves for the next, (streams, elements)
 Function = Callable[..., object]  # of a library
 _ALIGNMENT = 64  # bytes
 
@@ -63,7 +63,7 @@ class NativeStream:
 
 
 class NativeGraph:
-    """A shared library of generated C as a graph whose states are one tensor.
+    """A shared library of generated C as a graph of any number of streams, whose states are one tensor.
 
     Args:
         path: the library.
@@ -102,17 +102,22 @@ class NativeGraph:
         self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
         check_record(self.path, self.manifest, self.inputs, self.outputs)
         self._check_sizes()
-        self._shape = [size for size in self.outputs[0].shape if isinstance(size, int)]
+        self._shape = [1, *(size for size in self.outputs[0].shape if isinstance(size, int))]
         self._own = threading.local()
 
     def __call__(self, *values: Array) -> list[Array]:
-        """Run once: the signal and the state before it; the outputs are new arrays."""
-        signal, state = values
+        """Run once, a stream a row: the signals and the states before them; the outputs are new arrays."""
+        signals, states = values
         stream: NativeStream | None = getattr(self._own, "stream", None)
         if stream is None:  # of this thread
             stream = self._own.stream = self.stream()
-        stream.memory[:] = state.ravel()
-        return [stream(signal), stream.memory.copy()[None]]
+        results = np.empty((len(signals), *self._shape[1:]), np.float32)
+        following = np.empty((len(signals), stream.memory.size), np.float32)
+        for row, signal in enumerate(signals):
+            stream.memory[:] = states[row]
+            results[row] = stream(signal)[0]
+            following[row] = stream.memory
+        return [results, following]
 
     def stream(self) -> NativeStream:
         """Begin a stream whose state stays where the code has it."""

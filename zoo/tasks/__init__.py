@@ -11,8 +11,9 @@ from typing import Any
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError, UnknownModelError
 from zoo.hub.recognition import recognise
+from zoo.runtime.artifact import load_artifact
 from zoo.runtime.graph import Graph
-from zoo.tasks.limits import check_limits, load_within_limits
+from zoo.tasks.limits import check_limits
 from zoo.tasks.task import Task
 
 
@@ -58,7 +59,7 @@ def load(path: str | os.PathLike[str], *, trust: bool = False) -> Graph:
         for name in list_tasks():
             get_task(name).register_plugins()
 
-    return load_within_limits(path, register_plugins=register_plugins, trust=trust)
+    return load_artifact(path, register_plugins=register_plugins, trust=trust)
 
 
 def verify(path: str | os.PathLike[str], *, trust: bool = False) -> ParityReport:

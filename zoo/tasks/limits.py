@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
 
 from zoo.artifact.engine import TOLERANCES
 from zoo.artifact.manifest import Manifest
 from zoo.errors import ArtifactError
 from zoo.registry import get_spec, list_models
-from zoo.runtime.artifact import ENGINES, load_artifact
-from zoo.runtime.graph import Graph
+from zoo.runtime.artifact import ENGINES
+from zoo.runtime.graph import Graph, Record, manifest_of
 from zoo.runtime.torch_files import TORCH_TENSORRT
 from zoo.spec import Tolerance
-
-
-def load_within_limits(path: str | os.PathLike[str], **options: Any) -> Graph:
-    """Load an artifact as ``load_artifact`` does, and hold what it says of itself against its model.
-
-    Raises:
-        ArtifactError, MissingExtraError, ValueError: as ``load_artifact`` and ``check_limits``.
-    """
-    graph = load_artifact(path, **options)
-    if graph.manifest is not None:
-        check_limits(graph.manifest, graph.path)
-    return graph
 
 
 def check_limits(manifest: Manifest, path: Path) -> None:
@@ -42,6 +28,26 @@ def check_limits(manifest: Manifest, path: Path) -> None:
             f"{allowed.max_error:g}; what is made of {manifest.model} is held to {limit.snr_db:g} dB and "
             f"{limit.max_error:g}: export it again"
         )
+    check_rate(manifest, path)
+
+
+def record_of(graph: Graph, kind: type[Record], unknown: str) -> Record:
+    """The record of a graph for one task, as ``manifest_of``, once it has the sample rate of its model.
+
+    Raises:
+        ArtifactError: it has none, one of another task, or another rate.
+    """
+    manifest = manifest_of(graph, kind, unknown)
+    check_rate(manifest, graph.path)
+    return manifest
+
+
+def check_rate(manifest: Manifest, path: Path) -> None:
+    """Hold the sample rate that a manifest says against that of the registered model.
+
+    Raises:
+        ArtifactError: it is another one.
+    """
     if manifest.model not in list_models():
         return
     found = manifest.front_end.sample_rate

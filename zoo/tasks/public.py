@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from zoo.errors import ArtifactError
 from zoo.hub.recognition import Recognised, recognise
+from zoo.runtime.artifact import load_artifact
 from zoo.runtime.graph import Graph
 from zoo.signal.resample import check_rate
 from zoo.spec import Filterbank, FrontEnd, MelSpectrum, ModelSpec
-from zoo.tasks.limits import load_within_limits
 
 Spec = TypeVar("Spec", bound=ModelSpec)
 
@@ -90,7 +90,7 @@ def load_known(
         ArtifactError, MissingExtraError: as ``load_artifact``.
         ArtifactError: it is ours, and something else is said of it.
     """
-    graph = load_within_limits(path, threads=threads, providers=providers, trust=trust)
+    graph = load_artifact(path, threads=threads, providers=providers, trust=trust)
     if graph.manifest is None:
         return graph, recognise(path)
     told.check(str(path), graph.manifest.front_end)

@@ -131,6 +131,7 @@ class RemoteStream:
         sample_rate: of input and output, in Hz.
         latency: how late the output is, the way to the server and back not counted.
         sequence: its number on the server.
+        resets: how often a sequence was begun anew, because what came was not finite.
     """
 
     def __init__(self, enhancer: RemoteEnhancer, sample_rate: int | None = None) -> None:
@@ -140,7 +141,9 @@ class RemoteStream:
         self.sequence = secrets.randbits(62) + 1
         self._transforms = Transforms(enhancer.front_end) if enhancer.manifest.form == "spec2spec" else None
         self._memory = self._transforms.initial_state() if self._transforms else {}
+        self.resets = 0
         self._sent = 0  # requests
+        self._fresh = True  # its next request begins a sequence
         self._open = False  # on the server
         self._waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._answers: Any = None
@@ -191,6 +194,18 @@ class RemoteStream:
         self._abandon()
 
     async def _run(self, blocks: Array, *, last: bool) -> Array:
+        """(1, K x block_length) through the server; from the start again if what comes is not finite."""
+        enhanced = await self._exchange(blocks, last=last)
+        if np.isfinite(enhanced).all():
+            return enhanced
+        if self._open:
+            await self._exchange(np.zeros((1, self._enhancer.block_length), np.float32), last=True)
+        self.sequence, self._fresh = secrets.randbits(62) + 1, True
+        self._memory = self._transforms.initial_state() if self._transforms else {}
+        self.resets += 1
+        return await self._exchange(blocks, last=last)
+
+    async def _exchange(self, blocks: Array, *, last: bool) -> Array:
         """(1, K x block_length) through the server, in requests of which none waits for the one before."""
         step = self._enhancer.longest
         pieces = [blocks[:, start : start + step] for start in range(0, blocks.shape[1], step)]
@@ -209,7 +224,7 @@ class RemoteStream:
         signal = block
         if self._transforms:
             signal, self._memory["stft.past"] = self._transforms.analyse(block, self._memory["stft.past"])
-        if self._sent and not self._open:
+        if not self._fresh and not self._open:
             raise ServerError(f"{self._enhancer.name}: this stream has ended or was lost; begin another one")
         if self._answers is None:
             self._answers = self._connection.exchange(self._requests())
@@ -219,12 +234,12 @@ class RemoteStream:
                 "inputs": tensors({self._enhancer.input: signal}),
                 "request_id": str(self._sent),
                 "sequence_id": self.sequence,
-                "sequence_start": not self._sent,
+                "sequence_start": self._fresh,
                 "sequence_end": end,
             }
         )
         self._sent += 1
-        self._open = True
+        self._fresh, self._open = False, True
 
     async def _requests(self) -> AsyncIterator[dict[str, Any]]:
         while (request := await self._waiting.get()) is not None:

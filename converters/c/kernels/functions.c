@@ -87,7 +87,7 @@ INLINE float nearest(float x)
     return magnitude(x) < 4194304.0f ? rounded : x;
 }
 
-/* Within 2 units in the last place. After Cephes. */
+/* Within 3 units in the last place. After Cephes. */
 INLINE float arctangent(float x)
 {
     const float a = magnitude(x);

@@ -2,6 +2,11 @@
 
 #define MOST_SUMS (LANES == 16 ? 24 : 12) /* vectors that are summed at once: there are registers for them */
 
+KERNEL void store_some(int columns, const float *row, const float *start, float *to)
+{
+    for (int n = 0; n < columns; n++) to[n] = start ? row[n] + start[n] : row[n];
+}
+
 /* rows x panels of start + a b: a[m a_row + segment + k a_step] b[k of all, n], of which so many columns are
    stored. A panel is `wide` columns, in so many vectors; a vector that reaches into the next row sums up what
    nobody stores. */
@@ -24,19 +29,19 @@ INLINE void tile(const int rows, const int panels, const int vectors, const int 
             }
         }
     }
-    const int whole = columns / LANES;
     UNROLL for (int m = 0; m < rows; m++) {
         float *to = c + m * c_row;
         const float *add = start + m * start_row;
-        UNROLL for (int v = 0; v < panels * vectors; v++) {
-            if (v < whole) {
+        if (wide >= LANES && columns == panels * wide) {
+            UNROLL for (int v = 0; v < panels * vectors; v++)
                 store(to + v * LANES, start ? sum[m][v] + load(add + v * LANES) : sum[m][v]);
-            } else {
-                float row[LANES];
-                store(row, sum[m][v]);
-                for (int n = v * LANES; n < columns && n < (v + 1) * LANES; n++)
-                    to[n] = start ? row[n - v * LANES] + add[n] : row[n - v * LANES];
-            }
+        } else {
+            float row[8 * LANES];
+            UNROLL for (int v = 0; v < panels * vectors; v++) store(row + v * LANES, sum[m][v]);
+            if (wide < LANES && columns == wide)
+                for (int n = 0; n < wide; n++) to[n] = start ? row[n] + add[n] : row[n];
+            else
+                store_some(columns, row, start ? add : start, to);
         }
     }
 }

@@ -9,11 +9,12 @@ import numpy as np
 from zoo.arrays import Array
 from zoo.artifact.manifest import EnhancementManifest, Form
 from zoo.errors import ArtifactError, StateError
-from zoo.runtime.graph import Graph, manifest_of
+from zoo.runtime.graph import Graph
 from zoo.spec import FrontEnd
 from zoo.tasks.enhancement.loop import Bind, Loop
 from zoo.tasks.enhancement.session import State
 from zoo.tasks.enhancement.spectrum import Transforms
+from zoo.tasks.limits import record_of
 
 HOPS_AT_ONCE = 64  # of one call, where their number is free: more gain little and take memory
 
@@ -44,7 +45,7 @@ def enhancement_manifest(graph: Graph) -> EnhancementManifest:
     Raises:
         ArtifactError: it has none, or one of another task.
     """
-    return manifest_of(
+    return record_of(
         graph,
         EnhancementManifest,
         "its sample rate and window are unknown; export it with speechzoo, or run it with speechzoo test "

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError
 from zoo.registry import get_spec, list_models
-from zoo.runtime.artifact import LIBRARIES, load_artifact
+from zoo.runtime.artifact import NATIVE, load_artifact
 from zoo.runtime.native_cache import compiled_graph
 from zoo.spec import EnhancementSpec
 from zoo.tasks.enhancement.graph import OfflineSession, StreamingSession, session_over
@@ -55,7 +55,7 @@ def open_native(
         )
     else:
         path = Path(name)
-    if path.suffix in (".c", *LIBRARIES):
+    if path.suffix in NATIVE:
         return session_over(load_artifact(path))
     if path.suffix != ".onnx":
         raise ArtifactError(f"{name}: native code is made of an .onnx or a .c file, or of a registered model")

@@ -10,7 +10,7 @@ from zoo.artifact.manifest import EnhancementManifest
 from zoo.errors import ArtifactError
 from zoo.hub.recognition import Recognised
 from zoo.hub.weights import locate
-from zoo.runtime.artifact import ENGINES
+from zoo.runtime.artifact import ENGINES, load_artifact
 from zoo.runtime.graph import Graph
 from zoo.tasks.enhancement.graph import (
     OfflineSession,
@@ -19,7 +19,6 @@ from zoo.tasks.enhancement.graph import (
     session_over,
 )
 from zoo.tasks.enhancement.public_graph import open_public_pair, open_public_session
-from zoo.tasks.limits import load_within_limits
 from zoo.tasks.public import Told, load_known
 
 
@@ -56,13 +55,13 @@ def open_session(
         second = many or _second_of(graph.path, known)
         if second is None:
             return open_public_session(graph, known, told, assumed=assumed)
-        refining = load_within_limits(second, threads=threads, providers=providers, trust=trust)
+        refining = load_artifact(second, threads=threads, providers=providers, trust=trust)
         return open_public_pair(graph, refining, known, told)
     manifest = enhancement_manifest(graph)
     other = None
     if many is not None:
         other = _companion(
-            graph, manifest, load_within_limits(many, threads=threads, providers=providers, trust=trust)
+            graph, manifest, load_artifact(many, threads=threads, providers=providers, trust=trust)
         )
     session = session_over(graph, other)
     if Path(path).suffix in ENGINES:

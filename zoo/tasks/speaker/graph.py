@@ -8,7 +8,8 @@ import numpy as np
 
 from zoo.arrays import Array
 from zoo.artifact.manifest import SpeakerManifest
-from zoo.runtime.graph import Graph, manifest_of
+from zoo.runtime.graph import Graph
+from zoo.tasks.limits import record_of
 from zoo.tasks.speaker.features import filterbank
 from zoo.tasks.speaker.session import check_lengths, padded
 
@@ -43,7 +44,7 @@ def speaker_manifest(graph: Graph) -> SpeakerManifest:
     Raises:
         ArtifactError: it has none, or one of another task.
     """
-    return manifest_of(
+    return record_of(
         graph,
         SpeakerManifest,
         "its features and mean are unknown; export it with speechzoo export --folder FOLDER",

@@ -9,9 +9,9 @@ from pathlib import Path
 from zoo.artifact.engine import EngineRecord, find_engine_record
 from zoo.artifact.manifest import SynthesisManifest
 from zoo.errors import ArtifactError
-from zoo.runtime.artifact import ENGINES
-from zoo.runtime.graph import Graph, as_array, manifest_for, manifest_of
-from zoo.tasks.limits import load_within_limits
+from zoo.runtime.artifact import ENGINES, load_artifact
+from zoo.runtime.graph import Graph, as_array, manifest_for
+from zoo.tasks.limits import record_of
 from zoo.tasks.synthesis.plugins import register_plugins
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
 
@@ -44,7 +44,7 @@ class GraphSynthesis:
         files = [Path(path) for path in paths]
         records = check_engines(files)  # before a GPU is asked for
         loaded = [
-            load_within_limits(
+            load_artifact(
                 path, threads=threads, providers=providers, register_plugins=register_plugins, trust=trust
             )
             for path in files
@@ -145,7 +145,7 @@ def synthesis_manifest(graph: Graph) -> SynthesisManifest:
     Raises:
         ArtifactError: it has none, or one of another task.
     """
-    return manifest_of(
+    return record_of(
         graph, SynthesisManifest, "its symbols and sizes are unknown; export it with speechzoo export"
     )
 
