@@ -13,7 +13,7 @@ from zoo.runtime.graph import Graph
 
 ENGINES = (".engine", ".plan", ".trt")
 LIBRARIES = (".so", ".dylib", ".dll")  # of generated C
-SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES, *LIBRARIES, ".c")
+SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES, *LIBRARIES, ".c", ".wasm")
 MOST_THREADS = 1024
 
 
@@ -43,7 +43,8 @@ def load_artifact(
     register_plugins: Callable[[], None] | None = None,
     trust: bool = False,
 ) -> Graph:
-    """Load an artifact: ONNX, TorchScript, an exported program, an engine, or native code.
+    """Load an artifact: ONNX, TorchScript, an exported program, an engine, native code, or
+    WebAssembly (in Node.js).
 
     Generated C is compiled first, unless that was done before.
 
@@ -86,4 +87,8 @@ def load_artifact(
         from zoo.runtime.native_cache import compiled
 
         return compiled(path)
+    if suffix == ".wasm":
+        from zoo.runtime.webassembly import WebAssemblyGraph
+
+        return WebAssemblyGraph(path)
     raise ArtifactError(f"{path}: artifacts end in {', '.join(SUFFIXES)}, this one in {suffix or 'nothing'}")
