@@ -1,4 +1,4 @@
-"""Build an engine of TensorRT, or of TensorRT for RTX, from a graph, or a shared library from generated C.
+"""Build an engine of TensorRT, or of TensorRT for RTX, from a graph, or a library from generated C.
 
 A configuration file as the public implementation of FastSpeech has it names the engines, with their sizes,
 batch, precision and workspace. Each is built from the graph beside it (.onnx), which is exported if it is not
@@ -86,12 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME:MIN/OPT/MAX",
         help="shapes of an input with free dimensions; by default what the model declares",
     )
-    add(
-        "--workspace",
-        type=positive,
-        metavar="MIB",
-        help="a layer may take",
-    )
+    add("--workspace", type=positive, metavar="MIB", help="a layer may take")
     add("--timing-cache", type=Path, help="what was timed before on this GPU; read and written")
     add("--refit", action="store_true", help="weights can be replaced later")
     add("--version-compatible", action="store_true", help="runs with later minor versions too")
