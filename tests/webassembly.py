@@ -34,11 +34,11 @@ def packaged(name: str = MODEL) -> Path:
     return found
 
 
-def make_module(folder: Path) -> tuple[Path, Path]:
-    """The C of the default model, and its module."""
+def make_module(folder: Path, name: str = MODEL) -> tuple[Path, Path]:
+    """The C of a packaged model, and its module."""
     pytest.importorskip("onnx")
     need_compiler()
-    source, module = folder / f"{MODEL}.c", folder / f"{MODEL}.wasm"
-    source.write_text(compile_graph(packaged()))
+    source, module = folder / f"{name}.c", folder / f"{name}.wasm"
+    source.write_text(compile_graph(packaged(name)))
     build_webassembly(source, module)
     return source, module

@@ -85,6 +85,11 @@ def test_a_module_computes_what_its_graph_computes_and_is_small(files: tuple[Pat
     assert module.stat().st_size < LARGEST
 
 
+def test_another_family_is_computed_too(files: tuple[Path, Path], tmp_path: Path) -> None:
+    _, module = make_module(tmp_path, "gtcrn")
+    compare_on_speech(OnnxGraph(packaged("gtcrn")), WebAssemblyGraph(module), CLOSE)
+
+
 def test_a_module_without_its_record_runs_and_says_that_it_cannot_be_verified(
     files: tuple[Path, Path], tmp_path: Path, noisy: Array
 ) -> None:

@@ -99,5 +99,5 @@ def _serve(folder: str, port: int) -> None:
             f"port {port}: it cannot be served ({error}); choose another with --port"
         ) from error
     with server:
-        print(f"open http://localhost:{port}; Ctrl-C ends it")
+        print(f"open http://localhost:{port}; Ctrl-C ends it", flush=True)
         server.serve_forever()

@@ -133,7 +133,14 @@ at("model").onchange = handled(() => choose(at("model").value));
 at("module").onchange = handled(async ({ target }) => choose(await target.files[0].arrayBuffer()));
 at("recording").onchange = handled(async ({ target }) => enhance(await target.files[0].arrayBuffer()));
 at("example").onclick = handled(async () => enhance(await (await fetch("example.flac")).arrayBuffer()));
-at("microphone").onclick = handled(() => (live ? stop() : listen()));
+at("microphone").onclick = handled(async ({ currentTarget: button }) => {
+  button.disabled = true; // until it is on
+  try {
+    await (live ? stop() : listen());
+  } finally {
+    button.disabled = false;
+  }
+});
 at("bypass").onchange = bypass;
 const main = document.querySelector("main");
 main.ondragover = (event) => {
