@@ -1,4 +1,4 @@
-"""Hear the models in a browser: a page for recordings and the microphone, served here or in a folder.
+"""Hear the models in a browser: recordings and the microphone.
 
 The page computes by itself, in WebAssembly made of the models' graphs; no sound leaves the machine. The
 folder holds static files, which any server can serve.
