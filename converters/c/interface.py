@@ -150,15 +150,17 @@ const char *const *{name}_manifest(void)
 }}
 #endif
 
-#if defined SPEECHZOO_LIBRARY && !defined {big}_NO_MANIFEST /* speechzoo knows a library by these names */
+#ifdef SPEECHZOO_LIBRARY /* speechzoo knows a library by these names */
 SPEECHZOO_API const {name}_information *speechzoo_info(void);
-SPEECHZOO_API const char *const *speechzoo_manifest(void);
 SPEECHZOO_API void speechzoo_init(void *state);
 SPEECHZOO_API void speechzoo_process(void *state, const float *in, float *out);
 const {name}_information *speechzoo_info(void) {{ return {name}_info(); }}
-const char *const *speechzoo_manifest(void) {{ return {name}_manifest(); }}
 void speechzoo_init(void *state) {{ {name}_init(state); }}
 void speechzoo_process(void *state, const float *in, float *out) {{ {name}_process(state, in, out); }}
+#ifndef {big}_NO_MANIFEST
+SPEECHZOO_API const char *const *speechzoo_manifest(void);
+const char *const *speechzoo_manifest(void) {{ return {name}_manifest(); }}
+#endif
 #endif"""
 
 

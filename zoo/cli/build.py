@@ -1,4 +1,4 @@
-"""Build an engine of TensorRT from a graph, or a shared library from generated C.
+"""Build an engine of TensorRT from a graph, or a library from generated C.
 
 A configuration file as the public implementation of FastSpeech has it names the engines, with their sizes,
 batch, precision and workspace. Each is built from the graph beside it (.onnx), which is exported if it is not
@@ -7,6 +7,7 @@ there. What is there already is kept if it is the same in all that decides.
 examples:
   speechzoo build gtcrn.c -o libgtcrn.so --march portable
   speechzoo build gtcrn.c -o libgtcrn.so --target aarch64-linux-gnu      # for another machine
+  speechzoo build gtcrn.c -o gtcrn.wasm                                   # for browsers, see docs/native.md
   speechzoo build --onnx gtcrn.onnx --engine gtcrn.engine --fp16          # for the GPU at hand
   speechzoo build --onnx gtcrn.onnx --engine gtcrn.engine --rtx           # for RTX cards, without one
   speechzoo build --onnx speaker.onnx --engine speaker.engine --profile feats:1x200x80/64x200x80/128x3000x80
@@ -18,6 +19,8 @@ examples:
 from __future__ import annotations
 
 import argparse
+import gzip
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +30,7 @@ from zoo.errors import ArtifactError
 from zoo.extras import extra
 from zoo.registry import get_spec
 from zoo.runtime.compiler import build
+from zoo.runtime.webassembly_compiler import ENDING, build_webassembly
 from zoo.signal.recordings import read_folder
 from zoo.spec import SynthesisSpec
 from zoo.tasks import verify
@@ -44,7 +48,8 @@ OF_ENGINES = ("config", "rtx", "timing_cache", "refit", "version_compatible", "t
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("source", nargs="?", type=Path, metavar="C", help="a file that speechzoo export --target c wrote")
-    add("-o", "--output", type=Path, metavar="LIB", help="of C: the shared library to write")
+    add("-o", "--output", type=Path, metavar="LIB", help="of C: the shared library to write, or a .wasm")
+    add("--bare", action="store_true", help="of WebAssembly: without its record, which verify needs")
     add(
         "--march",
         metavar="NAME",
@@ -82,12 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME:MIN/OPT/MAX",
         help="shapes of an input with free dimensions; by default what the model declares",
     )
-    add(
-        "--workspace",
-        type=positive,
-        metavar="MIB",
-        help="a layer may take",
-    )
+    add("--workspace", type=positive, metavar="MIB", help="a layer may take")
     add("--timing-cache", type=Path, help="what was timed before on this GPU; read and written")
     add("--refit", action="store_true", help="weights can be replaced later")
     add("--version-compatible", action="store_true", help="runs with later minor versions too")
@@ -104,7 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.source or args.output or args.march:
+    if args.source or args.output or args.march or args.bare:
         return _build_library(args)
     _check(args)
     with extra("onnx", "an engine"):
@@ -151,6 +151,10 @@ def _build_library(args: argparse.Namespace) -> int:
         given.append(args.precision)
     if given:
         raise Misuse(f"--{given[0].replace('_', '-')}: it is for engines; leave it out")
+    if args.output.suffix == ENDING:
+        return _build_webassembly(args)
+    if args.bare:
+        raise Misuse("--bare: it is for WebAssembly, -o MODULE.wasm; leave it out")
     if len(args.target or ()) > 1:
         raise Misuse(f"--target {' '.join(args.target)}: a library is for one machine; name one")
     target = args.target[0] if args.target else None
@@ -162,6 +166,23 @@ def _build_library(args: argparse.Namespace) -> int:
             print(f"{args.output}: for {target}; speechzoo verify it there")
         elif march in ("native", "portable"):
             print(f"{args.output}: verified; {verify(args.output)}")
+    return 0
+
+
+def _build_webassembly(args: argparse.Namespace) -> int:
+    """A module for browsers, verified where Node.js is."""
+    if args.march:
+        raise Misuse("--march: WebAssembly has no other processors; leave it out")
+    with one_sentence():
+        build_webassembly(args.source, args.output, bare=args.bare)
+        data = args.output.read_bytes()
+        print(f"{args.output}: {len(data) / 1e3:.0f} kB, compressed {len(gzip.compress(data)) / 1e3:.0f} kB")
+        if args.bare:
+            print(f"{args.output}: bare, which cannot be verified")
+        elif shutil.which("node"):
+            print(f"{args.output}: verified in Node.js; {verify(args.output)}")
+        else:
+            print(f"{args.output}: not verified, which needs Node.js")
     return 0
 
 

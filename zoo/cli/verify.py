@@ -8,6 +8,7 @@ examples:
   speechzoo verify gtcrn.onnx
   speechzoo verify gtcrn fastenhancer_t
   speechzoo verify gtcrn.c libgtcrn.so  # C is compiled first
+  speechzoo verify gtcrn.wasm            # in Node.js
 """
 
 from __future__ import annotations

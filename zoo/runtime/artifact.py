@@ -14,7 +14,7 @@ from zoo.runtime.graph import Graph
 ENGINES = (".engine", ".plan", ".trt")
 SUFFIXES = (".onnx", ".ts", ".pt2", *ENGINES)  # of every task
 LIBRARIES = (".so", ".dylib", ".dll")
-NATIVE = (".c", *LIBRARIES)  # of enhancers: generated C, and what is compiled from it
+NATIVE = (".c", *LIBRARIES, ".wasm")  # of enhancers: generated C, and what is compiled from it
 MOST_THREADS = 1024
 
 
@@ -44,7 +44,8 @@ def load_artifact(
     register_plugins: Callable[[], None] | None = None,
     trust: bool = False,
 ) -> Graph:
-    """Load an artifact: ONNX, TorchScript, an exported program, an engine, or native code.
+    """Load an artifact: ONNX, TorchScript, an exported program, an engine, native code, or
+    WebAssembly (in Node.js).
 
     Generated C is compiled first, unless that was done before.
 
@@ -87,6 +88,10 @@ def load_artifact(
         from zoo.runtime.native_cache import compiled
 
         return compiled(path)
+    if suffix == ".wasm":
+        from zoo.runtime.webassembly import WebAssemblyGraph
+
+        return WebAssemblyGraph(path)
     raise ArtifactError(
         f"{path}: artifacts end in {', '.join((*NATIVE, *SUFFIXES))}, this one in {suffix or 'nothing'}"
     )

@@ -51,7 +51,7 @@ def describe_compiler(command: Sequence[str]) -> str:
     Raises:
         ArtifactError: it does not run.
     """
-    return _run([*command, "--version"], command[0]).strip().splitlines()[0]
+    return run_compiler([*command, "--version"], command[0]).strip().splitlines()[0]
 
 
 def build(
@@ -93,10 +93,10 @@ def build(
     processor = () if march == "portable" else (f"-march={march}",)
     with atomic(Path(out)) as temporary:
         words = [*FLAGS, *processor, *_LIBRARY, *visible, str(source), *more, "-o", str(temporary)]
-        _run([*command, *words], str(source))
+        run_compiler([*command, *words], str(source))
 
 
-def _run(command: Sequence[str], what: str) -> str:
+def run_compiler(command: Sequence[str], what: str) -> str:
     """What a command prints.
 
     Raises:

@@ -18,6 +18,7 @@ from zoo.arrays import Array
 from zoo.artifact.manifest import EnhancementManifest, Manifest
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import check_record, manifest_for
+from zoo.spec import TensorSpec
 
 STATE = "state"  # what a record calls all that one call leaves for the next, (streams, elements)
 Function = Callable[..., object]  # of a library
@@ -98,10 +99,11 @@ class NativeGraph:
         self._process.restype = None
         self._init.argtypes, self._init.restype = [ctypes.c_void_p], None
         self._info: _Information = info().contents
-        self.manifest: EnhancementManifest = _manifest(manifest(), self.path)
+        self.manifest: EnhancementManifest = read_manifest(_joined(manifest()), self.path)
         self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
         check_record(self.path, self.manifest, self.inputs, self.outputs)
-        self._check_sizes()
+        found = [self._info.signal, self._info.memory_bytes // 4, self._info.result]
+        check_sizes(self.path, self.inputs, self.outputs, found)
         self._shape = [1, *(size for size in self.outputs[0].shape if isinstance(size, int))]
         self._own = threading.local()
 
@@ -128,31 +130,46 @@ class NativeGraph:
         """Memory of one stream in C, what only one call needs among it."""
         return int(self._info.state_bytes)
 
-    def _check_sizes(self) -> None:
-        """Refuse a library whose sizes are not those of its record.
 
-        Raises:
-            ArtifactError: they are not.
-        """
-        tensors = (*self.inputs, self.outputs[0])
-        expected = [math.prod(size for size in spec.shape if isinstance(size, int)) for spec in tensors]
-        found = [self._info.signal, self._info.memory_bytes // 4, self._info.result]
-        if expected != found:
-            raise ArtifactError(
-                f"{self.path}: its manifest tells of {expected} elements of signal, state and result, its "
-                f"code of {found}; build it again"
-            )
+def check_sizes(
+    path: Path, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], found: Sequence[int]
+) -> None:
+    """Refuse code whose sizes are not those of its record.
+
+    Args:
+        path: the file.
+        inputs, outputs: of the record: the signal and the state.
+        found: elements of signal, state and result, as the code has them.
+
+    Raises:
+        ArtifactError: they are others.
+    """
+    tensors = (*inputs, outputs[0])
+    expected = [math.prod(size for size in spec.shape if isinstance(size, int)) for spec in tensors]
+    if expected != list(found):
+        raise ArtifactError(
+            f"{path}: its manifest tells of {expected} elements of signal, state and result, its "
+            f"code of {list(found)}; build it again"
+        )
 
 
-def _manifest(pieces: ctypes._Pointer[ctypes.c_char_p], path: Path) -> EnhancementManifest:
-    """The record, of its pieces."""
+def read_manifest(text: str, path: Path) -> EnhancementManifest:
+    """The record in generated code.
+
+    Raises:
+        ArtifactError: it is damaged, or of something else.
+    """
+    manifest = manifest_for(Manifest.from_json(text, str(path)), EnhancementManifest, path)
+    if [spec.name for spec in manifest.states] != [STATE]:
+        raise ArtifactError(f"{path}: its manifest is not that of generated C; build it again")
+    return manifest
+
+
+def _joined(pieces: ctypes._Pointer[ctypes.c_char_p]) -> str:
+    """A text in pieces, which a null pointer ends."""
     found = []
     for index in range(1 << 20):
         if (piece := pieces[index]) is None:
             break
         found.append(piece)
-    text = b"".join(found).decode()
-    manifest = manifest_for(Manifest.from_json(text, str(path)), EnhancementManifest, path)
-    if [spec.name for spec in manifest.states] != [STATE]:
-        raise ArtifactError(f"{path}: its manifest is not that of generated C; build it again")
-    return manifest
+    return b"".join(found).decode()

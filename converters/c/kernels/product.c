@@ -1,6 +1,12 @@
 #define PANEL 16 /* columns of a packed matrix that lie together, row by row; up to 8 at the end are 8 wide */
 
-#define MOST_SUMS (LANES == 16 ? 24 : 12) /* vectors that are summed at once: there are registers for them */
+/* vectors that are summed at once: there are registers for them */
+#ifdef __wasm__
+#define MOST_SUMS 8
+#else
+#define MOST_SUMS (LANES == 16 ? 24 : 12)
+#endif
+#define MOST_ROWS (MOST_SUMS < 12 ? 4 : 6) /* of a slim tile */
 
 KERNEL void store_some(int columns, const float *row, const float *start, float *to)
 {
@@ -114,7 +120,7 @@ KERNEL void product(int rows, int columns, int inner, int segments, const int *s
     const long b_panel = (long)segments * inner * PANEL;
     while (columns > 0) {
         const int panels = columns <= 8 ? 0 : panels_of_tile(rows, (columns + 7) / PANEL);
-        const int room = panels ? MOST_SUMS / (PANEL / LANES) / panels : 6;
+        const int room = panels ? MOST_SUMS / (PANEL / LANES) / panels : MOST_ROWS;
         const int most = room < 6 ? room : 6, stored = panels ? panels * PANEL : 8;
         for (int m = 0, count = 0; m < rows; m += count) {
             const int left = rows - m;

@@ -61,8 +61,8 @@ class Enhancer(Reopenable):
         """
         Args:
             source: the name of a registered model; the path of an artifact (``.onnx``, ``.ts``, ``.pt2``,
-                ``.engine``, ``.c``, ``.so``), of a streaming ONNX graph that others published, or of a public
-                training folder; a network in its training or streaming form; or a session.
+                ``.engine``, ``.c``, ``.so``, ``.wasm``), of a streaming ONNX graph that others published, or
+                of a public training folder; a network in its training or streaming form; or a session.
             weights: tag, or path of a checkpoint or public graph, for a model's name; by default those that
                 come with the package, which run in ONNX Runtime, else the tag ``default``, which is
                 downloaded. A tag that is a public graph runs as it is, in ONNX Runtime; one that is a
