@@ -15,6 +15,8 @@ Capture = pytest.CaptureFixture[str]
         (["--config", "x", "--onnx", "y"], "--onnx: the file of --config says that"),
         (["--config", "x", "--fp16"], "--fp16: the file of --config says that"),
         (["--onnx", "x", "--engine", "y", "--force"], "--force: it goes with --config"),
+        (["x.c", "-o", "x.wasm", "--target", "y"], "--target: WebAssembly has no other processors"),
+        (["x.c", "-o", "x.so", "--target", "y", "z"], "--target y z: a library is for one machine"),
         (["--onnx", "x"], "either --onnx GRAPH and --engine FILE or --config YAML"),
     ],
 )

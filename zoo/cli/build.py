@@ -171,8 +171,9 @@ def _build_library(args: argparse.Namespace) -> int:
 
 def _build_webassembly(args: argparse.Namespace) -> int:
     """A module for browsers, verified where Node.js is."""
-    if args.march:
-        raise Misuse("--march: WebAssembly has no other processors; leave it out")
+    for name in ("march", "target"):
+        if getattr(args, name):
+            raise Misuse(f"--{name}: WebAssembly has no other processors; leave it out")
     with one_sentence():
         build_webassembly(args.source, args.output, bare=args.bare)
         data = args.output.read_bytes()
