@@ -1,10 +1,12 @@
 #define PANEL 16 /* columns of a packed matrix that lie together, row by row; up to 8 at the end are 8 wide */
 
-/* vectors that are summed at once: there are registers for them */
+/* vectors that are summed at once: there are registers for them. In WebAssembly calls cost too. */
 #ifdef __wasm__
 #define MOST_SUMS 8
+#define ONE_TILE inline __attribute__((always_inline))
 #else
 #define MOST_SUMS (LANES == 16 ? 24 : 12)
+#define ONE_TILE __attribute__((noinline))
 #endif
 #define MOST_ROWS (MOST_SUMS < 12 ? 4 : 6) /* of a slim tile */
 
@@ -65,9 +67,9 @@ INLINE void tile(const int rows, const int panels, const int vectors, const int 
         break
 
 /* One tile; no panels: the slim one at the end. */
-KERNEL void one_tile(int rows, int panels, int segments, const int *segment, int inner, const float *a,
-                     long a_row, long a_step, const float *b, long b_panel, const float *start,
-                     long start_row, float *c, long c_row, int columns)
+static ONE_TILE void one_tile(int rows, int panels, int segments, const int *segment, int inner,
+                              const float *a, long a_row, long a_step, const float *b, long b_panel,
+                              const float *start, long start_row, float *c, long c_row, int columns)
 {
     switch (10 * rows + panels) {
         SLIM(1);

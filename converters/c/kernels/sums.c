@@ -24,7 +24,7 @@ KERNEL void softmax(int rows, int count, float scale, const float *x, long x_row
     for (int m = 0; m < rows; m++, x += x_row, y += y_row) {
         float most = x[0], sum = 0;
         for (int i = 1; i < count; i++) most = larger(most, x[i]);
-        for (int i = 0; i < count; i++) y[i] = exponential(scale * (x[i] - most));
+        ALONE for (int i = 0; i < count; i++) y[i] = exponential(scale * (x[i] - most));
         for (int i = 0; i < count; i++) sum += y[i];
         const float share = 1.0f / sum;
         for (int i = 0; i < count; i++) y[i] *= share;
