@@ -24,7 +24,7 @@ _PLAIN = re.compile(  # behind the archive's own folder
 )
 _CODE = re.compile(r"data/aotinductor/|\.(so|o|dll|dylib|cpp|cubin)$")
 _OPERATOR = re.compile(
-    r"torch\.ops\.aten\.(?!from_file\b)([a-z]\w*|_assert_\w+)\.[A-Za-z]\w*"
+    r"torch\.ops\.aten\.(?!from_file\b)([a-z]\w*|_assert_\w+|__(?:and|or|xor)__)\.[A-Za-z]\w*"
     r"|_operator\.(add|sub|mul|floordiv|truediv|mod|neg|pow|eq|ne|lt|le|gt|ge|and_|or_|getitem)"
     r"|torch\.sym_(float|int|ite|max|min|not|sum)"
 )
