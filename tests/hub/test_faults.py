@@ -301,7 +301,7 @@ FAULTS = [
         f"{GRAPH_RE}: ONNX Runtime .* cannot load it",
         content_of(GRAPH, b"x" * 9999),
     ),
-    Fault("no manifest", ArtifactError, f"{GRAPH_RE}: it has no manifest of speechzoo", without_manifest),
+    Fault("no manifest", ArtifactError, f"{GRAPH_RE}: it has no speechzoo manifest", without_manifest),
     Fault(
         "another shape", ArtifactError, f"{GRAPH_RE}: its inputs are not those of its manifest", another_shape
     ),
