@@ -260,11 +260,23 @@ def test_whole_recordings_of_any_length(
         same(expected, enhancer(speech), tolerance.snr_db, tolerance.max_error)
 
 
+def in_pieces(signal: Array, length: int, before: int, kept: int, run: Callable[[Array], Array]) -> Array:
+    """A signal (N, ...) through what takes ``length`` at once: of the first piece what is in front of the
+    second's kept part, then ``kept`` of each behind ``before`` that went before it, of the last all."""
+    starts = [0]
+    while starts[-1] + length < len(signal):
+        starts.append(starts[-1] + kept)
+    padding = [(0, starts[-1] + length - len(signal)), *[(0, 0)] * (signal.ndim - 1)]
+    pieces = [run(np.pad(signal, padding)[start : start + length]) for start in starts]
+    parts = [pieces[0][: before + kept], *(piece[before : before + kept] for piece in pieces[1:-1])]
+    return np.concatenate([*parts, pieces[-1][before:]])[: len(signal)]
+
+
 @pytest.mark.parametrize(("name", "form"), [("dpcrn", "spec2spec"), (SMALLEST, "wav2wav")])
 def test_whole_recordings_of_fixed_length(
     exported: Exported, network: Callable[[str], StreamingModule], speech_16k: Array, name: str, form: str
 ) -> None:
-    """Short recordings are padded; long ones are cut into pieces, each with a fresh start."""
+    """Short recordings are padded; long ones are cut into pieces that overlap, and their middles kept."""
     frames, training, front_end = 63, network(name), get_spec(name).front_end
     path = exported(name, form, streaming=False, frames=frames)
     shape = manifest_of(path).inputs[0].shape
@@ -278,18 +290,19 @@ def test_whole_recordings_of_fixed_length(
         else:
             assert enhancer(speech).shape == (0,)
     speech = speech_16k[20000 : 20000 + int(2.5 * samples)]
-    if form == "wav2wav":
-        cut = [speech[i * samples : (i + 1) * samples] for i in range(3)]
-        pieces = [whole_waveform(training, piece[None])[0] for piece in cut]
-        expected = np.concatenate(pieces)
+    if form == "wav2wav":  # 8 hops behind what is kept, 27 and 26 before and in it, as far as whole hops go
+        expected = in_pieces(speech, samples, 6912, 6656, lambda x: whole_waveform(training, x[None])[0])
     else:
         transforms, delay = Transforms(front_end), front_end.delay
         zeros = transforms.initial_state()["stft.past"]
         padded = np.pad(speech, (0, delay + -(len(speech) + delay) % front_end.hop_length))
         spectrum, _ = transforms.analyse(padded[None], zeros)
-        with torch.inference_mode():
-            cut = torch.from_numpy(spectrum).split(frames, dim=2)
-            enhanced = torch.cat([training(piece)[0] for piece in cut], dim=2).numpy()
+
+        def by_training(piece: Array) -> Array:
+            with torch.inference_mode():
+                return np.moveaxis(training(torch.from_numpy(np.moveaxis(piece, 0, 2)))[0].numpy(), 2, 0)
+
+        enhanced = np.moveaxis(in_pieces(np.moveaxis(spectrum, 2, 0), frames, 28, 27, by_training), 0, 2)
         expected = transforms.synthesise(enhanced, zeros)[0][0, delay : delay + len(speech)]
     same(expected, enhancer(speech))
 
