@@ -160,7 +160,11 @@ def faults_of_both(name: str, tensor: str) -> list[Fault]:
     ]
     graphs = [
         ("graph of other weights", {"weights": {"sha256": "0" * 64}}, "its manifest has weights '0+', the"),
-        ("graph of another model", {"model": "campplus"}, "its manifest has model 'campplus', the index"),
+        (
+            "graph of another model",
+            {"model": "campplus"},
+            "its manifest (has model 'campplus', the index|says)",
+        ),
         ("graph without golden", {"golden": None}, "it carries no golden .* export it again"),
     ]
     changed += [
@@ -187,7 +191,10 @@ def faults_of_both(name: str, tensor: str) -> list[Fault]:
 
 
 PULLED = {"format": "safetensors"}
-NONE, DAMAGED = "it is no golden recording", "its golden (recording|text) is damaged "
+NONE, DAMAGED = (
+    "it is no golden recording",
+    "(its golden (recording|text) is damaged|it is no golden recording) ",
+)
 FEATS, SHORT = GRAPHS[SPEAKER][1], GRAPHS[VOICE][0]
 FAULTS = [
     *faults_of_both(SPEAKER, "embs: SNR"),

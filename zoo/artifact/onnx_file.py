@@ -26,12 +26,12 @@ _INSIDE: dict[str, dict[int, str]] = {
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # of a tensor
 _KEY = 1  # of an entry
 _DOMAIN = 7  # of a node
-_GRAPH, _GRAPHS, _FUNCTION = 6, 11, 25  # of an attribute, twice; of a model
-_DOMAINS = (b"", b"ai.onnx")
+_GRAPH, _GRAPHS = 6, 11  # of an attribute
+_DOMAINS = (b"", b"ai.onnx", b"speechzoo")  # the last is of functions that TensorRT has plugins for
 _SUBGRAPHS = "subgraphs, as loops and branches have them"
 _TOLD = {  # what is held against the rules, besides where a tensor's data is
     ("tensor", _EXTERNAL_DATA), ("entry", _KEY), ("node", _DOMAIN), ("attribute", _GRAPH),
-    ("attribute", _GRAPHS), ("model", _FUNCTION),
+    ("attribute", _GRAPHS),
 }  # fmt: skip
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MOST_FIELDS = 5_000_000  # some seconds; a graph of ours has some ten thousand
@@ -60,7 +60,7 @@ def check_file(path: Path) -> bool:
                 )
             if kind == "node" and number == _DOMAIN and value not in _DOMAINS:
                 others.add(f"operators of {value.decode(errors='replace')[:60]!r}")
-            if kind in ("attribute", "model"):
+            if kind == "attribute":
                 others.add(_SUBGRAPHS)
             if kind == "entry" and number == _KEY:
                 if value in keys:
@@ -106,7 +106,7 @@ def _fields(content: mmap.mmap) -> Iterator[tuple[str, int, bytes]]:
             if place > end:
                 raise ValueError(f"a field at byte {begin} is longer than what holds it")
             if wire == _BYTES and (kind, number) in _TOLD:
-                yield kind, number, b"" if kind in ("attribute", "model") else content[begin:place]
+                yield kind, number, b"" if kind == "attribute" else content[begin:place]
             if wire == _BYTES and number in inside:
                 waiting.append((inside[number], begin, place))
 
