@@ -62,15 +62,20 @@ class WebAssemblyGraph:
         self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
         found = [info["signal"], info["memoryBytes"] // 4, info["result"]]
         check_sizes(self.path, self.inputs, self.outputs, found)
-        self._shapes = [[size for size in spec.shape if isinstance(size, int)] for spec in self.outputs]
+        self._shapes = [[size for size in spec.shape[1:] if isinstance(size, int)] for spec in self.outputs]
 
     def __call__(self, *values: Array) -> list[Array]:
-        """Run once: the signal and the state before it; the outputs are new arrays."""
-        signal, state = (np.ascontiguousarray(value, np.float32) for value in values)
+        """Run once, a stream a row: the signals and the states before them; the outputs are new arrays."""
+        rows = [self._row(signal, state) for signal, state in zip(*values, strict=True)]
+        return [np.stack(column) for column in zip(*rows, strict=True)]
+
+    def _row(self, signal: Array, state: Array) -> list[Array]:
+        """What one stream gives: its result and its next state."""
         assert self._process.stdin is not None, "it is a pipe"
         with self._lock:
             try:
-                self._process.stdin.write(state.tobytes() + signal.tobytes())
+                for value in (state, signal):
+                    self._process.stdin.write(np.ascontiguousarray(value, np.float32).tobytes())
                 self._process.stdin.flush()
                 return [self._read(shape) for shape in self._shapes]
             except BrokenPipeError as error:

@@ -21,6 +21,7 @@ from zoo.tasks.enhancement.spectrum import Transforms
 SMALLEST = {
     "bsrnn": "bsrnn_xxt",
     "dpcrn": "dpcrn",
+    "dtln": "dtln",
     "fastenhancer": "fastenhancer_t",
     "fspen": "fspen",
     "gtcrn": "gtcrn",
