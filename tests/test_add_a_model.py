@@ -15,8 +15,8 @@ import soundfile
 
 from tests.data import ROOT
 
-FOLDERS = ("converters", "examples", "scripts", "tests", "zoo")
-FILES = ("hubconf.py", "pyproject.toml", "setup.cfg", "README.md")
+FOLDERS = ("converters", "docs", "examples", "scripts", "tests", "zoo")
+FILES = ("hubconf.py", "pyproject.toml", "setup.cfg", "README.md", "CONTRIBUTING.md")
 SECTION = (ROOT / "docs/add-a-model.md").read_text()
 CODE = dict(re.findall(r"^\*\*`(\S+)`\*\*[^\n]*\n\n```python\n(.*?)```", SECTION, re.M | re.S))
 COMMANDS = re.findall(r"```sh\n(.*?)```", SECTION, re.S)
