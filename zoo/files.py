@@ -57,17 +57,11 @@ def atomic_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
     Raises:
         ArtifactError: there or under that name nothing can be written.
     """
-    temporary = _beside(folder)
-    try:
-        temporary.mkdir(parents=True)
+    with _new_folder(folder) as temporary:
         yield temporary
         if folder.is_dir():
             shutil.rmtree(folder) if force else folder.rmdir()
         temporary.replace(folder)
-    except OSError as reason:
-        raise _unwritable(folder)(reason) from reason
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
@@ -81,15 +75,22 @@ def atomic_entries(folder: Path, gone: Iterable[Path] = ()) -> Iterator[Path]:
     Raises:
         ArtifactError: there or under that name nothing can be written.
     """
-    temporary = _beside(folder)
-    try:
-        temporary.mkdir(parents=True)
+    with _new_folder(folder) as temporary:
         yield temporary
         for path in gone:
             shutil.rmtree(folder / path)
         _move(temporary, folder)
+
+
+@contextmanager
+def _new_folder(beside: Path) -> Iterator[Path]:
+    """A folder that is gone behind the block; what the system refuses in it is told of the one beside."""
+    temporary = _beside(beside)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
     except OSError as reason:
-        raise _unwritable(folder)(reason) from reason
+        raise _unwritable(beside)(reason) from reason
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -211,12 +211,12 @@ class Subject(ABC, Generic[Model, Options]):
         """
 
     def is_same(self, path: Path, model: Model, **options: Any) -> bool:
-        """Whether a file that is there is what an export would make; asked where the task ``keeps``.
+        """Whether a file that is there is what an export would make; never where the task keeps no files.
 
         Raises:
             ArtifactError: it is no artifact of ours for the task.
         """
-        raise NotImplementedError(f"{self.task}: files are made anew each time")
+        return False
 
     @abstractmethod
     def planned(self, model: Model, also: Sequence[str]) -> Iterator[Planned]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.errors import ShapeError
 from zoo.networks.base import Network
@@ -22,6 +22,26 @@ class SpeakerNetwork(Network):
     def embed(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, F, T) and a mask (B, 1, T) or none -> (B, E)"""
         raise TypeError(f"{type(self).__name__} must define embed(x, mask)")
+
+    def add_embedding_layers(self, features: int, embedding: int, *, second_layer: bool) -> None:
+        """Make the linear layers behind the pooling, by the names that they have in wespeaker's checkpoints.
+
+        Args:
+            features: that are pooled.
+            embedding: E.
+            second_layer: whether a second layer makes the embedding from the first's.
+        """
+        self.seg_1 = nn.Linear(features, embedding)
+        self.second_layer = second_layer
+        if second_layer:
+            self.seg_bn_1 = nn.BatchNorm1d(embedding, affine=False)
+            self.seg_2 = nn.Linear(embedding, embedding)
+            self.folded_pre_norms = (("seg_bn_1", "seg_2"),)
+
+    def embedding_of(self, pooled: Tensor) -> Tensor:
+        """(B, features) -> (B, E), by what ``add_embedding_layers`` made."""
+        embedding: Tensor = self.seg_1(pooled)
+        return self.seg_2(self.seg_bn_1(embedding.relu())) if self.second_layer else embedding
 
     def forward(self, feats: Tensor, frames: Tensor | None = None) -> Tensor:
         """Embed recordings.

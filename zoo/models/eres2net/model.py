@@ -71,13 +71,10 @@ class ERes2Net(SpeakerNetwork):
         self.fuse_mode123 = Fusion(4 * expansion * channels)
         self.fuse_mode1234 = Fusion(8 * expansion * channels)
         self.pool = StatisticsPooling()
-        self.seg_1 = nn.Linear(2 * 8 * expansion * channels * -(-spec.front_end.bins // 8), embedding)
+        self.add_embedding_layers(
+            2 * 8 * expansion * channels * -(-spec.front_end.bins // 8), embedding, second_layer=second_layer
+        )
         self.folded_norms = (("bn1", "conv1"),)
-        self.second_layer = second_layer
-        if second_layer:
-            self.seg_bn_1 = nn.BatchNorm1d(embedding, affine=False)
-            self.seg_2 = nn.Linear(embedding, embedding)
-            self.folded_pre_norms = (("seg_bn_1", "seg_2"),)
 
     def embed(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, F, T) -> (B, E)"""
@@ -95,8 +92,7 @@ class ERes2Net(SpeakerNetwork):
             for block in stage:
                 x, mask = block(x, mask)
             fused = fusion(x, fused)
-        embedding = self.seg_1(self.pool(fused, mask))
-        return self.seg_2(self.seg_bn_1(embedding.relu())) if self.second_layer else embedding
+        return self.embedding_of(self.pool(fused, mask))
 
 
 @dataclass(frozen=True)

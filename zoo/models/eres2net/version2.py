@@ -54,13 +54,10 @@ class ERes2NetV2(SpeakerNetwork):
         self.layer3_ds = nn.Conv2d(wide // 2, wide, 3, 2, padding=1, bias=False)
         self.fuse34 = Fusion(wide)
         self.pool = StatisticsPooling(VARIANCE_FLOOR)
-        self.seg_1 = nn.Linear(2 * wide * -(-spec.front_end.bins // 8), embedding)
+        self.add_embedding_layers(
+            2 * wide * -(-spec.front_end.bins // 8), embedding, second_layer=second_layer
+        )
         self.folded_norms = (("bn1", "conv1"),)
-        self.second_layer = second_layer
-        if second_layer:
-            self.seg_bn_1 = nn.BatchNorm1d(embedding, affine=False)
-            self.seg_2 = nn.Linear(embedding, embedding)
-            self.folded_pre_norms = (("seg_bn_1", "seg_2"),)
 
     def embed(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, F, T) -> (B, E)"""
@@ -72,5 +69,4 @@ class ERes2NetV2(SpeakerNetwork):
         third = self.layer3_ds(keep(x, mask))
         for block in self.layer4:
             x, mask = block(x, mask)
-        embedding = self.seg_1(self.pool(self.fuse34(x, third), mask))
-        return self.seg_2(self.seg_bn_1(embedding.relu())) if self.second_layer else embedding
+        return self.embedding_of(self.pool(self.fuse34(x, third), mask))

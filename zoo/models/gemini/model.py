@@ -43,12 +43,7 @@ class GeminiResNet(SpeakerNetwork):
             self.stages.append(nn.ModuleList([Block(width) for _ in range(count)]))
         self.pool = StatisticsPooling()
         bands = -(-spec.front_end.bins // 2 ** len(STRIDES))
-        self.seg_1 = nn.Linear(2 * CHANNELS[-1] * bands, embedding)
-        self.second_layer = second_layer
-        if second_layer:
-            self.seg_bn_1 = nn.BatchNorm1d(embedding, affine=False)
-            self.seg_2 = nn.Linear(embedding, embedding)
-            self.folded_pre_norms = (("seg_bn_1", "seg_2"),)
+        self.add_embedding_layers(2 * CHANNELS[-1] * bands, embedding, second_layer=second_layer)
 
     def embed(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, F, T) -> (B, E)"""
@@ -60,8 +55,7 @@ class GeminiResNet(SpeakerNetwork):
             mask = strided(mask, stride)
             for block in stage.children():
                 x = block(x, mask)
-        embedding = self.seg_1(self.pool(x, mask))
-        return self.seg_2(self.seg_bn_1(embedding.relu())) if self.second_layer else embedding
+        return self.embedding_of(self.pool(x, mask))
 
 
 class Block(nn.Module):

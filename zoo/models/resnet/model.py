@@ -59,13 +59,8 @@ class ResNet(SpeakerNetwork):
             self.add_module(f"layer{stage + 1}", layers)
         self.pool = StatisticsPooling()
         bands = -(-spec.front_end.bins // 2 ** (len(blocks) - 1))
-        self.seg_1 = nn.Linear(2 * width * bands, embedding)
+        self.add_embedding_layers(2 * width * bands, embedding, second_layer=second_layer)
         self.folded_norms = (("bn1", "conv1"),)
-        self.second_layer = second_layer
-        if second_layer:
-            self.seg_bn_1 = nn.BatchNorm1d(embedding, affine=False)
-            self.seg_2 = nn.Linear(embedding, embedding)
-            self.folded_pre_norms = (("seg_bn_1", "seg_2"),)
 
     def embed(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, F, T) -> (B, E)"""
@@ -74,8 +69,7 @@ class ResNet(SpeakerNetwork):
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             for block in stage:
                 x, mask = block(x, mask)
-        embedding = self.seg_1(self.pool(x, mask))
-        return self.seg_2(self.seg_bn_1(embedding.relu())) if self.second_layer else embedding
+        return self.embedding_of(self.pool(x, mask))
 
 
 class Block(nn.Module):
