@@ -41,7 +41,9 @@ def open_enhancer(args: argparse.Namespace) -> Enhancer:
                 f"--artifact {args.artifact}: a file in {', '.join((*NATIVE, *SUFFIXES))} is expected; "
                 f"a checkpoint goes with --model NAME --weights {args.artifact}"
             )
-        return Enhancer(args.artifact, **options, **told)
+        return Enhancer(args.artifact, args.weights_file, **options, **told)
+    if args.weights_file:
+        raise SpeechZooError("--weights-file goes with --artifact, native code that has no weights inside")
     if args.weights and not args.model:
         raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
     name, weights = args.model or DEFAULT_MODEL, args.weights

@@ -81,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--artifact", metavar="FILE", help=".onnx, .ts, .pt2, .engine, .c, .so; or a public .onnx"
     )
+    model.add_argument("--weights-file", metavar="FILE", help="of native code that has no weights inside")
     model.add_argument(
         "--backend", choices=("native",), help="compile the graph to native code first, which is kept"
     )
