@@ -187,9 +187,8 @@ def test_a_recording_ends_by_itself(sound: dict[str, str], tmp_path: Path) -> No
 def test_what_lacks_is_named(tmp_path: Path) -> None:
     code = "from zoo.cli import main\nsys.exit(main(['live']))"
     done = python(code, hidden=("sounddevice",))
-    assert (
-        done.returncode == 1 and 'live audio needs sounddevice: pip install "speechzoo[live]"' in done.stderr
-    )
+    assert done.returncode == 1
+    assert re.search(r"live audio needs sounddevice: pip install .*\[live\]", done.stderr)
     # As the module says it where the library lacks.
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
     done = python(code, hidden=(), PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")

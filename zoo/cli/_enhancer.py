@@ -31,6 +31,7 @@ def add_enhancer_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--artifact", metavar="FILE", help=".onnx, .ts, .pt2, .engine, .c, .so; or a public .onnx"
     )
+    model.add_argument("--weights-file", metavar="FILE", help="of native code that has no weights inside")
     model.add_argument(
         "--backend", choices=("native",), help="compile the graph to native code first, which is kept"
     )
@@ -83,7 +84,9 @@ def open_enhancer(args: argparse.Namespace) -> Enhancer:
                 f"--artifact {args.artifact}: a file in {', '.join((*NATIVE, *SUFFIXES))} is expected; "
                 f"a checkpoint goes with --model NAME --weights {args.artifact}"
             )
-        return Enhancer(args.artifact, **options, **told)
+        return Enhancer(args.artifact, args.weights_file, **options, **told)
+    if args.weights_file:
+        raise SpeechZooError("--weights-file goes with --artifact, native code that has no weights inside")
     if args.weights and not args.model:
         raise SpeechZooError(f"--model is missing: whose weights are {args.weights}? See `speechzoo list`")
     name, weights = args.model or DEFAULT_MODEL, args.weights

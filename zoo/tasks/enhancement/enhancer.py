@@ -16,7 +16,7 @@ from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
 from zoo.tasks.copies import Reopenable
 from zoo.tasks.enhancement.limit import check_limit, gain_of, mixed
-from zoo.tasks.enhancement.native import open_native
+from zoo.tasks.enhancement.native import BACKEND, has_weights_beside, open_native
 from zoo.tasks.enhancement.session import Session, check_output
 from zoo.tasks.enhancement.stream import Latency, Stream
 from zoo.tasks.enhancement.task import TASK
@@ -70,7 +70,7 @@ class Enhancer(Reopenable):
                 come with the package, which run in ONNX Runtime, else the tag ``default``, which is
                 downloaded. A tag that is a public graph runs as it is, in ONNX Runtime; one that is a
                 checkpoint runs in PyTorch or, where that is not installed or there are ``providers``, as the
-                public graph beside it if there is one.
+                public graph beside it if there is one. Of native code without weights inside, their file.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
             providers: of ONNX Runtime: ``cuda``, ``tensorrt``, ... in the order of preference; by default the
                 CPU. One that does not start is an error.
@@ -98,8 +98,8 @@ class Enhancer(Reopenable):
         said = {"sample_rate": sample_rate, "hop_length": hop_length, "window": window}
         limit = {"attenuation_limit": self.attenuation_limit}
         self._remember(source, weights=weights, backend=backend, **options, **said, **limit)
-        if backend is not None:
-            source, weights = open_native(source, weights, backend), None
+        if backend is not None or has_weights_beside(source, weights):
+            source, weights = open_native(source, weights, backend or BACKEND), None
         told = Told(sample_rate, hop_length, window)
         self.session: Session = open_source(TASK, source, weights, told=told, **options)
         self.public: str = getattr(self.session, "public", "")
