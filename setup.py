@@ -1,7 +1,7 @@
 """All metadata is in setup.cfg, but for which distribution of ONNX Runtime is required.
 
-Only one of them can be installed, and no marker of pip can choose: a requirement of the base would stand beside
-that of an extra. So the environment chooses when the package is built:
+Only one of them can be installed, and no marker of pip can choose: a requirement of the base would stand
+beside that of an extra. So the environment chooses when the package is built:
 ``SPEECHZOO_ONNXRUNTIME=onnxruntime-gpu pip install .``
 """
 
