@@ -14,6 +14,7 @@ examples:
   speechzoo export --model gtcrn --weights dns3 -o gtcrn.onnx
   speechzoo export fastenhancer_t --weights speechzoo --target c -o fastenhancer_t.c
   speechzoo export gtcrn.onnx --target c -o gtcrn.c
+  speechzoo export gtcrn --weights speechzoo --target c -o gtcrn.c --weights-file gtcrn.weights
   speechzoo export gtcrn --weights speechzoo --target ladspa -o gtcrn_ladspa.so
   speechzoo export -n fastenhancer_t --form spec2spec --onnx-path fastenhancer_t.onnx  # logs/fastenhancer_t
   speechzoo export --model dpcrn --checkpoint dpcrn.pt --offline --frames 563 -o dpcrn.onnx
@@ -39,6 +40,7 @@ from zoo.cli._model import add_model_arguments, load_model, named_model
 from zoo.extras import extra
 from zoo.files import atomic
 from zoo.registry import get_spec
+from zoo.runtime.artifact import LIBRARIES
 
 if TYPE_CHECKING:
     from converters.c.footprint import Board
@@ -85,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--opset", type=positive, metavar="N", help="of ONNX, 18 to 23 (default: the lowest that is fast)")
     add("--compiled", action="store_true", default=None, help="a program as machine code for such processors")
     add("--symbol", metavar="NAME", help="of C: what all public names begin with (default: the model's)")
+    add("--weights-file", type=Path, metavar="FILE", help="of C: the weights go there, loaded at run time")
     add("--report", action="store_true", default=None, help="of C: what it takes of two microcontrollers")
     add("--march", metavar="NAME", help="of ladspa: native (default), portable, or as the compiler has it")
     more = parser.add_argument_group("engines").add_argument
@@ -204,7 +207,16 @@ def _tell(path: Path, boards: Sequence[Board]) -> None:
 
 
 def _target(output: Path | None) -> str:
-    """The target whose files end as the output does."""
+    """The target whose files end as the output does.
+
+    Raises:
+        Misuse: it ends as what no target alone is meant by.
+    """
+    if output and output.suffix in (*LIBRARIES, ".wasm"):
+        raise Misuse(
+            f"{output}: a {output.suffix} is built of C: speechzoo export -o {output.stem}.c, then speechzoo "
+            f"build {output.stem}.c -o {output}; a library of plug-ins is made with --target ladspa"
+        )
     found = target_for(output) if output else None
     return found.name if found else "onnx"
 
