@@ -23,6 +23,7 @@ import pytest
 import soundfile
 
 import zoo
+from tests.data import ROOT
 from tests.webassembly import need_compiler, packaged
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.parity import compare
@@ -88,6 +89,7 @@ def posted(site: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
     for name in ("check.js", "tap.js"):
         shutil.copyfile(Path(__file__).parent / name, site / name)
     shutil.copyfile(packaged(OWN), site / "mine.onnx")
+    shutil.copyfile(ROOT / "examples/web/microphone.html", site / "microphone.html")
     page = (site / "index.html").read_text()
     (site / "check.html").write_text(
         page.replace("</html>", '<script type="module" src="check.js"></script>')
@@ -205,6 +207,10 @@ def test_the_example_is_resampled_and_what_is_no_sound_is_told(posted: dict[str,
 def test_the_microphone_runs_and_its_latency_is_told(posted: dict[str, bytes]) -> None:
     told = posted["told.txt"].decode()
     assert re.fullmatch(r"fastenhancer_t: 24 ms late, and \d+ ms of the browser's, 2 s heard; Listen", told)
+
+
+def test_the_example_for_others_runs(posted: dict[str, bytes]) -> None:
+    assert posted["copied.txt"].decode() == "gtcrn: 24 ms late"
 
 
 def test_the_folder_holds_small_models_and_nothing_for_node(site: Path) -> None:
