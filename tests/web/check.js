@@ -196,6 +196,19 @@ async function recorded() {
   delete navigator.mediaDevices;
 }
 
+/** The example that others may copy. */
+async function copied() {
+  const frame = document.createElement("iframe");
+  frame.src = "microphone.html";
+  document.body.append(frame);
+  const found = (id) => frame.contentDocument?.getElementById(id);
+  await until(() => found("listen")?.onclick);
+  found("listen").click();
+  await until(() => found("told").textContent);
+  await post("copied.txt", found("told").textContent);
+  frame.remove();
+}
+
 const isolated = new URLSearchParams(location.search).has("isolated");
 try {
   if (isolated !== crossOriginIsolated) throw new Error(`isolated: ${crossOriginIsolated}`);
@@ -212,6 +225,7 @@ try {
     await heard("shared", await Model.open(await fetched("fastenhancer_t.wasm")));
     await played();
     await access();
+    await copied();
     await recorded();
     location.search = "isolated";
   }

@@ -3,7 +3,7 @@ import { createEnhancerNode, createNode, Denoiser, latencyOf, QUANTUM } from "./
 import { describe, readManifest } from "./graph.js";
 
 const MAGIC = 0x6d736100; // of WebAssembly
-const MARGIN = 2; // hops that a worker may take
+const MARGIN = 0.05; // seconds that a worker may take
 
 export class Model {
   /** @param {ArrayBuffer} bytes the file. @returns {Promise<Model>} */
@@ -53,7 +53,7 @@ export class Model {
   /** What enhances in a context, `latency` samples late. @returns {Promise<AudioWorkletNode>} */
   async node(context) {
     if (this.denoiser) return createEnhancerNode(context, this.denoiser);
-    const margin = MARGIN * Math.max(this.info.hop, QUANTUM);
+    const margin = QUANTUM * Math.ceil((MARGIN * this.info.sampleRate) / QUANTUM);
     const node = await createNode(context, "speechzoo-relay", this.info, { info: this.info, margin });
     const { port1, port2 } = new MessageChannel();
     await this.#call("live", { port: port1 }, [port1]);

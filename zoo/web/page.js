@@ -34,6 +34,9 @@ function say(text, error = false) {
   at("status").classList.toggle("error", error);
 }
 
+/** Two digits that count. */
+const rounded = (value) => String(Number(value.toPrecision(2)));
+
 /** The limit that is chosen, in dB. */
 const limit = () => (at("limit").value >= NO_LIMIT ? Infinity : Number(at("limit").value));
 
@@ -100,7 +103,7 @@ async function enhance(given, name) {
   player.load(noisy, found.enhanced, sampleRate);
   at("position").max = duration;
   at("results").hidden = false;
-  at("factor").textContent = `${factor.toPrecision(2)}, 1 s of sound in ${(1000 * factor).toPrecision(2)} ms`;
+  at("factor").textContent = `${rounded(factor)}, 1 s of sound in ${rounded(1000 * factor)} ms`;
   at("seconds").textContent = `${duration.toFixed(1)} s in ${found.seconds.toFixed(2)} s`;
   at("download").download = `${name.replace(/\.[^.]*$/, "")}-enhanced.wav`;
   result.spectrogram = new Spectrogram(noisy, sampleRate, COLUMNS);
@@ -211,7 +214,7 @@ async function listen() {
     const lost = data.hops ? `, ${data.lost} of ${data.hops} hops came too late` : "";
     say(`${name}: ${milliseconds(live.node.latency)} late, and ${played} ms of the browser's${heard}${lost}`);
   });
-  say(`${name}: real-time factor ${factor.toPrecision(2)}`);
+  say(`${name}: real-time factor ${rounded(factor)}`);
   setLive();
   at("live").hidden = false;
   const drawn = [drawLive(at("live-before"), live.before), drawLive(at("live-after"), live.after)];

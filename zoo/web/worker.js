@@ -3,12 +3,19 @@ import { Denoiser } from "./denoiser.js";
 import { GraphDenoiser, loadRuntime } from "./graph.js";
 
 const TIMED = 200; // milliseconds
+const WARM = [300, 1000]; // hops and milliseconds at most, until a browser has compiled what it runs
 let model;
 let stop = () => {}; // what is heard live
 
 const actions = {
   async load({ module, graph, runtime }) {
     model = module ? new Denoiser(module) : await GraphDenoiser.load(graph, await loadRuntime(runtime));
+    const stream = model.stream?.() ?? model;
+    const begin = performance.now();
+    for (let n = 0; n < WARM[0] && performance.now() - begin < WARM[1]; n++) {
+      await stream.process(new Float32Array(model.info.signal));
+    }
+    stream.free?.();
   },
 
   async enhance({ samples }) {
