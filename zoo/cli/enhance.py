@@ -126,9 +126,9 @@ def run(args: argparse.Namespace) -> int:
             target = "standard output" if job.target == PIPE else job.target
             print(f"{target}: interrupted after {result['seconds']:.1f} s, which are kept", file=sys.stderr)
             break
-    if not args.json:
+    if not (args.json or args.quiet):
         _tell_of_band(done, enhancer)
-    if len(waiting) < len(jobs) and not args.json:
+    if len(waiting) < len(jobs) and not (args.json or args.quiet):
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} recordings were done before")
     if failed and len(jobs) > 1:
         print(f"speechzoo: {len(failed)} of {len(jobs)} recordings failed:", file=sys.stderr)
@@ -186,7 +186,7 @@ def _tell(job: Job, report: dict[str, Any], args: argparse.Namespace) -> None:
         print(
             f"{target}: resets of the network: {report['resets']} (it gave no finite values)", file=sys.stderr
         )
-    if not args.json and job.target != PIPE:
+    if not (args.json or args.quiet) and job.target != PIPE:
         speed = 1 / max(report["real_time_factor"], 1e-9)
         print(f"{source} -> {target} ({report['seconds']:.1f} s, {speed:.0f} times faster than real time)")
 
