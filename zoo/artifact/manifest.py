@@ -85,9 +85,12 @@ class Manifest:
         """The task's class of records.
 
         Raises:
-            KeyError: there is no such task.
+            ValueError: there is no such task.
         """
-        return {kind.task: kind for kind in Manifest.__subclasses__()}[task]
+        kinds = {kind.task: kind for kind in Manifest.__subclasses__()}
+        if task not in kinds:
+            raise ValueError(f"there is no task {str(task)[:40]!r}; tasks are {', '.join(kinds)}")
+        return kinds[task]
 
     @property
     def warning(self) -> str:
