@@ -108,7 +108,32 @@ SPEECHZOO_API const {name}_information *{name}_info(void);
 #ifdef __cplusplus
 }}
 #endif
-{_END_OF_HEADER}"""
+{_limit(interface)}{_END_OF_HEADER}"""
+
+
+def _limit(interface: Interface) -> str:
+    """What leaves some noise in, of a file that takes waveforms; see ``zoo.tasks.enhancement.limit``."""
+    name, big, latency = interface.name, interface.name.upper(), interface.manifest.latency
+    if interface.manifest.form != "wav2wav" or not latency:
+        return ""
+    return f"""
+/* Makes noise quieter by so many dB at the most: behind each call of {name}_process, with the same in and out
+   and a gain of powf(10, -dB / 20). What is kept of the input for that begins as zeros. */
+typedef struct {{
+    float noisy[{big}_LATENCY];
+    int at;
+}} {name}_kept;
+
+static inline void {name}_limit({name}_kept *kept, const float *in, float *out, float gain)
+{{
+    for (int i = 0; i < {big}_IN; i++) {{
+        const float noisy = kept->noisy[kept->at];
+        kept->noisy[kept->at] = in[i];
+        kept->at = (kept->at + 1) % {big}_LATENCY;
+        out[i] += (noisy - out[i]) * gain;
+    }}
+}}
+"""
 
 
 def _weights_of(interface: Interface) -> tuple[str, str, str, str]:

@@ -26,6 +26,7 @@ examples:
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -33,9 +34,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.targets import TARGETS, get_target, target_for
+from zoo.artifact.manifest import METADATA_KEY
 from zoo.cli._arguments import Misuse, bucket, one_sentence, positive
 from zoo.cli._model import add_model_arguments, load_model, named_model
 from zoo.extras import extra
+from zoo.files import atomic
 from zoo.registry import get_spec
 from zoo.runtime.artifact import LIBRARIES
 
@@ -47,7 +50,7 @@ GROUP = "make artifacts"
 _OF_MODELS = (  # options that a finished graph has no use for
     "model", "weights", "checkpoint", "folder", "name", "form", "opset", "compiled", "fp16", "int8", "rtx",
     "profile", "streams", "hops", "offline", "frames", "mean_vec", "language", "buckets", "batch", "config",
-    "force",
+    "force", "sidecar",
 )  # fmt: skip
 OF_FILES = ("c", "ladspa")  # what is also made of a finished graph
 FREE = "; 0 leaves the number free (default 1)"
@@ -80,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(forms),
         help="of enhancers (default wav2wav), of speaker models (default feats)",
     )
+    add("--sidecar", action="store_true", default=None, help="of ONNX: its record as JSON beside it")
     add("--opset", type=positive, metavar="N", help="of ONNX, 18 to 23 (default: the lowest that is fast)")
     add("--compiled", action="store_true", default=None, help="a program as machine code for such processors")
     add("--symbol", metavar="NAME", help="of C: what all public names begin with (default: the model's)")
@@ -126,13 +130,33 @@ def run(args: argparse.Namespace) -> int:
         with extra(target.brought_by, f"exporting {spec.name}"):
             from converters.exporters import export_files
         options = _options(args, spec, target.name)
+        if args.sidecar and target.name != "onnx":
+            raise Misuse(f"--sidecar goes with --target onnx, not with {target.name}")
         boards = _boards(options.pop("report", None))
         model = load_model(args, target.brought_by)
         reports = export_files(model, args.output, target, options, partial(print, file=sys.stderr))
         for path, report in reports.items():
             print(f"{path}: {_size(path)}, {report or 'there already, the same'}")
             _tell(path, boards)
+            if args.sidecar:
+                print(f"{_write_sidecar(path)}: its record")
     return 0
+
+
+def _write_sidecar(path: Path) -> Path:
+    """Write the record of an ONNX file beside it, without its recording, for what cannot read metadata.
+
+    Raises:
+        ArtifactError: it cannot be written.
+    """
+    import onnx
+
+    text = {p.key: p.value for p in onnx.load(path, load_external_data=False).metadata_props}[METADATA_KEY]
+    record = {name: value for name, value in json.loads(text).items() if name != "golden"}
+    sidecar = path.with_suffix(".json")
+    with atomic(sidecar) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
+    return sidecar
 
 
 def _export_file(args: argparse.Namespace) -> int:
