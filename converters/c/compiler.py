@@ -15,7 +15,7 @@ from converters.c.interface import Interface, c_name
 from converters.c.ir import Program
 from converters.c.lowering import lower
 from converters.c.memory import plan
-from zoo.artifact.manifest import EnhancementManifest
+from zoo.artifact.manifest import StreamManifest
 from zoo.runtime.native import STATE
 from zoo.spec import TensorSpec
 
@@ -44,7 +44,7 @@ def compile_program(program: Program, name: str | None = None) -> str:
     return emit(builder, sizes, interface)
 
 
-def native_manifest(manifest: EnhancementManifest, memory: int) -> EnhancementManifest:
+def native_manifest(manifest: StreamManifest, memory: int) -> StreamManifest:
     """The record of the C of a graph: its states are one, and each of any number of streams has its own."""
 
     def free(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:

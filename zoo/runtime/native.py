@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.arrays import Array
-from zoo.artifact.manifest import EnhancementManifest, Manifest
+from zoo.artifact.manifest import Manifest, StreamManifest
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import check_record, manifest_for
 from zoo.spec import TensorSpec
@@ -99,7 +99,7 @@ class NativeGraph:
         self._process.restype = None
         self._init.argtypes, self._init.restype = [ctypes.c_void_p], None
         self._info: _Information = info().contents
-        self.manifest: EnhancementManifest = read_manifest(_joined(manifest()), self.path)
+        self.manifest: StreamManifest = read_manifest(_joined(manifest()), self.path)
         self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
         check_record(self.path, self.manifest, self.inputs, self.outputs)
         found = [self._info.signal, self._info.memory_bytes // 4, self._info.result]
@@ -153,13 +153,13 @@ def check_sizes(
         )
 
 
-def read_manifest(text: str, path: Path) -> EnhancementManifest:
+def read_manifest(text: str, path: Path) -> StreamManifest:
     """The record in generated code.
 
     Raises:
         ArtifactError: it is damaged, or of something else.
     """
-    manifest = manifest_for(Manifest.from_json(text, str(path)), EnhancementManifest, path)
+    manifest = manifest_for(Manifest.from_json(text, str(path)), StreamManifest, path)
     if [spec.name for spec in manifest.states] != [STATE]:
         raise ArtifactError(f"{path}: its manifest is not that of generated C; build it again")
     return manifest
