@@ -18,7 +18,7 @@ from converters.c.ir import Program
 from converters.c.lowering import lower
 from converters.c.memory import Sizes, plan
 from converters.c.weights import keep_slopes
-from zoo.artifact.manifest import EnhancementManifest
+from zoo.artifact.manifest import StreamManifest
 from zoo.runtime.native import STATE
 from zoo.spec import TensorSpec
 
@@ -69,7 +69,7 @@ def _lowered(
     return builder, sizes, interface
 
 
-def native_manifest(manifest: EnhancementManifest, memory: int) -> EnhancementManifest:
+def native_manifest(manifest: StreamManifest, memory: int) -> StreamManifest:
     """The record of the C of a graph: its states are one, and each of any number of streams has its own."""
 
     def free(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:

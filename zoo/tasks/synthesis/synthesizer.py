@@ -20,12 +20,13 @@ from zoo.tasks.synthesis.engine_config import EngineConfig, read_engine_config
 from zoo.tasks.synthesis.graph import find_files
 from zoo.tasks.synthesis.session import Frames, SynthesisSession, Utterance
 from zoo.tasks.synthesis.task import TASK
+from zoo.tasks.vocoder.open import find_vocoder
 from zoo.text.dictionary import Dictionary, as_read
 from zoo.text.espeak import say_word
 from zoo.text.normalise import normalise
 from zoo.text.sentences import Piece, split
 from zoo.text.symbols import encode
-from zoo.vocoder import GriffinLim, Vocoder, open_vocoder
+from zoo.vocoder import GriffinLim, Vocoder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -95,9 +96,9 @@ class Synthesizer(Reopenable):
                 PyTorch; or a session.
             weights: tag or checkpoint path, for a model's name; by default those that come with the package,
                 which run in ONNX Runtime.
-            vocoder: ``griffin-lim``, the path of a vocoder's ONNX file, or what ``zoo.vocoder.Vocoder``
-                tells. By default the ONNX file that a configuration file names as its vocoder, else
-                Griffin-Lim, with a warning if the file names an engine of a vocoder.
+            vocoder: ``griffin-lim``, a vocoder's name (``vocos``, ``vocos:TAG``), the path of its ONNX file,
+                or a ``zoo.vocoder.Vocoder``. By default the ONNX file that a configuration file names as
+                its vocoder, else Griffin-Lim, with a warning if the file names an engine of a vocoder.
             dictionary: a pronouncing dictionary in the format of CMU's: words that it holds are spoken by
                 their phonemes, for a network that learned those. If None, words stay in letters, or
                 become phonemes by the package's own dictionary if the network reads nothing else.
@@ -132,7 +133,7 @@ class Synthesizer(Reopenable):
             _check_sizes(config, self.session)
         vocoder = _vocoder_of(config) if vocoder is None else vocoder
         if isinstance(vocoder, (str, os.PathLike)):
-            vocoder = open_vocoder(vocoder, self.session.front_end, threads=threads)
+            vocoder = find_vocoder(vocoder, self.session.front_end, threads=threads)
         self.vocoder = vocoder
 
     def __call__(
