@@ -59,21 +59,22 @@ class Builder:
     Args:
         program: whole.
         wishes: of its values.
+        share: put the same numbers of different constants into the file once.
 
     Attributes:
         blocks: statements of each group of operators.
         constants: all constants, by name.
     """
 
-    def __init__(self, program: Program, wishes: dict[Value, Wish]) -> None:
-        self.program, self.wishes = program, wishes
+    def __init__(self, program: Program, wishes: dict[Value, Wish], share: bool = True) -> None:
+        self.program, self.wishes, self._share = program, wishes, share
         self.users, self.makers = program.users(), program.makers()
         self.blocks: list[Block] = []
         self.constants: dict[str, Buffer] = {}
         self.padding: dict[Buffer, Padding] = {}
         self.group = Group()
         self._views: dict[Value, View] = {}
-        self._known: dict[tuple[str, bytes], Buffer] = {}
+        self._known: dict[tuple[str, str, bytes], Buffer] = {}
         self._names: set[str] = set()
         self._lowered: set[Op] = set()
         self._in_place: dict[Value, Value] = {}  # result -> the state whose memory it may take
@@ -107,10 +108,10 @@ class Builder:
         return Buffer(self.name(wanted), size, "work", dtype, about=about)
 
     def constant(self, wanted: str, data: NDArray[np.generic]) -> Buffer:
-        """An array of the C file; the same numbers are there once."""
+        """An array of the C file; the same numbers are there once, or once a name."""
         dtype = "float64" if data.dtype == np.float64 else "float32"
         data = np.ascontiguousarray(data, dtype)
-        key = (dtype, data.tobytes())
+        key = ("" if self._share else wanted, dtype, data.tobytes())
         if key not in self._known:
             name = self.name(wanted)
             self._known[key] = Buffer(name, data.size, "constant", dtype, data)

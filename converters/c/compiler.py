@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from converters.c.emitter import emit
+from converters.c.builder import Builder
+from converters.c.emitter import emit, emit_apart
 from converters.c.expansion import expand
 from converters.c.folding import fold
 from converters.c.front_end import read_graph
@@ -14,7 +15,8 @@ from converters.c.fusion import fuse
 from converters.c.interface import Interface, c_name
 from converters.c.ir import Program
 from converters.c.lowering import lower
-from converters.c.memory import plan
+from converters.c.memory import Sizes, plan
+from converters.c.weights import keep_slopes
 from zoo.artifact.manifest import EnhancementManifest
 from zoo.runtime.native import STATE
 from zoo.spec import TensorSpec
@@ -33,15 +35,27 @@ def compile_graph(path: str | os.PathLike[str], name: str | None = None) -> str:
     return compile_program(read_graph(path), name)
 
 
+def compile_apart(path: str | os.PathLike[str], name: str | None = None) -> tuple[str, bytes]:
+    """The same with the weights in a file of their own: the C, the same for all weights, and that file."""
+    program = read_graph(path)
+    keep_slopes(program)
+    return emit_apart(*_lowered(program, name, share=False))
+
+
 def compile_program(program: Program, name: str | None = None) -> str:
     """A program as C; see ``compile_graph``. The program is used up."""
+    return emit(*_lowered(program, name))
+
+
+def _lowered(program: Program, name: str | None, share: bool = True) -> tuple[Builder, Sizes, Interface]:
+    """A program as the emitter takes it; ``share`` as of ``Builder``."""
     fold(program)
     expand(program)
-    builder = lower(program, fuse(program))
+    builder = lower(program, fuse(program), share)
     sizes = plan(builder.blocks)
     manifest = native_manifest(program.manifest, sizes.memory)
     interface = Interface(name or c_name(manifest.model), manifest, program.signal.size, program.result.size)
-    return emit(builder, sizes, interface)
+    return builder, sizes, interface
 
 
 def native_manifest(manifest: EnhancementManifest, memory: int) -> EnhancementManifest:

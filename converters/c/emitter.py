@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from converters.c.builder import Builder
-from converters.c.interface import Interface, header, manifest_text, public_functions
+from converters.c.interface import Interface, after_header, header, library_functions, public_functions
 from converters.c.kernels import kernels_for
 from converters.c.memory import Sizes
 from converters.c.statements import (
@@ -25,9 +25,11 @@ from converters.c.statements import (
     tables,
 )
 from converters.c.views import Buffer
+from converters.c.weights import PLACE, Apart, key_of, set_apart
 
 WIDTH = 110
 _TYPES = {"float32": "float", "float64": "double"}
+_OF_STATE = {"work", "memory", PLACE}  # places that a state holds or knows
 
 
 @dataclass
@@ -61,6 +63,8 @@ def emit(builder: Builder, sizes: Sizes, interface: Interface) -> str:
     called = [
         word for block in builder.blocks for statement in block.statements for word in kernels(statement)
     ]
+    if interface.apart:
+        called.append("check_weights")
     count = sum(multiply_adds(statement) for block in builder.blocks for statement in block.statements)
     parts = [
         header(interface, sizes, count),
@@ -70,9 +74,17 @@ def emit(builder: Builder, sizes: Sizes, interface: Interface) -> str:
         *(_table(table, name) for table, name in numbers.items()),
         *body,
         public_functions(interface, _calls(functions, interface)),
-        manifest_text(interface),
+        library_functions(interface),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def emit_apart(builder: Builder, sizes: Sizes, interface: Interface) -> tuple[str, bytes]:
+    """The C file without the constants, and the file that they are in."""
+    apart = Apart(0, *set_apart(_used(builder)))
+    text = emit(builder, sizes, replace(interface, apart=apart))
+    keyed = replace(apart, key=key_of(after_header(text, interface)))
+    return text.replace(apart.word, keyed.word), keyed.file(interface.manifest.to_json())
 
 
 def multiply_adds(statement: Statement) -> int:
@@ -113,7 +125,7 @@ def _function(function: Function, interface: Interface, numbers: dict[Table, str
         "{",
     ]
     for buffer in function.buffers:
-        if buffer.place in ("work", "memory"):
+        if buffer.place in _OF_STATE:
             lines.append(f"    {_pointer(buffer)}")
     for statement in function.statements:
         lines += [f"    {line}" for line in _statement(statement, numbers)]
@@ -123,7 +135,7 @@ def _function(function: Function, interface: Interface, numbers: dict[Table, str
 def _signature(function: Function, interface: Interface) -> str:
     places = {buffer.place for buffer in function.buffers}
     given = []
-    if places & {"work", "memory"}:
+    if places & _OF_STATE:
         given.append(f"{interface.name}_state *s")
     if "in" in places:
         given.append("const float *in")
@@ -137,16 +149,18 @@ def _calls(functions: Sequence[Function], interface: Interface) -> list[str]:
     calls = []
     for function in functions:
         places = {buffer.place for buffer in function.buffers}
-        given = (["s"] if places & {"work", "memory"} else []) + [p for p in ("in", "out") if p in places]
+        given = (["s"] if places & _OF_STATE else []) + [p for p in ("in", "out") if p in places]
         calls.append(f"{function.name}({', '.join(given)});")
     return calls
 
 
 def _pointer(buffer: Buffer) -> str:
     """A buffer by its own name."""
-    place = "memory" if buffer.place == "memory" else "work" if buffer.dtype == "float32" else "wide"
+    narrow, wide = ("weights", "wide_weights") if buffer.place == PLACE else ("work", "wide")
+    place = "memory" if buffer.place == "memory" else narrow if buffer.dtype == "float32" else wide
     about = f" /* {buffer.about} */" if buffer.about else ""
-    return f"{_TYPES[buffer.dtype]} *const {buffer.name} = s->{place} + {buffer.offset};{about}"
+    type_ = f"{'const ' if buffer.place == PLACE else ''}{_TYPES[buffer.dtype]}"
+    return f"{type_} *const {buffer.name} = s->{place} + {buffer.offset};{about}"
 
 
 # Statements
@@ -199,11 +213,16 @@ def _index(ref: Ref) -> str:
 # Constants
 
 
-def _constants(builder: Builder) -> Iterator[str]:
+def _used(builder: Builder) -> list[Buffer]:
     """The constants that are used."""
     used = {b for block in builder.blocks for s in block.statements for b in buffers(s)}
-    for buffer in builder.constants.values():
-        if buffer in used and buffer.data is not None:
+    return [buffer for buffer in builder.constants.values() if buffer in used]
+
+
+def _constants(builder: Builder) -> Iterator[str]:
+    """The arrays in the C."""
+    for buffer in _used(builder):
+        if buffer.place == "constant":
             type_ = _TYPES[buffer.dtype]
             yield f"static const {type_} {buffer.name}[{buffer.size}] = {{\n{_listed(buffer)}\n}};"
 

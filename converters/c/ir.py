@@ -32,16 +32,23 @@ class Value:
         shape: static.
         dtype: ``float32``, ``float64``, or of constants also ``int64``.
         data: of a constant; None of what is computed.
+        kept: of a constant: it is an array even if it is a single number, else written where it is read.
     """
 
     name: str
     shape: Shape
     dtype: str = "float32"
     data: NDArray[Any] | None = None
+    kept: bool = False
 
     @property
     def size(self) -> int:
         return math.prod(self.shape)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a single number that is known while compiling."""
+        return self.data is not None and self.size == 1 and not self.kept
 
     @property
     def constant(self) -> NDArray[Any]:

@@ -33,13 +33,13 @@ _LOWER: Mapping[str, Callable[[Builder], None]] = {
 }
 
 
-def lower(program: Program, groups: Sequence[Group]) -> Builder:
-    """Lower a program; what comes of it is in the builder.
+def lower(program: Program, groups: Sequence[Group], share: bool = True) -> Builder:
+    """Lower a program; what comes of it is in the builder. ``share``: see that.
 
     Raises:
         ArtifactError: an operator of a kind that is known, but not so.
     """
-    builder = Builder(program, find_wishes(program))
+    builder = Builder(program, find_wishes(program), share)
     builder.input(program.signal)
     builder.place_states()
     for group in groups:

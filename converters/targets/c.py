@@ -4,11 +4,12 @@ compiler makes of them computes what the training form, or the ONNX file that th
 from __future__ import annotations
 
 import os
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from converters.c.compiler import compile_graph
+from converters.c.compiler import compile_apart, compile_graph
 from converters.c.interface import header_of
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.manifest import Form
@@ -35,6 +36,7 @@ def export_c(
     form: Form | None = None,
     *,
     symbol: str | None = None,
+    weights_file: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> ParityReport:
@@ -46,6 +48,8 @@ def export_c(
         out: the file to write, ``.c``; its folder is made.
         form: ``wav2wav`` or ``spec2spec``, by default the second; a file has its own.
         symbol: what all public names of the C begin with; by default the model's name.
+        weights_file: write the weights, with the record and its recording, to this file, which the code loads
+            at run time; the C is then the same for all weights of the model.
         progress: called with a line for each step.
         options: of the graph, as of ``export_onnx``: ``hops``, of each call.
 
@@ -62,6 +66,9 @@ def export_c(
         raise ValueError(f"{symbol!r} is no name that C can have")
     if Path(out).suffix != ".c":
         raise ValueError(f"{out}: a file of C ends in .c")
+    weights = None if weights_file is None else Path(weights_file)
+    if weights in (Path(out), Path(out).with_suffix(".h")):
+        raise ValueError(f"{weights}: the weights need a file of their own")
     find_compiler()
     say = progress or (lambda line: None)
     if isinstance(model, (str, os.PathLike)):
@@ -69,11 +76,11 @@ def export_c(
             raise ValueError(
                 f"{os.fspath(model)}: a file has its own form and sizes; leave {form or options} out"
             )
-        return _export_file(Path(model), Path(out), symbol, say)
-    with tempfile.TemporaryDirectory() as folder:
+        return _export_file(Path(model), Path(out), symbol, weights, say)
+    with TemporaryDirectory() as folder:
         graph = Path(folder) / "graph.onnx"
         reference = export_reference(model, graph, form, options, say)
-        return _export_file(graph, Path(out), symbol, say, reference)
+        return _export_file(graph, Path(out), symbol, weights, say, reference)
 
 
 def export_reference(
@@ -95,12 +102,18 @@ def export_reference(
 
 
 def _export_file(
-    path: Path, out: Path, symbol: str | None, say: Progress, reference: Any = None
+    path: Path, out: Path, symbol: str | None, weights: Path | None, say: Progress, reference: Any = None
 ) -> ParityReport:
     """C of a file, compiled and held against a network's reference, or against the file in ONNX Runtime."""
-    with atomic(out) as temporary, tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as stack:
+        temporary, folder = stack.enter_context(atomic(out)), stack.enter_context(TemporaryDirectory())
+        apart = None if weights is None else stack.enter_context(atomic(weights))
         say(f"{out.stem}: writing C")
-        text = compile_graph(path, symbol)
+        if apart is None:
+            text = compile_graph(path, symbol)
+        else:
+            text, data = compile_apart(path, symbol)
+            apart.write_bytes(data)
         temporary.write_text(text)
         say(f"{out.stem}: compiling it")
         library = Path(folder) / f"{out.stem}{ENDING}"
@@ -109,19 +122,27 @@ def _export_file(
         except ArtifactError as error:
             raise ArtifactError(str(error).replace(str(temporary), str(out))) from error
         say(f"{out.stem}: checking it")
-        report = check_library(library, OnnxGraph(path), reference)
+        report = check_library(library, OnnxGraph(path), reference, apart)
     with atomic(out.with_suffix(".h")) as temporary:
         temporary.write_text(header_of(text))
     return report
 
 
-def check_library(library: Path, graph: OnnxGraph, reference: Any = None) -> ParityReport:
+def check_library(
+    library: Path, graph: OnnxGraph, reference: Any = None, weights: Path | None = None
+) -> ParityReport:
     """Hold compiled C against a network's reference, or against the file that it was made from.
+
+    Args:
+        library: the compiled C.
+        graph: that file.
+        reference: of the network, if there is one.
+        weights: the file of its weights, where they are not inside.
 
     Raises:
         ParityError: it does not compute what it should.
     """
-    tolerance, native = enhancement_manifest(graph).tolerance, NativeGraph(library)
+    tolerance, native = enhancement_manifest(graph).tolerance, NativeGraph(library, weights)
     TASK.verify(native)
     if reference is None:
         return _compare(graph, native, tolerance)

@@ -18,6 +18,7 @@ from zoo.arrays import Array
 from zoo.artifact.manifest import EnhancementManifest, Manifest
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import check_record, manifest_for
+from zoo.runtime.weights_file import check_loaded, read_weights, record_in
 from zoo.spec import TensorSpec
 
 STATE = "state"  # what a record calls all that one call leaves for the next, (streams, elements)
@@ -39,7 +40,7 @@ class NativeStream:
     """A stream with its state in C.
 
     Args:
-        process, init: functions of the library.
+        process, begin: functions of the library; the second one makes a state anew.
         info: what the library says of its sizes.
         shape: of what a call gives.
 
@@ -47,13 +48,13 @@ class NativeStream:
         memory: what goes from call to call, (elements,) float32: the state itself, not a copy.
     """
 
-    def __init__(self, process: Function, init: Function, info: _Information, shape: Sequence[int]) -> None:
+    def __init__(self, process: Function, begin: Function, info: _Information, shape: Sequence[int]) -> None:
         self._process, self._shape = process, shape
         room = np.zeros(info.state_bytes + _ALIGNMENT, np.uint8)
-        begin = -room.ctypes.data % _ALIGNMENT
-        self._state = room.ctypes.data + begin
-        self.memory: Array = room[begin + info.memory_offset :][: info.memory_bytes].view(np.float32)
-        init(self._state)
+        first = -room.ctypes.data % _ALIGNMENT
+        self._state = room.ctypes.data + first
+        self.memory: Array = room[first + info.memory_offset :][: info.memory_bytes].view(np.float32)
+        begin(self._state)
 
     def __call__(self, signal: Array) -> Array:
         """Process the next frames; the output is a new array."""
@@ -63,11 +64,43 @@ class NativeStream:
         return result
 
 
+class _Weights:
+    """A file of weights, which every stream loads.
+
+    Args:
+        function: of the library, that loads it.
+        path: the file.
+
+    Raises:
+        ArtifactError: it cannot be read.
+    """
+
+    def __init__(self, function: Function, path: Path) -> None:
+        function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]  # type: ignore[attr-defined]
+        self._function, self._path, self._data = function, path, read_weights(path)
+
+    def load(self, state: int) -> None:
+        """Give a state, at its address, the weights, which stay here.
+
+        Raises:
+            ArtifactError: they are cut, damaged, or for other code.
+        """
+        code = self._function(state, self._data.ctypes.data, self._data.size)
+        check_loaded(int(code), self._path)  # type: ignore[call-overload]
+
+    def record(self, state_bytes: int) -> str:
+        """The artifact's record, once a state of so many bytes could load the file; otherwise as ``load``."""
+        state = ctypes.create_string_buffer(state_bytes)
+        self.load(ctypes.addressof(state))
+        return record_in(self._data)
+
+
 class NativeGraph:
     """A shared library of generated C as a graph of any number of streams, whose states are one tensor.
 
     Args:
         path: the library.
+        weights: the file of its weights, where they are not inside.
 
     Attributes:
         backend: ``native``.
@@ -75,31 +108,38 @@ class NativeGraph:
         manifest: of the graph that the C was made from.
 
     Raises:
-        ArtifactError: it cannot be loaded, or is none of ours.
+        ArtifactError: it cannot be loaded, or is none of ours; or weights that are missing, too many, damaged
+            or for other code.
     """
 
     backend = "native"
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None) -> None:
         self.path = Path(path)
         try:
             library = ctypes.CDLL(str(self.path.resolve()))
-            functions = [
-                getattr(library, f"speechzoo_{name}") for name in ("info", "manifest", "init", "process")
-            ]
+            functions = [getattr(library, f"speechzoo_{name}") for name in ("info", "init", "process")]
+            load = getattr(library, "speechzoo_load", None)
+            manifest = None if load else library.speechzoo_manifest
         except (OSError, AttributeError) as error:
             raise ArtifactError(
                 f"{self.path}: it is no shared library of speechzoo for this machine ({error}); make one "
                 f"with speechzoo build"
             ) from error
-        info, manifest, self._init, self._process = functions
+        info, self._init, self._process = functions
         info.restype = ctypes.POINTER(_Information)
-        manifest.restype = ctypes.POINTER(ctypes.c_char_p)
         self._process.argtypes = [ctypes.c_void_p] * 3
         self._process.restype = None
         self._init.argtypes, self._init.restype = [ctypes.c_void_p], None
         self._info: _Information = info().contents
-        self.manifest: EnhancementManifest = read_manifest(_joined(manifest()), self.path)
+        check_weights(self.path, weights, inside=load is None)
+        self._weights = _Weights(load, Path(weights)) if load and weights is not None else None
+        if self._weights:
+            record = self._weights.record(self.state_bytes)
+        elif manifest:
+            manifest.restype = ctypes.POINTER(ctypes.c_char_p)
+            record = _joined(manifest())
+        self.manifest: EnhancementManifest = read_manifest(record, Path(weights or self.path))
         self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
         check_record(self.path, self.manifest, self.inputs, self.outputs)
         found = [self._info.signal, self._info.memory_bytes // 4, self._info.result]
@@ -123,7 +163,13 @@ class NativeGraph:
 
     def stream(self) -> NativeStream:
         """Begin a stream whose state stays where the code has it."""
-        return NativeStream(self._process, self._init, self._info, self._shape)
+        return NativeStream(self._process, self._begin, self._info, self._shape)
+
+    def _begin(self, state: int) -> None:
+        """Make a state, at its address, that of a new stream."""
+        self._init(state)
+        if self._weights:
+            self._weights.load(state)
 
     @property
     def state_bytes(self) -> int:
@@ -150,6 +196,21 @@ def check_sizes(
         raise ArtifactError(
             f"{path}: its manifest tells of {expected} elements of signal, state and result, its "
             f"code of {list(found)}; build it again"
+        )
+
+
+def check_weights(path: Path, weights: object, *, inside: bool) -> None:
+    """Refuse a file of weights where they are inside, and the lack of one where they are not.
+
+    Raises:
+        ArtifactError: one of both.
+    """
+    if inside and weights is not None:
+        raise ArtifactError(f"{path}: an artifact has its own weights; leave weights={str(weights)!r} out")
+    if not inside and weights is None:
+        raise ArtifactError(
+            f"{path}: its weights are in a file of their own, which speechzoo export --weights-file wrote; "
+            f"pass that: --weights-file FILE, in Python weights=FILE"
         )
 
 

@@ -22,14 +22,15 @@ from zoo.version import __version__
 _GENERATOR = "converters.c"  # run as a program: nothing that only runs models imports what makes them
 
 
-def compiled(source: str | os.PathLike[str]) -> NativeGraph:
+def compiled(source: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None) -> NativeGraph:
     """Generated C, compiled for the processor here unless that was done before.
 
     Args:
         source: the file.
+        weights: the file of its weights, where they are not inside.
 
     Raises:
-        ArtifactError: it cannot be compiled, or is no generated C.
+        ArtifactError: it cannot be compiled, or is no generated C, or the weights are not for it.
         MissingExtraError: there is no compiler.
     """
     source = Path(source)
@@ -42,7 +43,10 @@ def compiled(source: str | os.PathLike[str]) -> NativeGraph:
     library = _folder(made_by) / f"{source.stem}{ENDING}"
     if not library.is_file():
         build(source, library, compiler=compiler)
-    graph = NativeGraph(library)
+    try:
+        graph = NativeGraph(library, weights)
+    except ArtifactError as error:
+        raise ArtifactError(str(error).replace(str(library), str(source))) from error
     graph.path = source
     return graph
 

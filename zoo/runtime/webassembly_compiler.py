@@ -14,7 +14,7 @@ from pathlib import Path
 from zoo.errors import ArtifactError
 from zoo.extras import missing
 from zoo.files import atomic
-from zoo.runtime.compiler import FLAGS, describe_compiler, run_compiler
+from zoo.runtime.compiler import FLAGS, describe_compiler, has_no_weights, run_compiler
 
 ENDING = ".wasm"
 _FREESTANDING = Path(__file__).parent / "freestanding"  # headers
@@ -70,6 +70,11 @@ def build_webassembly(
     if not source.is_file():
         raise ArtifactError(
             f"{source}: there is no such file; expected C that speechzoo export --target c wrote"
+        )
+    if has_no_weights(source):
+        raise ArtifactError(
+            f"{source}: its weights are in a file of their own, which a page cannot load; export it without "
+            f"--weights-file"
         )
     macro = re.search(r"^#ifndef (\w+_NO_MANIFEST)$", source.read_text(errors="replace"), re.MULTILINE)
     if macro is None:

@@ -7,7 +7,16 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
-FILES = ("vectors.c", "functions.c", "product.c", "depthwise.c", "recurrent.c", "sums.c", "moves.c")
+FILES = (
+    "vectors.c",
+    "functions.c",
+    "product.c",
+    "depthwise.c",
+    "recurrent.c",
+    "sums.c",
+    "moves.c",
+    "weights.c",
+)
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _DEFINED = re.compile(
     r"^#define (\w+)|^typedef .*? (\w+) __attribute__|^(?:static|INLINE|KERNEL)\b[^(=;]*?\b(\w+)\(",
