@@ -215,7 +215,7 @@ def test_an_archive_that_unpacks_to_more(tmp_path: Path, params: dict[str, torch
 
 
 def test_an_archive_in_several_parts(tmp_path: Path) -> None:
-    """The end of a zip file that says it has other parts is refused by Python's zipfile in a way of its own."""
+    """The end of a zip that says it has other parts is refused by Python's zipfile in a way of its own."""
     path = tmp_path / "x.pt"
     torch.save({"weight": torch.zeros(3)}, path)
     end = path.read_bytes().rindex(b"PK\x05\x06")
