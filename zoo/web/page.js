@@ -214,7 +214,7 @@ async function listen() {
     const lost = data.hops ? `, ${data.lost} of ${data.hops} hops came too late` : "";
     say(`${name}: ${milliseconds(live.node.latency)} late, and ${played} ms of the browser's${heard}${lost}`);
   });
-  say(`${name}: real-time factor ${rounded(factor)}`);
+  at("live-told").textContent = `Real-time factor ${rounded(factor)}: computing takes ${rounded(100 * factor)} % of the time.`;
   setLive();
   at("live").hidden = false;
   const drawn = [drawLive(at("live-before"), live.before), drawLive(at("live-after"), live.after)];
