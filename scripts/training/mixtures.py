@@ -62,20 +62,20 @@ class Recipe:
 
     speech_speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
     noise_speeds: tuple[float, ...] = (0.75, 1.0, 1.3)
-    snr_db: tuple[float, float] = (-12.0, 13.0)
+    snr_db: tuple[float, float] = (-6.0, 20.0)
     level_db: tuple[float, float] = (-60.0, 0.0)
     clean: float = 0.15
     noise_only: float = 0.08
     sources: tuple[float, ...] = (0.6, 0.3, 0.1)
-    coloured: float = 0.22
-    clicks: float = 0.1
+    coloured: float = 0.15
+    clicks: float = 0.08
     babble: float = 0.08
     talkers: tuple[int, int] = (3, 7)
     reverberant: float = 0.2
     decay_seconds: tuple[float, float] = (0.1, 0.7)
     direct_db: tuple[float, float] = (0.0, 12.0)
     early_seconds: float = 0.05
-    filtered: float = 0.5
+    filtered: float = 0.4
     band_limited: float = 0.08
     band_hertz: tuple[float, float] = (3000.0, 7000.0)
     clipped: float = 0.06
