@@ -232,6 +232,7 @@ def test_the_folder_holds_small_models_and_nothing_for_node(site: Path) -> None:
         (["--model", "dpcrn"], "do not come with the package"),
         (["--model", "no-model"], "no-model"),
         (["--model", "no-graph.onnx"], "no-graph.onnx"),
+        (["--model", "gtcrn", "other/gtcrn.onnx"], "two models have one name"),
         (["--onnxruntime-web", "no-folder"], "that npm install onnxruntime-web makes"),
         (["--model", "gtcrn", "--port", "99999999"], "choose another with --port"),
     ],
