@@ -9,9 +9,9 @@ EXPLAINED = {
     "parameters": "trained numbers in the network; each takes 4 bytes, or 2 in half precision",
     "multiply-adds": "multiplications with an addition, the arithmetic; what it takes in time depends on the "
     "processor and on what runs it",
-    "window, hop": "samples of a frame, and from one frame to the next; the hop is what a stream takes at once",
-    "latency": "by how much a stream's output comes after its input at most, computing time not counted",
-    "real-time factor": "computing time over the duration of the audio: at 0.02 a minute takes 1.2 s, and one "
+    "window, hop": "samples of a frame, and from one frame to the next; a stream takes a hop at once",
+    "latency": "by how much a stream's output comes after its input, without computing time",
+    "real-time factor": "computing time over the duration of the audio: at 0.02 a minute takes 1.2 s, one "
     "thread holds 50 streams",
     "shortest": "of the recordings that the network takes",
     "sizes": "of texts and speech at the most, for each of which there is a graph",
