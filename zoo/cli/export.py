@@ -178,7 +178,7 @@ def _export_file(args: argparse.Namespace) -> int:
         if name not in words and getattr(args, name) is not None:
             why = f"{args.source} is finished" if name in _OF_MODELS else f"{target} has no use for it"
             raise Misuse(f"--{name.replace('_', '-')}: {why}; leave it out")
-    options = {word: getattr(args, word) for word in words}
+    options = {word: getattr(args, word) for word in words if getattr(args, word) is not None}
     with one_sentence():
         boards = _boards(options.pop("report", None))
         report = get_target(target).export(

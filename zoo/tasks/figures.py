@@ -9,14 +9,14 @@ EXPLAINED = {
     "parameters": "trained numbers in the network; each takes 4 bytes, or 2 in half precision",
     "multiply-adds": "multiplications with an addition, the arithmetic; what it takes in time depends on the "
     "processor and on what runs it",
-    "window, hop": "samples of a frame, and from one frame to the next, which a stream takes at once",
-    "latency": "by how much a stream's output comes after its input at most, computing time not counted",
-    "real-time factor": "computing time over the duration of the audio: at 0.02 a minute takes 1.2 s, and "
-    "one thread holds 50 streams",
+    "window, hop": "samples of a frame, and from one frame to the next; a stream takes a hop at once",
+    "latency": "by how much a stream's output comes after its input, without computing time",
+    "real-time factor": "computing time over the duration of the audio: at 0.02 a minute takes 1.2 s, one "
+    "thread holds 50 streams",
     "shortest": "of the recordings that the network takes",
     "sizes": "of texts and speech at the most, for each of which there is a graph",
-    "SI-SDR": "how much of the output is the clean speech, at any loudness, in dB; higher is better, and "
-    "0 dB is as much speech as error",
+    "SI-SDR": "how much of the output is the clean speech, at any loudness, in dB; higher is better, and 0 dB "
+    "is as much speech as error",
     "PESQ": "quality as listeners would judge it, from 1 (bad) to 4.6 (as the original); ITU-T P.862.2",
     "STOI": "how much can be understood, from 0 to 1; higher is better",
     "clean (dB)": "SI-SDR of speech without noise after enhancement; higher does less harm",
