@@ -13,8 +13,9 @@ from converters.c.front_end import read_graph
 from converters.c.fusion import fuse
 from converters.c.interface import Interface, c_name
 from converters.c.ir import Program
-from converters.c.lowering import lower
+from converters.c.lowering import lower_best
 from converters.c.memory import plan
+from converters.c.transforms import find_transforms
 from zoo.artifact.manifest import EnhancementManifest
 from zoo.runtime.native import STATE
 from zoo.spec import TensorSpec
@@ -36,8 +37,9 @@ def compile_graph(path: str | os.PathLike[str], name: str | None = None) -> str:
 def compile_program(program: Program, name: str | None = None) -> str:
     """A program as C; see ``compile_graph``. The program is used up."""
     fold(program)
+    find_transforms(program)
     expand(program)
-    builder = lower(program, fuse(program))
+    builder = lower_best(program, fuse(program))
     sizes = plan(builder.blocks)
     manifest = native_manifest(program.manifest, sizes.memory)
     interface = Interface(name or c_name(manifest.model), manifest, program.signal.size, program.result.size)

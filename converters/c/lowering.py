@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from converters.c import convolutions, maps, norms, products, recurrence, shapes
+from converters.c import convolutions, maps, norms, products, recurrence, shapes, transforms
 from converters.c.builder import Builder
 from converters.c.fusion import Group
-from converters.c.ir import Program
+from converters.c.cost import cost
+from converters.c.ir import Program, Shape, Value
 from converters.c.layout import find_wishes
 
 _LOWER: Mapping[str, Callable[[Builder], None]] = {
@@ -29,17 +30,54 @@ _LOWER: Mapping[str, Callable[[Builder], None]] = {
     "Reshape": shapes.lower_reshape,
     "Slice": shapes.lower_slice,
     "Softmax": norms.lower_softmax,
+    "Spectrum": transforms.lower_transform,
     "Transpose": shapes.lower_transpose,
+    "Waveform": transforms.lower_transform,
 }
 
 
 def lower(program: Program, groups: Sequence[Group]) -> Builder:
-    """Lower a program; what comes of it is in the builder.
+    """Lower a program with channels last; what comes of it is in the builder.
 
     Raises:
         ArtifactError: an operator of a kind that is known, but not so.
     """
-    builder = Builder(program, find_wishes(program))
+    return _lower(program, groups, False, {})
+
+
+def lower_best(program: Program, groups: Sequence[Group]) -> Builder:
+    """The cheapest of several ways to lower a program.
+
+    Convolutions may have their channels or their frequencies last, states the last two of their axes in either
+    order; and states in which they are written, which is known once all is lowered.
+
+    Raises:
+        ArtifactError: as of ``lower``.
+    """
+    turned = {state: order for state in program.states if (order := _turned(state.shape)) is not None}
+    found = [
+        _lower(program, groups, across, orders)
+        for across in (False, True)
+        for orders in ({}, turned)
+    ]
+    best = min(found, key=cost)
+    again = _lower(program, groups, best.across, {**best.orders, **best.wanted})
+    return min(best, again, key=cost)
+
+
+def _turned(shape: Shape) -> tuple[int, ...] | None:
+    """The axes of a shape with the last two that are more than one in the other order; None where there are none."""
+    real = [axis for axis, size in enumerate(shape) if size > 1]
+    if len(real) < 2:
+        return None
+    ones = [axis for axis, size in enumerate(shape) if size == 1]
+    return (*ones, *real[:-2], real[-1], real[-2])
+
+
+def _lower(
+    program: Program, groups: Sequence[Group], across: bool, orders: Mapping[Value, Sequence[int]]
+) -> Builder:
+    builder = Builder(program, find_wishes(program, across), across, orders)
     builder.input(program.signal)
     builder.place_states()
     for group in groups:

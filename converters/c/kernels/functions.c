@@ -1,7 +1,3 @@
-INLINE float smaller(float a, float b) { return b < a ? b : a; }
-
-INLINE float larger(float a, float b) { return a < b ? b : a; }
-
 INLINE uint32_t bits_of(float x)
 {
     union { float number; uint32_t bits; } u = {x};
@@ -13,6 +9,17 @@ INLINE float of_bits(uint32_t bits)
     union { uint32_t bits; float number; } u = {bits};
     return u.number;
 }
+
+/* a where the condition is 1, b where it is 0, without a branch, which would keep loops from vectors. */
+INLINE float chosen(int condition, float a, float b)
+{
+    const uint32_t mask = 0u - (uint32_t)condition;
+    return of_bits((bits_of(a) & mask) | (bits_of(b) & ~mask));
+}
+
+INLINE float smaller(float a, float b) { return chosen(b < a, b, a); }
+
+INLINE float larger(float a, float b) { return chosen(a < b, b, a); }
 
 INLINE float magnitude(float x) { return of_bits(bits_of(x) & 0x7fffffffu); }
 
@@ -54,13 +61,10 @@ INLINE float hyperbolic_tangent(float x)
 /* Within 2 units in the last place of normal numbers; minus infinity of 0, not a number below. After Cephes. */
 INLINE float logarithm(float x)
 {
-    const float normal = x < 1.17549435e-38f ? 1.17549435e-38f : x;
-    const uint32_t bits = bits_of(normal);
-    const float fraction = of_bits((bits & 0x7fffffu) | 0x3f000000u);
-    const float exponent = (float)((int32_t)(bits >> 23) - 126);
-    const float low = fraction < 0.707106781f ? 1.0f : 0.0f;
-    const float e = exponent - low;
-    const float m = fraction + low * fraction - 1.0f;
+    const int32_t given = (int32_t)bits_of(x); /* whole numbers are in the same order, and need no branch */
+    const int32_t normal = given < 0x00800000 ? 0x00800000 : given;
+    const int32_t exponent = (normal - 0x3f3504f3) >> 23; /* of a fraction from the root of 1/2 to that of 2 */
+    const float e = (float)exponent, m = of_bits((uint32_t)normal - ((uint32_t)exponent << 23)) - 1.0f;
     const float z = m * m;
     float y = 7.0376836292e-2f * m - 1.1514610310e-1f;
     y = y * m + 1.1676998740e-1f;
@@ -72,9 +76,8 @@ INLINE float logarithm(float x)
     y = y * m + 3.3333331174e-1f;
     y = y * m * z - 2.12194440e-4f * e - 0.5f * z;
     y = m + y + 0.693359375f * e;
-    y = x > 3.40282347e38f ? x : y;
-    y = x > 0.0f ? y : of_bits(x == 0.0f ? 0xff800000u : 0x7fc00000u);
-    return y;
+    const uint32_t none = (given & 0x7fffffff) == 0 ? 0xff800000u : 0x7fc00000u;
+    return chosen(given > 0, chosen(given >= 0x7f800000, x, y), of_bits(none));
 }
 
 INLINE float leaky(float x, float slope) { return x < 0.0f ? slope * x : x; }
