@@ -210,7 +210,9 @@ class Builder:
             return
         ones = [axis for axis, size in enumerate(state.shape) if size == 1]
         real = [axis for axis, size in enumerate(state.shape) if size > 1]
-        rank = {axis: number for number, axis in enumerate(a for a, size in enumerate(value.shape) if size > 1)}
+        rank = {
+            axis: number for number, axis in enumerate(a for a, size in enumerate(value.shape) if size > 1)
+        }
         self.wanted[state] = (*ones, *(real[rank[axis]] for axis in order if axis in rank))
 
     def _needed_at(self, value: Value, order: Sequence[int] | None = None) -> View | None:

@@ -109,8 +109,11 @@ def _across(builder: Builder, op: Op, shape: Geometry, source: View, target: Vie
 
 
 def _phases(builder: Builder, op: Op, source: View, shape: Geometry) -> View:
-    """The input with its zeros, every n-th frequency by itself for a stride of n: (1, C, T, n), its last axis a
-    run of frequencies in memory."""
+    """The input with its zeros, every n-th frequency by itself for a stride of n.
+
+    Returns:
+        (1, C, T, n) of the first one of each run of frequencies in memory.
+    """
     _, channels, times, width = source.shape
     stride = shape.columns[0]
     run = -(-(shape.left + width + shape.right) // stride)
@@ -138,7 +141,7 @@ def _four(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _padded_input(
     builder: Builder, op: Op, source: View, shape: Geometry, order: tuple[int, ...] = ROWS
 ) -> View:
-    """The input, or a copy in an order, so that the zeros lie beside it; its offset is where the zeros begin."""
+    """The input, or a copy in an order, so that zeros lie beside it; its offset is where these begin."""
     _, channels, times, width = source.shape
     strides = [source.stride(axis) for axis in range(4)]
     padding = builder.padding.get(source.buffer)

@@ -32,7 +32,9 @@ def _cost(statement: Statement) -> float:
 
 def _even(nest: Nest, name: str) -> bool:
     """Whether a loop goes over elements that lie side by side, or stays with one."""
-    refs = [part for line in nest.body if isinstance(line, Line) for part in line.parts if isinstance(part, Ref)]
+    refs = [
+        part for line in nest.body if isinstance(line, Line) for part in line.parts if isinstance(part, Ref)
+    ]
     return all(stride == 1 for ref in refs for index, stride in ref.terms if index == name)
 
 

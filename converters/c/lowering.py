@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from converters.c import convolutions, maps, norms, products, recurrence, shapes, transforms
+from converters.c import attention, convolutions, maps, norms, products, recurrence, shapes, transforms
 from converters.c.builder import Builder
-from converters.c.fusion import Group
 from converters.c.cost import cost
+from converters.c.fusion import Group
 from converters.c.ir import Program, Shape, Value
 from converters.c.layout import find_wishes
 
 _LOWER: Mapping[str, Callable[[Builder], None]] = {
-    "Attention": products.lower_attention,
+    "Attention": attention.lower_attention,
     "Concat": shapes.lower_concat,
     "Conv": convolutions.lower_convolution,
     "Expand": shapes.lower_expand,
@@ -48,25 +48,21 @@ def lower(program: Program, groups: Sequence[Group]) -> Builder:
 def lower_best(program: Program, groups: Sequence[Group]) -> Builder:
     """The cheapest of several ways to lower a program.
 
-    Convolutions may have their channels or their frequencies last, states the last two of their axes in either
-    order; and states in which they are written, which is known once all is lowered.
+    Convolutions may have their channels or their frequencies last, states the last two of their axes in
+    either order, or lie in the order in which they are written, which is known once all is lowered.
 
     Raises:
         ArtifactError: as of ``lower``.
     """
     turned = {state: order for state in program.states if (order := _turned(state.shape)) is not None}
-    found = [
-        _lower(program, groups, across, orders)
-        for across in (False, True)
-        for orders in ({}, turned)
-    ]
+    found = [_lower(program, groups, across, orders) for across in (False, True) for orders in ({}, turned)]
     best = min(found, key=cost)
     again = _lower(program, groups, best.across, {**best.orders, **best.wanted})
     return min(best, again, key=cost)
 
 
 def _turned(shape: Shape) -> tuple[int, ...] | None:
-    """The axes of a shape with the last two that are more than one in the other order; None where there are none."""
+    """A shape's axes with the last two of more than one element in the other order; None where none are."""
     real = [axis for axis, size in enumerate(shape) if size > 1]
     if len(real) < 2:
         return None

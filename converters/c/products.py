@@ -104,9 +104,7 @@ def lies_across(left: View, out: View) -> bool:
     )
 
 
-def _combine(
-    builder: Builder, left: View, right: Matrix, out: View, start: View | None, name: str
-) -> None:
+def _combine(builder: Builder, left: View, right: Matrix, out: View, start: View | None, name: str) -> None:
     """The same product where all rows of a column lie side by side: sums of runs of them."""
     inner, columns = right.shape
     first, first_row, first_column = None, 0, 0
@@ -209,13 +207,13 @@ def lanes_wasted(count: int) -> float:
 
 
 def _goes_across(left: View, columns: int) -> bool:
-    """Whether the result of a product should lie as its left factor does: rows side by side, in whole vectors."""
+    """Whether a product's result should lie as its left factor does: rows side by side, in whole vectors."""
     rows = left.shape[0]
     return rows > 1 and left.stride(0) == 1 and lanes_wasted(rows) <= MIXED * lanes_wasted(columns)
 
 
 def _target(builder: Builder, out: Value, matrix: tuple[int, int], turned: bool, across: bool) -> View:
-    """The result as the kernel writes it, (M, N) or turned (N, M); ``across``: better with rows side by side."""
+    """The result as the kernel writes it, (M, N) or turned (N, M); ``across``: if it may, rows side by side."""
     order = None
     if turned or across:  # what was the row is the fast axis now
         axes = list(range(len(out.shape)))
@@ -308,46 +306,3 @@ def _products(
         return [*calls, Call(kernel, product)]
 
     builder.nest(loops(views), body)
-
-
-def lower_attention(builder: Builder) -> None:
-    """Attention over the positions of one sequence, all heads in one loop."""
-    op = builder.group.ops[0]
-    heads = op.attributes["q_num_heads"]
-    if len(op.input(0).shape) != 3 or any(op.inputs[3:]) or op.attributes.get("is_causal") or op.optional(6):
-        raise ArtifactError(f"{op.layer}: C cannot be made of an Attention with a mask or a past yet")
-    if op.attributes.get("kv_num_heads", heads) != heads or op.input(0).shape[0] != 1:
-        raise ArtifactError(f"{op.layer}: C cannot be made of an Attention with shared heads yet")
-    _, length, width = op.input(0).shape
-    others = op.input(1).shape[1]
-    size = width // heads
-    scale = float(op.attributes.get("scale", size**-0.5))
-    parts = []
-    for value in (op.input(0), op.input(1), op.input(2)):
-        view = builder.seen(value, (value.shape[1], heads, size))
-        view = view if all(len(dim) <= 1 for dim in view.dims) else builder.copied(view)
-        parts.append(view.transposed((1, 0, 2)))
-    query, key, item = parts
-    if query.stride(1) != 1 or query.buffer.place not in ("work", "memory"):
-        query = builder.copied(query, (0, 2, 1))
-    out = builder.allocate(op.output, (0, 2, 1)).reshaped((length, heads, size))
-    seen = None if out is None else out.transposed((1, 0, 2))
-    direct = seen
-    if seen is None or seen.stride(1) != 1 or seen.stride(2) is None:
-        rows = builder.buffer(f"{op.output.name}_rows", op.output.size)
-        direct = dense(rows, (heads, length, size), (0, 2, 1))
-    wide = -(-length // PANEL) * PANEL
-    scores = builder.buffer(f"{op.output.name}_scores", others * wide)
-
-    def body(at: Place) -> list[Call]:
-        numbers = (
-            length, others, size, scale, at(0, query), query.stride(2) or 0,
-            at(1, key), key.stride(2) or 0, key.stride(1) or 0,
-            at(2, item), item.stride(2) or 0, item.stride(1) or 0,
-            Ref(scores), at(3, direct), direct.stride(2) or 0,
-        )  # fmt: skip
-        return [Call("attention", numbers)]
-
-    builder.nest(loops([View(v.buffer, v.offset, v.dims[:1]) for v in (query, key, item, direct)]), body)
-    if direct is not seen:
-        builder.copy(direct, builder.allocate(op.output).reshaped((length, heads, size)).transposed((1, 0, 2)))

@@ -84,7 +84,11 @@ def _steps(builder: Builder, op: Op, index: int, backwards: bool, out: View) -> 
     sums = builder.buffer(f"{name}_hidden{side}", batch * gates * hidden)
     before = _initial(builder, op, 5, index, name)
     matrix = builder.constant(f"{name}.recurrent{side}", packed(recurrent.constant[index].T))
-    bias = Ref(builder.constant(f"{name}.recurrent_bias{side}", padded(of_hidden))) if of_hidden is not None else None
+    bias = (
+        Ref(builder.constant(f"{name}.recurrent_bias{side}", padded(of_hidden)))
+        if of_hidden is not None
+        else None
+    )
     numbers = (
         steps, batch, hidden, int(backwards), Ref(rows.buffer), Ref(matrix), bias,
         Ref(before.buffer, before.offset), before.stride(0) or 0, Ref(sums), Ref(out.buffer, out.offset),

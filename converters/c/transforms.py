@@ -1,8 +1,8 @@
 """Finds Fourier transforms that a graph says as products of matrices, and lowers them as fast ones.
 
-A graph has no operator for the frames of a stream, only products with constants. What these compute from a
-windowed signal, or from a spectrum, is found out by computing it for every unit vector: if that is a real Fourier
-transform times some window, to rounding, it becomes one operator.
+A graph has no operator for the frames of a stream, only products with constants. What these compute is found
+out by computing it for every unit vector: if that is a real Fourier transform times some window, to rounding, it
+becomes one operator.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ def find_transforms(program: Program) -> None:
     program.live()
 
 
-def _chain(
-    program: Program, product: Op, makers: dict[Value, Op], users: dict[Value, list[Op]]
-) -> list[Op]:
+def _chain(program: Program, product: Op, makers: dict[Value, Op], users: dict[Value, list[Op]]) -> list[Op]:
     """The linear operators of one signal around a product, each read by nobody but the next."""
 
     def alone(value: Value) -> bool:

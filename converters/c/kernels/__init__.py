@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
-FILES = ("vectors.c", "functions.c", "product.c", "attention.c", "fourier.c", "depthwise.c", "recurrent.c", "sums.c", "moves.c")
+FILES = (
+    "vectors.c",
+    "functions.c",
+    "product.c",
+    "attention.c",
+    "fourier.c",
+    "depthwise.c",
+    "recurrent.c",
+    "sums.c",
+    "moves.c",
+)
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _DEFINED = re.compile(
     r"^#define (\w+)|^typedef .*? (\w+) __attribute__|^(?:static|INLINE|KERNEL)\b[^(=;]*?\b(\w+)\(",
@@ -31,10 +41,11 @@ def kernels_for(texts: Iterable[str]) -> list[str]:
 
 @cache
 def parameters_of(kernel: str) -> tuple[str, ...]:
-    """The parameters, as declared, of a kernel that is to be compiled for each size by itself; none of others."""
+    """The parameters, as declared, of a kernel that is compiled for each size by itself; none of others."""
     for names, text in _paragraphs():
-        if kernel in names and (found := re.search(rf"^INLINE void {kernel}\(([^)]*)\)", text, re.MULTILINE)):
-            return tuple(re.sub(r"\bconst (int|long|float) (?!\*)", r"\1 ", " ".join(part.split())) for part in found[1].split(","))
+        found = re.search(rf"^INLINE void {kernel}\(([^)]*)\)", text, re.MULTILINE)
+        if kernel in names and found:
+            return tuple(" ".join(parameter.split()) for parameter in found[1].split(","))
     return ()
 
 

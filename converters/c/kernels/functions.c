@@ -28,8 +28,8 @@ INLINE float root(float x) { return __builtin_sqrtf(x); }
 /* Within 2 units in the last place; of what is beyond [-87, 88] that of the bound. After Cephes. */
 INLINE float exponential(float x)
 {
-    x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
+    x = chosen(x < -87.0f, -87.0f, x);
+    x = chosen(x > 88.0f, 88.0f, x);
     const float t = x * 1.44269504f + 12582912.0f; /* rounds: the sum has no place for a fraction */
     const float n = t - 12582912.0f;
     const float r = x - n * 0.693359375f + n * 2.12194440e-4f;
@@ -55,7 +55,7 @@ INLINE float hyperbolic_tangent(float x)
     y = y * z - 3.33332819422e-1f;
     y = y * z * x + x;
     const float far = 1.0f - 2.0f / (1.0f + exponential(2.0f * x));
-    return magnitude(x) < 0.625f ? y : far;
+    return chosen(magnitude(x) < 0.625f, y, far);
 }
 
 /* Within 2 units in the last place of normal numbers; minus infinity of 0, not a number below. After Cephes. */
@@ -80,14 +80,14 @@ INLINE float logarithm(float x)
     return chosen(given > 0, chosen(given >= 0x7f800000, x, y), of_bits(none));
 }
 
-INLINE float leaky(float x, float slope) { return x < 0.0f ? slope * x : x; }
+INLINE float leaky(float x, float slope) { return chosen(x < 0.0f, slope * x, x); }
 
-INLINE float elu(float x, float alpha) { return x < 0.0f ? alpha * (exponential(x) - 1.0f) : x; }
+INLINE float elu(float x, float alpha) { return chosen(x < 0.0f, alpha * (exponential(x) - 1.0f), x); }
 
 INLINE float nearest(float x)
 {
     const float rounded = (x + 12582912.0f) - 12582912.0f;
-    return magnitude(x) < 4194304.0f ? rounded : x;
+    return chosen(magnitude(x) < 4194304.0f, rounded, x);
 }
 
 /* Within 3 units in the last place. After Cephes. */

@@ -12,11 +12,11 @@
 #define MOST_VECTORS 2
 #endif
 
-/* Of all, so many at once that the last ones are not much fewer: of 5 by 4 first 3, then 2. */
-#define EVEN(ALL, MOST) (((ALL) + ((ALL) + (MOST)-1) / (MOST)-1) / (((ALL) + (MOST)-1) / (MOST)))
+/* Of all, so many in a tile that those in the last one are not much fewer: of 5 by 4 first 3, then 2. */
+#define TILE(ALL, MOST) (((ALL) + ((ALL) + (MOST)-1) / (MOST)-1) / (((ALL) + (MOST)-1) / (MOST)))
 
 /* Vectors of a tile, of all that a row has; where a panel is several, tiles begin with panels. */
-#define VECTORS(ALL) (LANES == PANEL ? EVEN(ALL, MOST_VECTORS) : (ALL) < MOST_VECTORS ? (ALL) : MOST_VECTORS)
+#define VECTORS(ALL) (LANES == PANEL ? TILE(ALL, MOST_VECTORS) : (ALL) < MOST_VECTORS ? (ALL) : MOST_VECTORS)
 
 /* The first of a vector's numbers; how many is known while compiling. */
 INLINE void store_some(const int count, float *to, lanes x)
@@ -56,8 +56,10 @@ INLINE void tile(const int rows, const int vectors, const int last, const int fi
         for (int k = s * inner; k < (s + 1) * inner; k += chains, from += chains * a_step)
             UNROLL for (int chain = 0; chain < chains; chain++) {
                 lanes column[MOST_VECTORS];
-                UNROLL for (int v = 0; v < vectors; v++)
-                    column[v] = load(panel[v] + (k + chain) * (v / (PANEL / LANES) < (vectors - 1) / (PANEL / LANES) ? PANEL : last));
+                UNROLL for (int v = 0; v < vectors; v++) {
+                    const int ends = v * LANES / PANEL == (vectors - 1) * LANES / PANEL;
+                    column[v] = load(panel[v] + (k + chain) * (ends ? last : PANEL));
+                }
                 UNROLL for (int m = 0; m < rows; m++) {
                     const float x = from[m * a_row + chain * a_step];
                     UNROLL for (int v = 0; v < vectors; v++) sum[chain * rows + m][v] += x * column[v];
@@ -77,7 +79,7 @@ INLINE void tiles(const int rows, const int vectors, const int last, const int f
                   const float *b, const float *start, const long start_row, float *c, const long c_row,
                   const int columns)
 {
-    const int most = EVEN(rows, MOST_SUMS / vectors);
+    const int most = TILE(rows, MOST_SUMS / vectors);
     int m = 0;
     for (; m + most <= rows; m += most)
         tile(most, vectors, last, first, segments, segment, inner, a + m * a_row, a_row, a_step, b,
@@ -152,7 +154,7 @@ INLINE void combine(const int rows, const int columns, const int inner, const in
                     const long x_step, const float *start, const long start_row, const int start_column, float *y,
                     const long y_row)
 {
-    const int all = (columns + LANES - 1) / LANES, most = EVEN(rows, MOST_SUMS / VECTORS(all));
+    const int all = (columns + LANES - 1) / LANES, most = TILE(rows, MOST_SUMS / VECTORS(all));
     int m = 0;
     for (; m + most <= rows; m += most)
         combined_rows(most, columns, segments, segment, inner, weight + m * weight_row, weight_row, weight_step, x,
