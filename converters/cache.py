@@ -6,12 +6,10 @@ import hashlib
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
-from zoo.errors import ArtifactError
 from zoo.extras import extra
-from zoo.files import sha256_of
+from zoo.files import sha256_of, temporary_folder
 from zoo.hub.client import cache_folder
 from zoo.hub.folder import files_of
 from zoo.hub.recognition import way_without_torch
@@ -78,14 +76,10 @@ def _export(
         from converters.targets.onnx import export_onnx
         from zoo.create import create_model
     model = create_model(spec.name, weights)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".", dir=folder) as place:
-            made = Path(place) / f"{stem}.onnx"
-            export_onnx(model, made, "wav2wav", streaming=spec.streaming, hops=hops, progress=progress)
-            return made.replace(folder / f"{_name(stem, made)}.onnx")
-    except OSError as error:
-        raise ArtifactError(f"{folder}: it cannot be written ({error.strerror or error})") from error
+    with temporary_folder(target) as place:
+        made = place / f"{stem}.onnx"
+        export_onnx(model, made, "wav2wav", streaming=spec.streaming, hops=hops, progress=progress)
+        return made.replace(folder / f"{_name(stem, made)}.onnx")
 
 
 def _name(stem: str, path: Path) -> str:

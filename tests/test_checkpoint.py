@@ -209,6 +209,8 @@ def test_a_folder_decides_the_sizes_of_other_forms(name: str, tmp_path: Path) ->
         ("fastenhancer_time_kernel_b", {"kernel_size_freq": None}, "lacks a setting .*kernel_size_freq"),
         ("fastenhancer_transformer_t", {"dpt_kwargs": None}, "lacks a setting .*dpt_kwargs"),
         ("fastenhancer_huge", {"activation": "ReLU"}, "activation is 'ReLU'; only 'SiLU'"),
+        ("fastenhancer_t", {"channels": 24.5}, "here sets channels to '24.5'; expected a whole number"),
+        ("fastenhancer_t", {"hop_size": True}, "here sets hop_size to 'True'; expected a whole number"),
     ],
 )
 def test_configurations_of_other_forms_that_do_not_fit(

@@ -161,7 +161,7 @@ def test_what_is_missing_names_its_extra(
     made = ("export_onnx", "export_speaker", "build_engine", "graph")
     brought_by = "onnx" if any(word in code for word in made) else "torch"
     brought_by = "triton" if "tritonclient" in message else "espeak" if "eSpeak" in message else brought_by
-    assert message in done.stdout and f'pip install "speechzoo[{brought_by}]"' in done.stdout
+    assert message in done.stdout and f'pip install -e "{ROOT}[{brought_by}]"' in done.stdout
 
 
 def test_an_own_fault_is_not_taken_for_a_missing_extra() -> None:
@@ -198,13 +198,13 @@ def test_the_command_line_says_what_it_lacks(
     done = python(COMMAND, *words, "--model", "gtcrn", "--weights", weights, hidden=hidden, **cache)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "must be exported once, which needs " in done.stderr
-    assert 'pip install "speechzoo[onnx]"' in done.stderr
+    assert f'pip install -e "{ROOT}[onnx]"' in done.stderr
     published = python(COMMAND, "publish", "gtcrn", "--folder", tmp_path / "new", hidden=hidden, **cache)
-    assert published.returncode == 1 and 'pip install "speechzoo[onnx]"' in published.stderr
+    assert published.returncode == 1 and f'pip install -e "{ROOT}[onnx]"' in published.stderr
     assert "publishing needs " in published.stderr and not (tmp_path / "new").exists()
     if "matplotlib" in hidden:
         plot = python(COMMAND, *words, "--artifact", "x.onnx", "--plot", tmp_path / "x.png", hidden=hidden)
-        assert plot.returncode == 1 and 'pip install "speechzoo[plot]"' in plot.stderr
+        assert plot.returncode == 1 and f'pip install -e "{ROOT}[plot]"' in plot.stderr
     assert not (tmp_path / "out.wav").exists()
 
 
@@ -216,21 +216,21 @@ def test_embedding_without_extras(speaker_graph: Callable[[str], Path], tmp_path
     assert (embedded.returncode, embedded.stderr) == (0, "") and out.stat().st_size > 1000
     assert python(COMMAND, "verify", wave, feats).returncode == 0
     lacking = python(COMMAND, "compare", noisy, noisy, "--artifact", feats)
-    assert lacking.returncode == 1 and 'pip install "speechzoo[speaker]"' in lacking.stderr
+    assert lacking.returncode == 1 and f'pip install -e "{ROOT}[speaker]"' in lacking.stderr
     embedded = python(COMMAND, "embed", noisy, "--artifact", wave, "-o", tmp_path / "ark/out.ark")
     assert (embedded.returncode, embedded.stderr) == (0, "")
     shutil.rmtree(tmp_path / "ark")
     lacking = python(COMMAND, "enhance", noisy, "-o", tmp_path / "out.wav", "--ray")
-    assert lacking.returncode == 1 and 'needs Ray Data: pip install "speechzoo[ray]"' in lacking.stderr
+    assert lacking.returncode == 1 and f'needs Ray Data: pip install -e "{ROOT}[ray]"' in lacking.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.npz"]
 
 
 def test_a_broken_package_is_told_as_one_that_is_missing() -> None:
     """Ours are none of these: what is wrong with them is no matter of the installation."""
-    told = r'x needs json \(cannot import .*: pip install "speechzoo\[y\]"'
+    told = r"x needs json \(cannot import .*: pip install -e " + re.escape(f'"{ROOT}[y]"')
     with pytest.raises(MissingExtraError, match=told), extra("y", "x"):
         from json import nothing
-    told = 'things need My Package: pip install "speechzoo[y]", or do without'
+    told = f'things need My Package: pip install -e "{ROOT}[y]", or do without'
     lacking = extra("y", "things", "do without", package="My Package", verb="need")
     with pytest.raises(MissingExtraError, match=re.escape(told)), lacking:
         importlib.import_module("not_installed")

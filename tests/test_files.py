@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
 
 from zoo.errors import ArtifactError, HubError
-from zoo.files import atomic, atomic_folder, sha256_of
+from zoo.files import atomic, atomic_folder, sha256_of, temporary_folder
 
 
 def half(temporary: Path) -> None:
@@ -78,3 +81,22 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with atomic_folder(folder, force=True) as temporary:
         (temporary / "y").write_text("third")
     assert os.listdir(folder) == ["y"] and os.listdir(folder.parent) == ["folder"]
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    path, folder = tmp_path / "x.onnx", tmp_path / "folder"
+    killed = "import os, sys; from pathlib import Path; from zoo.files import atomic, atomic_folder\n"
+    killed += "with atomic(Path(sys.argv[1])) as a, atomic_folder(Path(sys.argv[2])) as b:\n"
+    killed += " a.touch(), (b / 'half').touch(), os.kill(os.getpid(), 9)"
+    done = subprocess.run([sys.executable, "-c", killed, path, folder], check=False)
+    assert done.returncode == -signal.SIGKILL and len(os.listdir(tmp_path)) == 2
+    with atomic(tmp_path / "y.onnx") as temporary:  # of another file: not its business
+        temporary.touch()
+    assert len(os.listdir(tmp_path)) == 3
+    with atomic(path) as mine, atomic(path) as other, temporary_folder(folder) as place:
+        mine.touch()
+        with atomic(path) as third:  # what runs is left alone
+            third.touch()
+        assert mine.exists() and place.is_dir()
+        other.touch()
+    assert sorted(os.listdir(tmp_path)) == ["x.onnx", "y.onnx"]

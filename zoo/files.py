@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import platform
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from zoo.errors import ArtifactError, SpeechZooError
@@ -47,6 +51,23 @@ def atomic(path: Path, error: Callable[[OSError], SpeechZooError] | None = None)
 
 
 @contextmanager
+def temporary_folder(beside: Path) -> Iterator[Path]:
+    """A new folder beside ``beside`` that is gone behind the block: what is made in it moves by renaming.
+
+    Raises:
+        ArtifactError: there nothing can be written; told of ``beside``.
+    """
+    temporary = _beside(beside)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+    except OSError as reason:
+        raise _unwritable(beside)(reason) from reason
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
 def atomic_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
     """A new folder beside ``folder`` that takes its place if the block ends well, else disappears.
 
@@ -57,7 +78,7 @@ def atomic_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
     Raises:
         ArtifactError: there or under that name nothing can be written.
     """
-    with _new_folder(folder) as temporary:
+    with temporary_folder(folder) as temporary:
         yield temporary
         if folder.is_dir():
             shutil.rmtree(folder) if force else folder.rmdir()
@@ -75,24 +96,11 @@ def atomic_entries(folder: Path, gone: Iterable[Path] = ()) -> Iterator[Path]:
     Raises:
         ArtifactError: there or under that name nothing can be written.
     """
-    with _new_folder(folder) as temporary:
+    with temporary_folder(folder) as temporary:
         yield temporary
         for path in gone:
             shutil.rmtree(folder / path)
         _move(temporary, folder)
-
-
-@contextmanager
-def _new_folder(beside: Path) -> Iterator[Path]:
-    """A folder that is gone behind the block; what the system refuses in it is told of the one beside."""
-    temporary = _beside(beside)
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-    except OSError as reason:
-        raise _unwritable(beside)(reason) from reason
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _move(source: Path, target: Path) -> None:
@@ -105,8 +113,48 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _beside(path: Path) -> Path:
-    """A name that nothing else uses, with the same ending: some writers choose the format by it."""
-    return path.with_name(f".{path.stem}.{secrets.token_hex(6)}{path.suffix}")
+    """A name that nothing else uses, with the same ending: some writers choose the format by it.
+
+    What killed processes left under such names goes.
+    """
+    _sweep(path)
+    return path.with_name(f".{path.stem}.{_machine()}-{os.getpid()}-{secrets.token_hex(6)}{path.suffix}")
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that are no more left beside a file or folder."""
+    name = re.compile(
+        rf"\.{re.escape(path.stem)}\.([0-9a-f]{{8}})-(\d+)-[0-9a-f]{{12}}{re.escape(path.suffix)}"
+    )
+    with suppress(OSError):
+        for left in path.parent.iterdir():
+            if (found := name.fullmatch(left.name)) and found[1] == _machine() and not _runs(int(found[2])):
+                if left.is_dir() and not left.is_symlink():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process of this machine runs; True where that cannot be asked, as on Windows."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+@cache
+def _machine() -> str:
+    """What tells the processes numbered here from those of other machines that share a disk, 8 hex digits."""
+    space = ""
+    with suppress(OSError):
+        space = os.readlink("/proc/self/ns/pid") + Path("/proc/sys/kernel/random/boot_id").read_text()
+    return sha256_of(f"{platform.node()} {space}".encode())[:8]
 
 
 def _unwritable(path: Path) -> Callable[[OSError], SpeechZooError]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from converters.c.builder import Builder, Place
 from converters.c.ir import Op
-from converters.c.products import PANEL
-from converters.c.statements import Call, Ref
+from converters.c.products import PANEL, packed_size
+from converters.c.statements import Call, Ref, Table
 from converters.c.views import View, dense, loops
 from zoo.errors import ArtifactError
 
@@ -17,7 +17,11 @@ def lower_attention(builder: Builder) -> None:
     _, length, width = op.input(0).shape
     heads, others = op.attributes["q_num_heads"], op.input(1).shape[1]
     size = width // heads
+    scale = float(op.attributes.get("scale", size**-0.5))
     query, key, item = (_heads(builder, op, number, heads, size) for number in range(3))
+    if not builder.alone:
+        _one_by_one(builder, op, (query, key, item), scale)
+        return
     if query.stride(1) != 1 or query.buffer.place not in ("work", "memory"):
         query = builder.copied(query, (0, 2, 1))
     out = builder.allocate(op.output, (0, 2, 1))
@@ -28,7 +32,7 @@ def lower_attention(builder: Builder) -> None:
         target = dense(rows, (heads, length, size), (0, 2, 1))
     wide = -(-length // PANEL) * PANEL
     scores = Ref(builder.buffer(f"{op.output.name}_scores", others * wide))
-    scale, to = float(op.attributes.get("scale", size**-0.5)), target
+    to = target
 
     def body(at: Place) -> list[Call]:
         numbers = (
@@ -43,6 +47,37 @@ def lower_attention(builder: Builder) -> None:
         whole = to.transposed((1, 0, 2)).reshaped(out.shape)
         assert whole is not None, "heads lie one after the other"
         builder.copy(whole, out)
+
+
+def _one_by_one(builder: Builder, op: Op, parts: tuple[View, View, View], scale: float) -> None:
+    """The same by products of packed matrices, of each position by itself."""
+    query, key, item = parts
+    heads, length, size = query.shape
+    others = key.shape[1]
+    seen = builder.allocate(op.output).reshaped((length, heads, size))
+    if seen is None or seen.stride(2) not in (0, 1):
+        raise ArtifactError(
+            f"{op.layer}: the result of its Attention lies in an order that C has no kernel for"
+        )
+    seen = seen.transposed((1, 0, 2))
+    name = op.output.name
+    keys = Ref(builder.buffer(f"{name}_keys", packed_size(size, others)))
+    items = Ref(builder.buffer(f"{name}_items", packed_size(others, size)))
+    scores = Ref(builder.buffer(f"{name}_scores", length * others))
+    strides = [(view.stride(1), view.stride(2)) for view in (query, key, item, seen)]
+
+    def body(at: Place) -> list[Call]:
+        return [
+            Call("pack", (size, others, at(1, key), strides[1][1], strides[1][0], keys)),
+            Call("product", (length, others, size, 1, Table((0,)), at(0, query), *strides[0], keys, None, 0,
+                             scores, others)),
+            Call("softmax", (length, others, scale, scores, others, scores, others)),
+            Call("pack", (others, size, at(2, item), *strides[2], items)),
+            Call("product", (length, size, others, 1, Table((0,)), scores, others, 1, items, None, 0,
+                             at(3, seen), strides[3][0])),
+        ]  # fmt: skip
+
+    builder.nest(loops([View(v.buffer, v.offset, v.dims[:1]) for v in (query, key, item, seen)]), body)
 
 
 def _check(op: Op) -> None:

@@ -28,7 +28,7 @@ RESERVED = {
     "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void",
     "volatile", "while", "NULL", "memcpy", "memmove", "memset", "offsetof", "size_t", "in", "out", "s",
     "work", "wide", "memory", "info",
-    *INDICES, *kernel_names(),
+    "lane", *INDICES, *kernel_names(),
 }  # fmt: skip
 _LOCAL = re.compile(r"x\d+|u?int\d+_t")  # of the lines in a loop, and types
 Place = Callable[[int, View], Ref]  # of the n-th view of some loops, this one
@@ -59,6 +59,8 @@ class Builder:
     Args:
         program: whole.
         wishes: of its values.
+        share: put the same numbers of different constants into the file once.
+        alone: for one stream, whose positions may be the lanes of vectors.
         across: whether convolutions have their frequencies last where they can.
         orders: of states, from the slowest axis to the fastest, where it is not that of the axes.
 
@@ -72,10 +74,13 @@ class Builder:
         self,
         program: Program,
         wishes: dict[Value, Wish],
+        share: bool = True,
+        alone: bool = True,
         across: bool = False,
         orders: Mapping[Value, Sequence[int]] | None = None,
     ) -> None:
-        self.program, self.wishes, self.across, self.orders = program, wishes, across, orders or {}
+        self.program, self.wishes, self._share = program, wishes, share
+        self.alone, self.across, self.orders = alone, across, orders or {}
         self.wanted: dict[Value, tuple[int, ...]] = {}
         self.users, self.makers = program.users(), program.makers()
         self.blocks: list[Block] = []
@@ -83,7 +88,7 @@ class Builder:
         self.padding: dict[Buffer, Padding] = {}
         self.group = Group()
         self._views: dict[Value, View] = {}
-        self._known: dict[tuple[str, bytes], Buffer] = {}
+        self._known: dict[tuple[str, str, bytes], Buffer] = {}
         self._names: set[str] = set()
         self._lowered: set[Op] = set()
         self._in_place: dict[Value, Value] = {}  # result -> the state whose memory it may take
@@ -117,10 +122,10 @@ class Builder:
         return Buffer(self.name(wanted), size, "work", dtype, about=about)
 
     def constant(self, wanted: str, data: NDArray[np.generic]) -> Buffer:
-        """An array of the C file; the same numbers are there once."""
+        """An array of the C file; the same numbers are there once, or once a name."""
         dtype = "float64" if data.dtype == np.float64 else "float32"
         data = np.ascontiguousarray(data, dtype)
-        key = (dtype, data.tobytes())
+        key = ("" if self._share else wanted, dtype, data.tobytes())
         if key not in self._known:
             name = self.name(wanted)
             self._known[key] = Buffer(name, data.size, "constant", dtype, data)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
 
 from converters.c.builder import Builder
-from converters.c.instances import Instance, Key, constant_argument, instances_of, key_of
-from converters.c.interface import Interface, header, manifest_text, public_functions
+from converters.c.instances import Instance, Key, constant_argument, instance_key, instances_of
+from converters.c.interface import Interface, after_header, header, library_functions, public_functions
+from converters.c.interleaving import SUFFIX
 from converters.c.kernels import kernels_for
 from converters.c.memory import Sizes
 from converters.c.statements import (
@@ -27,9 +28,11 @@ from converters.c.statements import (
     tables,
 )
 from converters.c.views import Buffer
+from converters.c.weights import PLACE, Apart, key_of, set_apart
 
 WIDTH = 110
 _TYPES = {"float32": "float", "float64": "double"}
+_OF_STATE = {"work", "memory", PLACE}  # places that a state holds or knows
 
 
 class Names(NamedTuple):
@@ -72,19 +75,30 @@ def emit(builder: Builder, sizes: Sizes, interface: Interface) -> str:
     called = [
         word for block in builder.blocks for statement in block.statements for word in kernels(statement)
     ]
+    if interface.apart:
+        called.append("check_weights")
     count = sum(multiply_adds(statement) for block in builder.blocks for statement in block.statements)
     parts = [
-        header(interface, sizes, count),
+        header(interface, sizes, count * interface.streams),
         "#include <stdint.h>\n#include <string.h>",
+        f"#define STREAMS {interface.streams}" if interface.streams > 1 else "",
         *kernels_for([*called, *shaped]),
         *_constants(builder),
         *(_table(table, name) for table, name in numbers.items()),
         *shaped,
         *body,
         public_functions(interface, _calls(functions, interface)),
-        manifest_text(interface),
+        library_functions(interface),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def emit_apart(builder: Builder, sizes: Sizes, interface: Interface) -> tuple[str, bytes]:
+    """The C file without the constants, and the file that they are in."""
+    apart = Apart(0, *set_apart(_used(builder)))
+    text = emit(builder, sizes, replace(interface, apart=apart))
+    keyed = replace(apart, key=key_of(after_header(text, interface)))
+    return text.replace(apart.word, keyed.word), keyed.file(interface.manifest.to_json())
 
 
 def multiply_adds(statement: Statement) -> int:
@@ -94,15 +108,16 @@ def multiply_adds(statement: Statement) -> int:
     if not isinstance(statement, Call):
         return 0
     numbers = [number for number in statement.arguments[:4] if isinstance(number, int)]
-    if statement.kernel.startswith("product") or statement.kernel == "combine":
+    kernel = statement.kernel.removesuffix(SUFFIX)
+    if kernel.startswith("product") or kernel == "combine":
         return math.prod(numbers)
-    if statement.kernel == "attention":
+    if kernel == "attention":
         return 2 * math.prod(numbers)
-    if statement.kernel == "depthwise":
+    if kernel == "depthwise":
         return math.prod(numbers[:3])
-    if statement.kernel in ("gru", "lstm"):
+    if kernel in ("gru", "lstm"):
         steps, batch, hidden, _ = numbers
-        return steps * batch * hidden * hidden * (3 if statement.kernel == "gru" else 4)
+        return steps * batch * hidden * hidden * (3 if kernel == "gru" else 4)
     return 0
 
 
@@ -127,7 +142,7 @@ def _function(function: Function, interface: Interface, names: Names) -> str:
         "{",
     ]
     for buffer in function.buffers:
-        if buffer.place in ("work", "memory"):
+        if buffer.place in _OF_STATE:
             lines.append(f"    {_pointer(buffer)}")
     for statement in function.statements:
         lines += [f"    {line}" for line in _statement(statement, names)]
@@ -137,7 +152,7 @@ def _function(function: Function, interface: Interface, names: Names) -> str:
 def _signature(function: Function, interface: Interface) -> str:
     places = {buffer.place for buffer in function.buffers}
     given = []
-    if places & {"work", "memory"}:
+    if places & _OF_STATE:
         given.append(f"{interface.name}_state *s")
     if "in" in places:
         given.append("const float *in")
@@ -151,16 +166,18 @@ def _calls(functions: Sequence[Function], interface: Interface) -> list[str]:
     calls = []
     for function in functions:
         places = {buffer.place for buffer in function.buffers}
-        given = (["s"] if places & {"work", "memory"} else []) + [p for p in ("in", "out") if p in places]
+        given = (["s"] if places & _OF_STATE else []) + [p for p in ("in", "out") if p in places]
         calls.append(f"{function.name}({', '.join(given)});")
     return calls
 
 
 def _pointer(buffer: Buffer) -> str:
     """A buffer by its own name."""
-    place = "memory" if buffer.place == "memory" else "work" if buffer.dtype == "float32" else "wide"
+    narrow, wide = ("weights", "wide_weights") if buffer.place == PLACE else ("work", "wide")
+    place = "memory" if buffer.place == "memory" else narrow if buffer.dtype == "float32" else wide
     about = f" /* {buffer.about} */" if buffer.about else ""
-    return f"{_TYPES[buffer.dtype]} *const {buffer.name} = s->{place} + {buffer.offset};{about}"
+    type_ = f"{'const ' if buffer.place == PLACE else ''}{_TYPES[buffer.dtype]}"
+    return f"{type_} *const {buffer.name} = s->{place} + {buffer.offset};{about}"
 
 
 # Statements
@@ -180,7 +197,7 @@ def _statement(statement: Statement, names: Names) -> Iterator[str]:
                 yield f"{'    ' * (depth + 1)}{line}"
         yield f"{'    ' * depth}}}"
     elif isinstance(statement, Call):
-        instance, arguments = names.instances.get(key_of(statement)), statement.arguments
+        instance, arguments = names.instances.get(instance_key(statement)), statement.arguments
         if instance is not None:
             arguments = tuple(argument for argument in arguments if isinstance(argument, Ref))
         called = instance.name if instance is not None else statement.kernel
@@ -212,11 +229,16 @@ def _index(ref: Ref) -> str:
 # Constants
 
 
-def _constants(builder: Builder) -> Iterator[str]:
+def _used(builder: Builder) -> list[Buffer]:
     """The constants that are used."""
     used = {b for block in builder.blocks for s in block.statements for b in buffers(s)}
-    for buffer in builder.constants.values():
-        if buffer in used and buffer.data is not None:
+    return [buffer for buffer in builder.constants.values() if buffer in used]
+
+
+def _constants(builder: Builder) -> Iterator[str]:
+    """The arrays in the C."""
+    for buffer in _used(builder):
+        if buffer.place == "constant":
             type_ = _TYPES[buffer.dtype]
             yield f"static const {type_} {buffer.name}[{buffer.size}] = {{\n{_listed(buffer)}\n}};"
 

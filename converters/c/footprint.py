@@ -6,10 +6,12 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ArtifactError
+from zoo.runtime.compiler import run_compiler
 
 COMPILER = "arm-none-eabi-gcc"
 _FLAGS = ("-std=c11", "-O2", "-ffp-contract=fast", "-fno-math-errno", "-mthumb", "-mfloat-abi=hard", "-w")
@@ -112,9 +114,11 @@ def measure(source: Path, board: Board) -> Footprint:
     """
     compiler, text = find_board_compiler(), source.read_text()
     name = _found(r"^SPEECHZOO_API void (\w+)_process\(", text, source)
-    calls = _number(rf"^#define {name.upper()}_SAMPLE_RATE (\d+)", text, source) / _samples(
-        name, text, source
+    rate, hop, hops = (
+        _number(rf"^#define {name.upper()}_{what} (\d+)", text, source)
+        for what in ("SAMPLE_RATE", "HOP", "HOPS")
     )
+    apart = re.search(rf"^#define {name.upper()}_WEIGHTS_BYTES (\d+)", text, re.MULTILINE)
     with tempfile.TemporaryDirectory() as folder:
         # A stream beside the code, whose size is then what is not initialised.
         probe, made = Path(folder) / "probe.c", Path(folder) / "probe.o"
@@ -126,9 +130,26 @@ def measure(source: Path, board: Board) -> Footprint:
     sizes = {"text": 0, "rodata": 0, "data": 0, "bss": 0}
     for kind, size in re.findall(r"^\.(text|rodata|data|bss)\S*\s+(\d+)", sections, re.MULTILINE):
         sizes[kind] += int(size)
-    share = _number(r"(\d+) multiply-adds a call", text, source) * calls / (board.clock * board.rate)
-    constants = sizes["rodata"] + sizes["data"]
+    share = _number(r"(\d+) multiply-adds a call", text, source) / (board.clock * board.rate)
+    share *= rate / (hop * hops)
+    constants = sizes["rodata"] + sizes["data"] + (int(apart[1]) if apart else 0)
     return Footprint(board, sizes["text"], constants, sizes["bss"], stack, share)
+
+
+def stack_words(command: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """Words for a compiler to write what ``stack_in`` reads, if it is a GCC, which can."""
+    try:
+        gcc = "Free Software Foundation" in run_compiler([*command, "--version"], command[0])
+    except ArtifactError:
+        return ()
+    return ("-fcallgraph-info=su", "-dumpdir", f"{folder}/") if gcc else ()
+
+
+def stack_in(folder: Path, source: Path) -> int | None:
+    """The stack of a call in bytes, as ``deepest``; None also where the compiler could not tell."""
+    name = re.search(r"^SPEECHZOO_API void (\w+)_process\(", source.read_text(), re.MULTILINE)
+    graph = next(folder.glob("*.ci"), None)
+    return deepest(graph.read_text(), f"{name[1]}_process") if name and graph else None
 
 
 def deepest(graph: str, start: str) -> int | None:
@@ -158,12 +179,6 @@ def deepest(graph: str, start: str) -> int | None:
         return None if mine is None or len(known) < len(depths) else mine + max(known, default=0)
 
     return below(start, ())
-
-
-def _samples(name: str, text: str, source: Path) -> int:
-    """Samples that a call takes: hops, of which the record in the file tells the number."""
-    hops = _number(r'\\"hops\\": (\d+)', re.sub(r'",\n\s+"', "", text), source)
-    return hops * _number(rf"^#define {name.upper()}_HOP (\d+)", text, source)
 
 
 def _number(pattern: str, text: str, source: Path) -> int:

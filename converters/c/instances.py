@@ -44,16 +44,16 @@ Key = tuple[object, ...]
 
 
 def instances_of(builder: Builder) -> dict[Key, Instance]:
-    """A function for each kernel and its numbers, by ``key_of`` a call, in the order of use."""
+    """A function for each kernel and its numbers, by ``instance_key`` a call, in the order of use."""
     found: dict[Key, Instance] = {}
     for call in _calls(statement for block in builder.blocks for statement in block.statements):
-        if parameters_of(call.kernel) and key_of(call) not in found:
+        if parameters_of(call.kernel) and instance_key(call) not in found:
             sizes = [str(number) for number in call.arguments if isinstance(number, int)][:3]
-            found[key_of(call)] = Instance(builder.name(f"{call.kernel}_{'x'.join(sizes)}"), call)
+            found[instance_key(call)] = Instance(builder.name(f"{call.kernel}_{'x'.join(sizes)}"), call)
     return found
 
 
-def key_of(call: Call) -> Key:
+def instance_key(call: Call) -> Key:
     """What two calls have in common that one function can stand for."""
     return (call.kernel, *(Ref if isinstance(argument, Ref) else argument for argument in call.arguments))
 

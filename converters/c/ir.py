@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.artifact.manifest import EnhancementManifest
+from zoo.artifact.manifest import StreamManifest
 
 Shape = tuple[int, ...]
 
 # Operators that compute each element from the elements at its place.
 ELEMENTWISE = {
-    "Abs", "Add", "Atan", "Cast", "Clip", "Div", "Elu", "Exp", "Identity", "LeakyRelu", "Less", "Log", "Max",
-    "Min", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Sigmoid", "Sqrt", "Sub", "Tanh",
+    "Abs", "Add", "Atan", "Cast", "Clip", "Cos", "Div", "Elu", "Erf", "Exp", "Identity", "LeakyRelu",
+    "Less", "Log", "Max", "Min", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Sigmoid",
+    "Sin", "Sqrt", "Sub", "Tanh",
 }  # fmt: skip
 # Operators whose result is their input seen otherwise.
 VIEWS = {"Reshape", "Transpose", "Slice"}
@@ -32,16 +33,23 @@ class Value:
         shape: static.
         dtype: ``float32``, ``float64``, or of constants also ``int64``.
         data: of a constant; None of what is computed.
+        kept: of a constant: it is an array even if it is a single number, else written where it is read.
     """
 
     name: str
     shape: Shape
     dtype: str = "float32"
     data: NDArray[Any] | None = None
+    kept: bool = False
 
     @property
     def size(self) -> int:
         return math.prod(self.shape)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a single number that is known while compiling."""
+        return self.data is not None and self.size == 1 and not self.kept
 
     @property
     def constant(self) -> NDArray[Any]:
@@ -107,7 +115,7 @@ class Program:
         ops: in an order in which they can be computed.
     """
 
-    manifest: EnhancementManifest
+    manifest: StreamManifest
     signal: Value
     states: list[Value]
     result: Value

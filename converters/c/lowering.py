@@ -36,16 +36,30 @@ _LOWER: Mapping[str, Callable[[Builder], None]] = {
 }
 
 
-def lower(program: Program, groups: Sequence[Group]) -> Builder:
-    """Lower a program with channels last; what comes of it is in the builder.
+def lower(
+    program: Program,
+    groups: Sequence[Group],
+    share: bool = True,
+    alone: bool = True,
+    across: bool = False,
+    orders: Mapping[Value, Sequence[int]] | None = None,
+) -> Builder:
+    """Lower a program in one way; what comes of it is in the builder, which says what the others mean.
 
     Raises:
         ArtifactError: an operator of a kind that is known, but not so.
     """
-    return _lower(program, groups, False, {})
+    builder = Builder(program, find_wishes(program, across), share, alone, across, orders)
+    builder.input(program.signal)
+    builder.place_states()
+    for group in groups:
+        builder.begin(group, ", ".join(dict.fromkeys(op.kind for op in group.ops)))
+        (maps.lower_elementwise if group.is_elementwise else _LOWER[group.ops[0].kind])(builder)
+    builder.keep_states()
+    return builder
 
 
-def lower_best(program: Program, groups: Sequence[Group]) -> Builder:
+def lower_best(program: Program, groups: Sequence[Group], share: bool = True) -> Builder:
     """The cheapest of several ways to lower a program.
 
     Convolutions may have their channels or their frequencies last, states the last two of their axes in
@@ -55,10 +69,14 @@ def lower_best(program: Program, groups: Sequence[Group]) -> Builder:
         ArtifactError: as of ``lower``.
     """
     turned = {state: order for state in program.states if (order := _turned(state.shape)) is not None}
-    found = [_lower(program, groups, across, orders) for across in (False, True) for orders in ({}, turned)]
+    found = [
+        lower(program, groups, share, across=across, orders=orders)
+        for across in (False, True)
+        for orders in ({}, turned)
+    ]
     best = min(found, key=cost)
-    again = _lower(program, groups, best.across, {**best.orders, **best.wanted})
-    return min(best, again, key=cost)
+    orders = {**best.orders, **best.wanted}
+    return min(best, lower(program, groups, share, across=best.across, orders=orders), key=cost)
 
 
 def _turned(shape: Shape) -> tuple[int, ...] | None:
@@ -68,16 +86,3 @@ def _turned(shape: Shape) -> tuple[int, ...] | None:
         return None
     ones = [axis for axis, size in enumerate(shape) if size == 1]
     return (*ones, *real[:-2], real[-1], real[-2])
-
-
-def _lower(
-    program: Program, groups: Sequence[Group], across: bool, orders: Mapping[Value, Sequence[int]]
-) -> Builder:
-    builder = Builder(program, find_wishes(program, across), across, orders)
-    builder.input(program.signal)
-    builder.place_states()
-    for group in groups:
-        builder.begin(group, ", ".join(dict.fromkeys(op.kind for op in group.ops)))
-        (maps.lower_elementwise if group.is_elementwise else _LOWER[group.ops[0].kind])(builder)
-    builder.keep_states()
-    return builder

@@ -21,7 +21,7 @@ def lower_elementwise(builder: Builder) -> None:
     views: dict[tuple[Value, bool], View] = {}  # of what is read, and of what is written (True)
     for op in ops:
         for value in op.inputs:
-            if value is not None and value not in made and (value.data is None or value.size > 1):
+            if value is not None and value not in made and not value.is_number:
                 views[value, False] = _seen(builder, value, op.output.shape, order)
     inside = set(ops)
     for value in (op.output for op in ops):
@@ -50,8 +50,8 @@ def _lines(ops: Sequence[Op], places: dict[tuple[Value, bool], Ref]) -> list[Lin
         for value in op.inputs:
             if value is None:
                 continue
-            if value.data is not None and value.size == 1:
-                arguments.append(literal(float(value.data.ravel()[0]), value.dtype))
+            if value.is_number:
+                arguments.append(literal(float(value.constant.ravel()[0]), value.dtype))
                 continue
             if value not in names:
                 names[value] = f"x{len(names)}"

@@ -63,7 +63,7 @@ def emit_product(
         start: (M, N), likewise; rows may be one and the same.
         name: of the constant.
     """
-    if isinstance(right, np.ndarray) and lies_across(left, out):
+    if builder.alone and isinstance(right, np.ndarray) and lies_across(left, out):
         _combine(builder, left, right, out, start, name)
         return
     if start is not None and start.stride(1) != 1 and out.shape[1] > 1:
@@ -190,10 +190,10 @@ def _lower_product(
         left, right = right.transposed((1, 0)), left.T  # type: ignore[union-attr]  # as was checked
     if isinstance(left, np.ndarray):
         left = dense(builder.constant(op.input(0).name, left), left.shape)
-    across = not turned and isinstance(right, np.ndarray) and _goes_across(left, columns)
+    across = builder.alone and not turned and isinstance(right, np.ndarray) and _goes_across(left, columns)
     target = _target(builder, out, (rows, columns), turned, across)
     begin = None if start is None else _start(builder, start, (rows, columns), turned)
-    if target.stride(1) not in (0, 1) and not lies_across(left, target):
+    if target.stride(1) not in (0, 1) and not (builder.alone and lies_across(left, target)):
         direct = dense(builder.buffer(f"{out.name}_rows", out.size, out.dtype), target.shape)
         emit_product(builder, left, right, direct, begin, name)
         builder.copy(direct, target)
@@ -213,7 +213,7 @@ def _goes_across(left: View, columns: int) -> bool:
 
 
 def _target(builder: Builder, out: Value, matrix: tuple[int, int], turned: bool, across: bool) -> View:
-    """The result as the kernel writes it, (M, N) or turned (N, M); ``across``: if it may, rows side by side."""
+    """The result as the kernel writes it, (M, N) or turned (N, M); ``across``: rows side by side."""
     order = None
     if turned or across:  # what was the row is the fast axis now
         axes = list(range(len(out.shape)))

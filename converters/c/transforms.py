@@ -1,8 +1,8 @@
 """Finds Fourier transforms that a graph says as products of matrices, and lowers them as fast ones.
 
 A graph has no operator for the frames of a stream, only products with constants. What these compute is found
-out by computing it for every unit vector: if that is a real Fourier transform times some window, to rounding, it
-becomes one operator.
+out by computing it for every unit vector: if that is a real Fourier transform times some window, to
+rounding, it becomes one operator.
 """
 
 from __future__ import annotations

@@ -309,6 +309,10 @@ class Reference:
             frame_length=self.spec.front_end.hop_length,
         )
 
+    def check_graph(self, graph: Graph, tensor: str, tolerance: Tolerance) -> ParityReport:
+        """The same of a loaded file."""
+        return self.check(session_over(graph), tensor, tolerance)
+
     def check_converted(self, converted: StreamingModule) -> ParityReport:
         """Compare a streaming form, or what takes its place, run in PyTorch."""
         form = "streaming form" if converted.spec.streaming else "folded form"
@@ -373,6 +377,9 @@ class Enhancement(Subject[StreamingModule, Layout]):
                     name = f"{spec.name}.{form}{'' if streaming else '.offline'}{ENDINGS[format]}"
                     options = {"form": form, "streaming": streaming}
                     yield Planned(f"{format}/{name}", format, form, streaming, options)
+
+    def reference(self, model: StreamingModule) -> Reference:
+        return Reference(model)
 
     def purpose(self, spec: EnhancementSpec) -> str:
         return f"Removes noise from speech at {spec.front_end.sample_rate} Hz."

@@ -59,7 +59,13 @@ TARGETS: dict[str, TargetRecord] = {
             "torch",
             ("fp16",),
         ),
-        TargetRecord("c", (".c",), "converters.targets.c:export_c", "onnx", ("symbol", "report")),
+        TargetRecord(
+            "c",
+            (".c",),
+            "converters.targets.c:export_c",
+            "onnx",
+            ("symbol", "report", "weights_file", "streams"),
+        ),
         TargetRecord("ladspa", (), "converters.targets.ladspa:export_ladspa", "onnx", ("march",)),
         TargetRecord(
             "engine",

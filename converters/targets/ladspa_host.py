@@ -54,6 +54,7 @@ class Plugin:
         label, unique_id: what it is called.
         channels: that it reads and writes.
         latency: what its port says, in samples; 0 before the first run.
+        limit: of the attenuation, in dB; 100 is none.
 
     Raises:
         ArtifactError: there is no such plug-in, or it does not run at that rate.
@@ -74,12 +75,21 @@ class Plugin:
         self._handle = self._d.instantiate(ctypes.addressof(self._d), sample_rate)
         if not self._handle:
             raise ArtifactError(f"{path}: {self.label} does not run at {sample_rate} Hz")
-        self._latency = c_float(0)
-        self._d.connect_port(self._handle, self._names.index("latency"), ctypes.addressof(self._latency))
+        self._latency, self._limit = c_float(0), c_float(100)
+        for name, value in (("latency", self._latency), ("Attenuation limit (dB)", self._limit)):
+            self._d.connect_port(self._handle, self._names.index(name), ctypes.addressof(value))
 
     @property
     def latency(self) -> int:
         return int(self._latency.value)
+
+    @property
+    def limit(self) -> float:
+        return self._limit.value
+
+    @limit.setter
+    def limit(self, limit: float) -> None:
+        self._limit.value = limit
 
     def reset(self) -> None:
         """Begin anew."""

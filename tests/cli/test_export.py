@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,23 @@ def test_export_options(
     assert OnnxGraph(path).inputs[0].shape == shape
     assert verify(path).passed
     assert f"{path}: " in capsys.readouterr().out
+
+
+def test_a_sidecar_is_the_record_for_what_reads_no_metadata(
+    weights_for: Callable[[str], Path], tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "x.onnx"
+    source = ["export", "--model", "fastenhancer_t", "--checkpoint", str(weights_for("fastenhancer_t"))]
+    with pytest.raises(SystemExit):
+        main([*source, "--sidecar", "-o", str(tmp_path / "x.ts")])
+    assert "--sidecar goes with --target onnx, not with torchscript" in capsys.readouterr().err
+    assert main([*source, "--sidecar", "-o", str(path)]) == 0
+    record, manifest = json.loads((tmp_path / "x.json").read_text()), OnnxGraph(path).manifest
+    assert manifest is not None and "golden" not in record
+    expected = json.loads(manifest.to_json())
+    del expected["golden"]
+    assert record == expected
+    assert sorted(os.listdir(tmp_path)) == ["x.json", "x.onnx"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -188,6 +189,29 @@ def test_a_record_that_cannot_be_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(record.read({"a": str(source)})["a"], [0, 1, 2])
     source.write_bytes(b"changed since")
     assert record.read({"a": str(source)}) == {}
+
+
+def test_a_record_where_no_room_is_left(tmp_path: Path) -> None:
+    """A full disk is simulated by a limit of the size of files."""
+    path = tmp_path / "x.partial"
+    path.touch()  # what a full disk leaves of a new record
+    record = Record(path, {})
+    row = np.zeros(30_000, np.float32)
+    record.add("a", "a.wav", row)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20_000, before[1]))
+    try:
+        with pytest.raises(ArtifactError, match=r"x\.partial: it cannot be written .* make room, and give"):
+            record.add("b", "b.wav", row)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    record.close()
+    assert list(Record(path, {}).read({"a": "a.wav", "b": "b.wav"})) == ["a"]
+    damaged = Record(path, {})
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + b"\xff" * (len(content) - len(content) // 2))
+    with pytest.raises(ArtifactError, match=r"damaged.*--force|cannot be read"):
+        damaged.read({"a": "a.wav"})
 
 
 def test_no_cluster_there(tmp_path: Path, speech_16k: Array) -> None:

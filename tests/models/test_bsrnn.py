@@ -132,7 +132,7 @@ def test_a_folder_decides_the_sizes(tmp_path: Path) -> None:
         (config(affine=False), "affine is False; only True"),
         (config(n_fft=1024), "n_fft is 1024; only 512"),
         (config(window="hamming"), "window is 'hamming'"),
-        (config(num_layers="many"), "lacks a setting or has a wrong one"),
+        (config(num_layers="many"), "sets num_layers to 'many'; expected a whole number"),
         ({"model": "bsrnn"}, "lacks a setting"),
     ],
     ids=["family", "affine", "n_fft", "window", "layers", "short"],

@@ -1,10 +1,12 @@
-"""The page of speechzoo demo in a headless Chromium: its worklet, a file, the microphone.
+"""The page of speechzoo demo in a headless Chromium: its worklet, files, what is played, the microphone.
 
-Chromium is not everywhere; where it is not, the tests that need it are skipped.
+Chromium is not everywhere; where it is not, the tests that need it are skipped. Graphs of the user's own need
+onnxruntime-web, whose folder the variable ONNXRUNTIME_WEB names.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -21,20 +23,25 @@ import pytest
 import soundfile
 
 import zoo
-from tests.webassembly import need_compiler
+from tests.data import ROOT
+from tests.webassembly import need_compiler, packaged
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.parity import compare
 from zoo.cli import main
+from zoo.cli.demo import _ISOLATED, PAGE
 from zoo.spec import Tolerance
 
 MODELS = ("fastenhancer_t", "gtcrn")
+OWN = "gtcrn"  # whose files a user brings
 QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 )  # fmt: skip
-LONGEST = 120  # seconds
+LONGEST = 180  # seconds
+RUNTIME = os.environ.get("ONNXRUNTIME_WEB")
+ROUNDED = 0.51 / 32768  # of 16 bits
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +50,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("onnx")
     need_compiler()
     folder = tmp_path_factory.mktemp("page") / "site"
-    assert main(["demo", "--folder", str(folder)]) == 0
+    words = ["--onnxruntime-web", RUNTIME] if RUNTIME else []
+    assert main(["demo", "--folder", str(folder), *words]) == 0
     return folder
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Serves a folder, and keeps what is posted."""
+    """Serves a folder, and keeps what is posted; isolated from others where the address says so."""
 
     def __init__(self, *args: Any, posted: dict[str, bytes], ended: threading.Event, **options: Any) -> None:
         self.posted, self.ended = posted, ended
@@ -62,6 +70,12 @@ class _Handler(SimpleHTTPRequestHandler):
         if name == "end":
             self.ended.set()
 
+    def end_headers(self) -> None:
+        if "isolated" in self.path or ".html" not in self.path:  # what a page loads has to say so too
+            for name, value in _ISOLATED.items():
+                self.send_header(name, value)
+        super().end_headers()
+
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
@@ -72,7 +86,10 @@ def posted(site: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
     browser = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
     if browser is None:
         pytest.skip("needs Chromium")
-    shutil.copyfile(Path(__file__).parent / "check.js", site / "check.js")
+    for name in ("check.js", "tap.js"):
+        shutil.copyfile(Path(__file__).parent / name, site / name)
+    shutil.copyfile(packaged(OWN), site / "mine.onnx")
+    shutil.copyfile(ROOT / "examples/web/microphone.html", site / "microphone.html")
     page = (site / "index.html").read_text()
     (site / "check.html").write_text(
         page.replace("</html>", '<script type="module" src="check.js"></script>')
@@ -112,10 +129,71 @@ def test_the_worklet_enhances_as_python_does(posted: dict[str, bytes], model: st
     compare(expected[: len(found)], found, tensor=model, tolerance=Tolerance(110.0, 1e-5))
 
 
-def test_a_file_comes_back_enhanced(posted: dict[str, bytes]) -> None:
-    found, rate = soundfile.read(BytesIO(posted["enhanced.wav"]), dtype="float32")
+def _wav(data: bytes) -> np.ndarray[Any, np.dtype[np.float32]]:
+    samples, rate = soundfile.read(BytesIO(data), dtype="float32")
     assert rate == 16000
-    np.testing.assert_allclose(found, zoo.Enhancer(MODELS[0])(_noisy()), rtol=0, atol=0.51 / 32768)
+    return samples
+
+
+def test_a_file_comes_back_enhanced(posted: dict[str, bytes]) -> None:
+    found = _wav(posted["enhanced.wav"])
+    np.testing.assert_allclose(found, zoo.Enhancer(MODELS[0])(_noisy()), rtol=0, atol=ROUNDED)
+
+
+def test_an_attenuation_limit_leaves_a_share_of_the_noise(posted: dict[str, bytes]) -> None:
+    enhanced = zoo.Enhancer(MODELS[0])(_noisy())
+    expected = enhanced + (_noisy() - enhanced) * 10 ** (-12 / 20)
+    np.testing.assert_allclose(_wav(posted["limited.wav"]), expected, rtol=0, atol=ROUNDED)
+
+
+def test_a_module_of_the_users_own_is_taken(posted: dict[str, bytes]) -> None:
+    expected = zoo.Enhancer(OWN)(_noisy())
+    np.testing.assert_allclose(_wav(posted["module.wav"]), expected, rtol=0, atol=ROUNDED)
+
+
+def test_what_is_played_changes_where_it_is_and_begins_again(posted: dict[str, bytes]) -> None:
+    found, noisy = np.frombuffer(posted["played.f32"], "<f4"), _noisy()
+    before, after = 0.5 * noisy, (0.25 - 0.75 / 2) * noisy  # by the gains and the share of check.js
+    begin = int(np.argmax(np.correlate(found[:16000], before[:8000])))
+    for expected, start, stop in ((before, 0, 15900), (after, 20000, 48000)):
+        np.testing.assert_allclose(
+            found[begin + start : begin + stop], expected[start:stop], rtol=0, atol=1e-4
+        )
+    np.testing.assert_allclose(found[begin + 48000 :][:12000], after[:12000], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["shared", "isolated", "graph"])
+def test_no_hop_of_the_microphone_is_lost(posted: dict[str, bytes], name: str) -> None:
+    if name == "graph" and not RUNTIME:
+        pytest.skip("needs onnxruntime-web; ONNXRUNTIME_WEB names its folder")
+    given, found = (np.frombuffer(posted[f"{name}-{end}.f32"], "<f4") for end in ("in", "out"))
+    assert np.abs(given).max() > 0.01, "the browser's microphone was silent"
+    latency = int(posted[f"{name}-latency.txt"])
+    assert latency == 256 + 128 + (7 * 128 if name == "graph" else 0)  # 50 ms in whole blocks
+    expected = zoo.Enhancer(OWN if name == "graph" else MODELS[0])(given)
+    count = len(given) - latency - 512  # what has its whole window
+    compare(expected[:count], found[latency:][:count], tensor=name, tolerance=Tolerance(90.0, 1e-4))
+
+
+def test_a_graph_of_the_users_own_is_run(posted: dict[str, bytes]) -> None:
+    if not RUNTIME:
+        pytest.skip("needs onnxruntime-web; ONNXRUNTIME_WEB names its folder")
+    expected = zoo.Enhancer(OWN)(_noisy())
+    np.testing.assert_allclose(_wav(posted["graph.wav"]), expected, rtol=0, atol=ROUNDED)
+    told = r"gtcrn: 80 ms late, and \d+ ms of the browser's, \d s heard, 0 of \d+ hops came too late"
+    assert re.fullmatch(told, posted["graph.txt"].decode())
+
+
+def test_the_page_is_for_keys_and_narrow_screens(posted: dict[str, bytes]) -> None:
+    *heard, loop, nameless, width = json.loads(posted["access.json"])
+    assert heard == ["before", "after", "before", "after"]
+    assert loop is True and nameless == 0 and width <= 320
+
+
+def test_the_microphone_is_recorded_and_its_absence_told(posted: dict[str, bytes]) -> None:
+    found = _wav(posted["recorded.wav"])
+    assert len(found) > 16000 and np.abs(found).max() > 0.01
+    assert posted["no-microphone.txt"].decode().startswith("The microphone needs a page from https")
 
 
 def test_the_example_is_resampled_and_what_is_no_sound_is_told(posted: dict[str, bytes], site: Path) -> None:
@@ -123,11 +201,16 @@ def test_the_example_is_resampled_and_what_is_no_sound_is_told(posted: dict[str,
     noisy = soundfile.info(site / "example.flac")
     assert rate == 16000 and abs(len(example) / rate - noisy.duration) < 1e-3
     assert posted["error.txt"].decode() == "This browser cannot read that as sound."
+    assert "it is no graph that speechzoo export made" in posted["no-model.txt"].decode()
 
 
 def test_the_microphone_runs_and_its_latency_is_told(posted: dict[str, bytes]) -> None:
     told = posted["told.txt"].decode()
     assert re.fullmatch(r"fastenhancer_t: 24 ms late, and \d+ ms of the browser's, 2 s heard; Listen", told)
+
+
+def test_the_example_for_others_runs(posted: dict[str, bytes]) -> None:
+    assert posted["copied.txt"].decode() == "gtcrn: 24 ms late"
 
 
 def test_the_folder_holds_small_models_and_nothing_for_node(site: Path) -> None:
@@ -142,6 +225,8 @@ def test_the_folder_holds_small_models_and_nothing_for_node(site: Path) -> None:
     [
         (["--model", "dpcrn"], "do not come with the package"),
         (["--model", "no-model"], "no-model"),
+        (["--model", "no-graph.onnx"], "no-graph.onnx"),
+        (["--onnxruntime-web", "no-folder"], "that npm install onnxruntime-web makes"),
         (["--model", "gtcrn", "--port", "99999999"], "choose another with --port"),
     ],
 )
@@ -153,3 +238,11 @@ def test_what_cannot_be_shown_is_told(
     assert main(["demo", *words, *more]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "site").exists()
+
+
+def test_the_pinned_runtime_is_the_one_that_npm_has(site: Path) -> None:
+    if not RUNTIME or json.loads((Path(RUNTIME) / "package.json").read_text())["version"] != "1.30.0":
+        pytest.skip("needs onnxruntime-web 1.30.0; ONNXRUNTIME_WEB names its folder")
+    pinned, own = (json.loads((folder / "onnxruntime.json").read_text()) for folder in (PAGE, site))
+    assert "@1.30.0/" in pinned["address"] and own["address"] == "onnxruntime/"
+    assert pinned["integrity"] == own["integrity"]

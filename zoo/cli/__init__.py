@@ -69,6 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parser of every command, by its name."""
+    return {**_parser()[1]}
+
+
 def _give_up_stdout() -> None:
     """Keep Python from flushing once more at exit, which would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -77,6 +77,17 @@ def above_zero(text: str) -> float:
     return number
 
 
+def decibels(text: str) -> float:
+    """Read a number of dB from 0 on."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not number >= 0:
+        raise argparse.ArgumentTypeError(f"a number of dB from 0 on is expected, got {text}")
+    return number
+
+
 def threads(text: str) -> int:
     """Read a number of threads."""
     number = positive(text)

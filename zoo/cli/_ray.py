@@ -103,7 +103,7 @@ class Record:
         self.path = path
         text = json.dumps(origin, sort_keys=True)
         try:
-            if force:
+            if force or (path.is_file() and not path.stat().st_size):  # no room was left for its first page
                 path.unlink(missing_ok=True)
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(path)
@@ -116,7 +116,10 @@ class Record:
                 if found is None:
                     file.execute("INSERT INTO origin VALUES (?)", (text,))
         except (OSError, sqlite3.Error) as error:
-            raise ArtifactError(f"{path}: it cannot be read or written ({error}); remove it") from error
+            raise ArtifactError(
+                f"{path}: it cannot be read or written ({error}); make room if the disk is full, "
+                f"else remove it"
+            ) from error
         if found and found[0] != text:
             self.close()
             raise ArtifactError(
@@ -125,19 +128,37 @@ class Record:
             )
 
     def add(self, name: str, source: str, embedding: Array) -> None:
-        with self._file as file:
-            file.execute(
-                "INSERT OR REPLACE INTO done VALUES (?, ?, ?)",
-                (name, file_state(source), np.asarray(embedding, "<f4").tobytes()),
-            )
+        """Keep an embedding (E,) of the recording at the path ``source``.
+
+        Raises:
+            ArtifactError: the file cannot be written; what it holds already stays.
+        """
+        row = (name, file_state(source), np.asarray(embedding, "<f4").tobytes())
+        try:
+            with self._file as file:
+                file.execute("INSERT OR REPLACE INTO done VALUES (?, ?, ?)", row)
+        except sqlite3.Error as error:
+            raise ArtifactError(
+                f"{self.path}: it cannot be written ({error}); what is done is kept: make room, and give the "
+                f"same command again"
+            ) from error
 
     def read(self, recordings: Mapping[str, str]) -> dict[str, Array]:
-        """Embeddings (E,) by name, of the recordings (paths by name) that have not changed since."""
+        """Read the embeddings (E,) by name, of the recordings (paths by name) that have not changed since.
+
+        Raises:
+            ArtifactError: the file is damaged.
+        """
         found: dict[str, Array] = {}
-        with closing(self._file.execute("SELECT name, source, result FROM done")) as rows:
-            for name, source, result in rows:
-                if name in recordings and source == file_state(recordings[name]):
-                    found[name] = np.frombuffer(result, "<f4").astype(np.float32)
+        try:
+            with closing(self._file.execute("SELECT name, source, result FROM done")) as rows:
+                for name, source, result in rows:
+                    if name in recordings and source == file_state(recordings[name]):
+                        found[name] = np.frombuffer(result, "<f4").astype(np.float32)
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise ArtifactError(
+                f"{self.path}: it is damaged ({error}); pass --force to begin anew"
+            ) from error
         return found
 
     def close(self) -> None:

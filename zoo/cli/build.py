@@ -21,19 +21,22 @@ from __future__ import annotations
 import argparse
 import gzip
 import shutil
+import signal
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli._arguments import Misuse, one_sentence, positive
 from zoo.errors import ArtifactError
 from zoo.extras import extra
 from zoo.registry import get_spec
-from zoo.runtime.compiler import build
+from zoo.runtime.compiler import build, find_compiler, has_no_weights
 from zoo.runtime.webassembly_compiler import ENDING, build_webassembly
 from zoo.signal.recordings import read_folder
 from zoo.spec import SynthesisSpec
 from zoo.tasks import verify
+from zoo.tasks.apart import verify_apart
 
 if TYPE_CHECKING:
     from converters.tensorrt.engine import EngineReport
@@ -49,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("source", nargs="?", type=Path, metavar="C", help="a file that speechzoo export --target c wrote")
     add("-o", "--output", type=Path, metavar="LIB", help="of C: the shared library to write, or a .wasm")
+    add("--weights-file", type=Path, metavar="FILE", help="of C without weights inside: to verify it with")
     add("--bare", action="store_true", help="of WebAssembly: without its record, which verify needs")
     add(
         "--march",
@@ -104,7 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.source or args.output or args.march or args.bare:
+    if args.source or args.output or args.march or args.bare or args.weights_file:
         return _build_library(args)
     _check(args)
     with extra("onnx", "an engine"):
@@ -160,20 +164,56 @@ def _build_library(args: argparse.Namespace) -> int:
     target = args.target[0] if args.target else None
     march = args.march or ("portable" if target else "native")
     with one_sentence():
-        build(args.source, args.output, march, target=target)
-        print(f"{args.output}: {args.output.stat().st_size / 1e3:.0f} kB")
+        stack = _compile(args, march, target)
+        size = f"{args.output.stat().st_size / 1e3:.0f} kB"
+        print(f"{args.output}: {size}" + (f", stack of a call {stack} B" if stack is not None else ""))
         if target:
             print(f"{args.output}: for {target}; speechzoo verify it there")
-        elif march in ("native", "portable"):
-            print(f"{args.output}: verified; {verify(args.output)}")
+        elif has_no_weights(args.source) and not args.weights_file:
+            print(f"{args.output}: not verified, which needs its weights: --weights-file FILE")
+        else:
+            print(f"{args.output}: {_verified(args.output, args.weights_file, march)}")
     return 0
+
+
+def _compile(args: argparse.Namespace, march: str, target: str | None) -> int | None:
+    """Compile the C; the stack that a call takes in bytes, if the compiler tells."""
+    from converters.c.footprint import stack_in, stack_words
+
+    with TemporaryDirectory() as folder:
+        command = find_compiler(target)
+        words = stack_words(command, Path(folder))
+        build(args.source, args.output, march, compiler=command, target=target, more=words)
+        return stack_in(Path(folder), args.source) if words else None
+
+
+def _verified(library: Path, weights: Path | None, march: str) -> str:
+    """What verifying a library came to; one for a processor that is not here is no error.
+
+    Raises:
+        SpeechZooError: it does not compute what it should, or cannot be loaded.
+    """
+    if march in ("native", "portable"):
+        return f"verified; {verify(library, weights=weights)}"
+    try:
+        report, _ = verify_apart(library, weights=weights)
+    except ArtifactError as error:
+        if f"({-signal.SIGILL})" not in str(error):
+            raise
+        return f"not verified: the processor here does not run code for {march}; speechzoo verify it there"
+    return f"verified; {report}"
 
 
 def _build_webassembly(args: argparse.Namespace) -> int:
     """A module for browsers, verified where Node.js is."""
-    for name in ("march", "target"):
+    for name in ("march", "target", "weights_file"):
         if getattr(args, name):
-            raise Misuse(f"--{name}: WebAssembly has no other processors; leave it out")
+            why = (
+                "a module has its weights"
+                if name == "weights_file"
+                else "WebAssembly has no other processors"
+            )
+            raise Misuse(f"--{name.replace('_', '-')}: {why}; leave it out")
     with one_sentence():
         build_webassembly(args.source, args.output, bare=args.bare)
         data = args.output.read_bytes()

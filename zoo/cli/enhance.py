@@ -36,8 +36,8 @@ import numpy as np
 from tqdm import tqdm
 
 from zoo.arrays import Array
-from zoo.cli._arguments import add_offline, add_threads, add_trust, network, positive, readable, writable
-from zoo.cli._enhancer import open_enhancer
+from zoo.cli._arguments import network, positive, readable, writable
+from zoo.cli._enhancer import add_enhancer_arguments, add_limit, open_enhancer
 from zoo.cli._jobs import Job, find_jobs
 from zoo.cli._model import tell_what_runs, warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
@@ -54,9 +54,8 @@ from zoo.signal.audio import (
 from zoo.signal.plot import check_picture, plot_spectrograms
 from zoo.signal.resample import HIGHEST_RATE, LOWEST_RATE
 from zoo.signal.samples import SUSPECT
-from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
+from zoo.tasks.enhancement.enhancer import Enhancer
 from zoo.tasks.enhancement.stream import Latency
-from zoo.tasks.public import WINDOWS
 
 GROUP = "run models"
 
@@ -73,34 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--force", action="store_true", help="replace files that exist")
     add_ray_argument(parser)
 
-    model = parser.add_argument_group("model")
-    model.add_argument("--model", metavar="NAME", help=f"see `speechzoo list` (default {DEFAULT_MODEL})")
-    model.add_argument(
-        "--weights", metavar="TAG|PATH", help="default: those in the package, else the first tag"
-    )
-    model.add_argument(
-        "--artifact", metavar="FILE", help=".onnx, .ts, .pt2, .engine, .c, .so; or a public .onnx"
-    )
-    model.add_argument(
-        "--backend", choices=("native",), help="compile the graph to native code first, which is kept"
-    )
-    add_threads(model)
-    model.add_argument(
-        "--providers",
-        nargs="+",
-        default=(),
-        metavar="NAME",
-        help="of ONNX Runtime: cuda, tensorrt, ... (default cpu)",
-    )
-    add_trust(model)
-    add_offline(model)
-
-    public = parser.add_argument_group("public graphs, where neither their hash nor their metadata tell")
-    public.add_argument("--sample-rate", type=positive, metavar="HZ", help="of the model")
-    public.add_argument("--hop-size", type=positive, metavar="N", help="default half the window")
-    public.add_argument("--window", choices=tuple(WINDOWS), help="of its transforms")
-
+    add_enhancer_arguments(parser)
     audio = parser.add_argument_group("audio")
+    add_limit(audio)
     audio.add_argument("--mix-down", action="store_true", help="enhance the mean of all channels")
     audio.add_argument("--format", metavar="NAME", help="container to write: wav, flac, ogg, mp3, raw, ...")
     audio.add_argument("--subtype", metavar="NAME", help="encoding to write: pcm_16, pcm_24, float, ...")

@@ -14,6 +14,7 @@ examples:
   speechzoo export --model gtcrn --weights dns3 -o gtcrn.onnx
   speechzoo export fastenhancer_t --weights speechzoo --target c -o fastenhancer_t.c
   speechzoo export gtcrn.onnx --target c -o gtcrn.c
+  speechzoo export gtcrn --weights speechzoo --target c -o gtcrn.c --weights-file gtcrn.weights
   speechzoo export gtcrn --weights speechzoo --target ladspa -o gtcrn_ladspa.so
   speechzoo export -n fastenhancer_t --form spec2spec --onnx-path fastenhancer_t.onnx  # logs/fastenhancer_t
   speechzoo export --model dpcrn --checkpoint dpcrn.pt --offline --frames 563 -o dpcrn.onnx
@@ -25,6 +26,7 @@ examples:
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -32,10 +34,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.targets import TARGETS, get_target, target_for
+from zoo.artifact.manifest import METADATA_KEY
 from zoo.cli._arguments import Misuse, bucket, one_sentence, positive
 from zoo.cli._model import add_model_arguments, load_model, named_model
 from zoo.extras import extra
+from zoo.files import atomic
 from zoo.registry import get_spec
+from zoo.runtime.artifact import LIBRARIES
 
 if TYPE_CHECKING:
     from converters.c.footprint import Board
@@ -45,7 +50,7 @@ GROUP = "make artifacts"
 _OF_MODELS = (  # options that a finished graph has no use for
     "model", "weights", "checkpoint", "folder", "name", "form", "opset", "compiled", "fp16", "int8", "rtx",
     "profile", "streams", "hops", "offline", "frames", "mean_vec", "language", "buckets", "batch", "config",
-    "force",
+    "force", "sidecar",
 )  # fmt: skip
 OF_FILES = ("c", "ladspa")  # what is also made of a finished graph
 FREE = "; 0 leaves the number free (default 1)"
@@ -78,9 +83,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(forms),
         help="of enhancers (default wav2wav), of speaker models (default feats)",
     )
+    add("--sidecar", action="store_true", default=None, help="of ONNX: its record as JSON beside it")
     add("--opset", type=positive, metavar="N", help="of ONNX, 18 to 23 (default: the lowest that is fast)")
     add("--compiled", action="store_true", default=None, help="a program as machine code for such processors")
     add("--symbol", metavar="NAME", help="of C: what all public names begin with (default: the model's)")
+    add("--weights-file", type=Path, metavar="FILE", help="of C: the weights go there, loaded at run time")
     add("--report", action="store_true", default=None, help="of C: what it takes of two microcontrollers")
     add("--march", metavar="NAME", help="of ladspa: native (default), portable, or as the compiler has it")
     more = parser.add_argument_group("engines").add_argument
@@ -123,13 +130,33 @@ def run(args: argparse.Namespace) -> int:
         with extra(target.brought_by, f"exporting {spec.name}"):
             from converters.exporters import export_files
         options = _options(args, spec, target.name)
+        if args.sidecar and target.name != "onnx":
+            raise Misuse(f"--sidecar goes with --target onnx, not with {target.name}")
         boards = _boards(options.pop("report", None))
         model = load_model(args, target.brought_by)
         reports = export_files(model, args.output, target, options, partial(print, file=sys.stderr))
         for path, report in reports.items():
             print(f"{path}: {_size(path)}, {report or 'there already, the same'}")
             _tell(path, boards)
+            if args.sidecar:
+                print(f"{_write_sidecar(path)}: its record")
     return 0
+
+
+def _write_sidecar(path: Path) -> Path:
+    """Write the record of an ONNX file beside it, without its recording, for what cannot read metadata.
+
+    Raises:
+        ArtifactError: it cannot be written.
+    """
+    import onnx
+
+    text = {p.key: p.value for p in onnx.load(path, load_external_data=False).metadata_props}[METADATA_KEY]
+    record = {name: value for name, value in json.loads(text).items() if name != "golden"}
+    sidecar = path.with_suffix(".json")
+    with atomic(sidecar) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
+    return sidecar
 
 
 def _export_file(args: argparse.Namespace) -> int:
@@ -145,7 +172,7 @@ def _export_file(args: argparse.Namespace) -> int:
         if name not in words and getattr(args, name) is not None:
             why = f"{args.source} is finished" if name in _OF_MODELS else f"{target} has no use for it"
             raise Misuse(f"--{name.replace('_', '-')}: {why}; leave it out")
-    options = {word: getattr(args, word) for word in words}
+    options = {word: getattr(args, word) for word in words if getattr(args, word) is not None}
     with one_sentence():
         boards = _boards(options.pop("report", None))
         report = get_target(target).export(
@@ -180,7 +207,16 @@ def _tell(path: Path, boards: Sequence[Board]) -> None:
 
 
 def _target(output: Path | None) -> str:
-    """The target whose files end as the output does."""
+    """The target whose files end as the output does.
+
+    Raises:
+        Misuse: it ends as what no target alone is meant by.
+    """
+    if output and output.suffix in (*LIBRARIES, ".wasm"):
+        raise Misuse(
+            f"{output}: a {output.suffix} is built of C: speechzoo export -o {output.stem}.c, then speechzoo "
+            f"build {output.stem}.c -o {output}; a library of plug-ins is made with --target ladspa"
+        )
     found = target_for(output) if output else None
     return found.name if found else "onnx"
 

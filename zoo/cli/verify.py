@@ -9,6 +9,7 @@ examples:
   speechzoo verify gtcrn fastenhancer_t
   speechzoo verify gtcrn.c libgtcrn.so  # C is compiled first
   speechzoo verify gtcrn.wasm            # in Node.js
+  speechzoo verify libgtcrn.so --weights-file gtcrn.weights
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=".onnx, .ts, .pt2, .engine, .c or .so artifacts, or model names",
     )
+    parser.add_argument(
+        "--weights-file", type=Path, metavar="FILE", help="of native code without weights inside"
+    )
     add_trust(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -50,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
                 if not args.json:
                     print(f"{path}: no speechzoo manifest; its bytes are those of {known.name}, as pinned")
                 continue
-            report, manifest = verify_apart(_packaged(path) or Path(path), trust=args.trust)
+            report, manifest = verify_apart(
+                _packaged(path) or Path(path), trust=args.trust, weights=args.weights_file
+            )
             warning = manifest.warning
         except SpeechZooError as error:
             failed += 1

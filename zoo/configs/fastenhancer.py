@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from zoo.configs import OtherClassError
+from zoo.configs.sizes import whole
 from zoo.errors import CheckpointError
 
 Settings = Mapping[str, Any]
@@ -48,6 +49,10 @@ def require(settings: Settings, fixed: Settings, where: str) -> None:
             raise CheckpointError(f"{where}: {name} is {settings[name]!r}; only {value!r} is supported")
 
 
-def sample_rate(config: Settings) -> int:
-    """Give the rate of the training data, in Hz."""
-    return int(config["data"]["sampling_rate"])
+def sample_rate(config: Settings, where: str) -> int:
+    """Give the rate of the training data, in Hz.
+
+    Raises:
+        CheckpointError: it is no whole number.
+    """
+    return whole(config["data"]["sampling_rate"], "sampling_rate", where)

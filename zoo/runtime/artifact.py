@@ -43,6 +43,7 @@ def load_artifact(
     providers: Sequence[str] = (),
     register_plugins: Callable[[], None] | None = None,
     trust: bool = False,
+    weights: str | os.PathLike[str] | None = None,
 ) -> Graph:
     """Load an artifact: ONNX, TorchScript, an exported program, an engine, native code, or
     WebAssembly (in Node.js).
@@ -55,10 +56,11 @@ def load_artifact(
         providers: of ONNX Runtime, see ``OnnxGraph``.
         register_plugins: called before an engine is loaded that calls plugins in Python.
         trust: open an exported program that is code, not data: see docs/trust.md.
+        weights: the file of weights of native code that has none inside.
 
     Raises:
         ArtifactError: another ending, or a file that is damaged, has no manifest of ours, or is code and not
-            trusted.
+            trusted; or weights that do not go with it.
         MissingExtraError: what runs it is not installed, or for C there is no compiler.
         ValueError: an impossible number of threads.
     """
@@ -68,6 +70,12 @@ def load_artifact(
     suffix = Path(path).suffix
     if providers and suffix != ".onnx":
         raise ArtifactError(f"{path}: providers are ONNX Runtime's; only an .onnx artifact runs in it")
+    if suffix in (".c", *LIBRARIES):
+        return _load_native(path, weights)
+    if weights is not None:
+        raise ArtifactError(
+            f"{path}: an artifact has its own weights; leave weights={os.fspath(weights)!r} out"
+        )
     if suffix == ".onnx":
         from zoo.runtime.onnx import OnnxGraph
 
@@ -80,14 +88,6 @@ def load_artifact(
         from zoo.runtime.tensorrt import Engine
 
         return Engine(path, register_plugins=register_plugins)
-    if suffix in LIBRARIES:
-        from zoo.runtime.native import NativeGraph
-
-        return NativeGraph(path)
-    if suffix == ".c":
-        from zoo.runtime.native_cache import compiled
-
-        return compiled(path)
     if suffix == ".wasm":
         from zoo.runtime.webassembly import WebAssemblyGraph
 
@@ -95,3 +95,14 @@ def load_artifact(
     raise ArtifactError(
         f"{path}: artifacts end in {', '.join((*NATIVE, *SUFFIXES))}, this one in {suffix or 'nothing'}"
     )
+
+
+def _load_native(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None) -> Graph:
+    """Generated C, or a library of it; see ``load_artifact``."""
+    if Path(path).suffix == ".c":
+        from zoo.runtime.native_cache import compiled
+
+        return compiled(path, weights)
+    from zoo.runtime.native import NativeGraph
+
+    return NativeGraph(path, weights)

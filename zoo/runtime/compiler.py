@@ -96,6 +96,12 @@ def build(
         run_compiler([*command, *words], str(source))
 
 
+def has_no_weights(source: Path) -> bool:
+    """Whether generated C has its weights in a file of their own."""
+    text = source.read_text(errors="replace")
+    return re.search(r"^#define \w+_WEIGHTS_BYTES", text, re.MULTILINE) is not None
+
+
 def run_compiler(command: Sequence[str], what: str) -> str:
     """What a command prints.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from zoo.errors import ArtifactError
 from zoo.extras import missing
 from zoo.files import atomic
-from zoo.runtime.compiler import FLAGS, describe_compiler, run_compiler
+from zoo.runtime.compiler import FLAGS, describe_compiler, has_no_weights, run_compiler
 
 ENDING = ".wasm"
 _FREESTANDING = Path(__file__).parent / "freestanding"  # headers
@@ -71,7 +71,18 @@ def build_webassembly(
         raise ArtifactError(
             f"{source}: there is no such file; expected C that speechzoo export --target c wrote"
         )
-    macro = re.search(r"^#ifndef (\w+_NO_MANIFEST)$", source.read_text(errors="replace"), re.MULTILINE)
+    if has_no_weights(source):
+        raise ArtifactError(
+            f"{source}: its weights are in a file of their own, which a page cannot load; export it without "
+            f"--weights-file"
+        )
+    text = source.read_text(errors="replace")
+    if several := re.search(r"^#define STREAMS (\d+)", text, re.MULTILINE):
+        raise ArtifactError(
+            f"{source}: it is for {several[1]} streams side by side, and a page has one; export it without "
+            f"--streams"
+        )
+    macro = re.search(r"^#ifndef (\w+_NO_MANIFEST)$", text, re.MULTILINE)
     if macro is None:
         raise ArtifactError(f"{source}: it is no C that speechzoo export --target c wrote")
     command = list(find_webassembly_compiler() if compiler is None else compiler)

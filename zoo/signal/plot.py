@@ -67,7 +67,7 @@ def plot_spectrograms(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 0.6 + 2.4 * len(signals)), layout="constrained")
-    levels = [_levels(waveform, sample_rate) for _, waveform in signals]
+    levels = [spectrum_levels(waveform, sample_rate) for _, waveform in signals]
     top = max(float(level.max()) for level in levels)
     axes = figure.subplots(len(signals), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axis, (title, waveform), level in zip(axes, signals, levels, strict=True):
@@ -123,7 +123,7 @@ def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
         figure.savefig(temporary, dpi=150)
 
 
-def _levels(waveform: Array, sample_rate: int) -> NDArray[np.float64]:
+def spectrum_levels(waveform: Array, sample_rate: int) -> NDArray[np.float64]:
     """(F, T): level of each frequency in dB, a sine of full scale being 0; frames of 32 ms."""
     length = max(64, 2 * round(0.016 * sample_rate))
     hop = max(length // 4, len(waveform) // _MOST_FRAMES)

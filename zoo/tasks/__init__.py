@@ -52,17 +52,21 @@ def task_of(graph: Graph) -> Task[Any, Any]:
     return get_task(graph.manifest.task)
 
 
-def load(path: str | os.PathLike[str], *, trust: bool = False) -> Graph:
+def load(
+    path: str | os.PathLike[str], *, trust: bool = False, weights: str | os.PathLike[str] | None = None
+) -> Graph:
     """Load an artifact of any task; see ``load_artifact``."""
 
     def register_plugins() -> None:
         for name in list_tasks():
             get_task(name).register_plugins()
 
-    return load_artifact(path, register_plugins=register_plugins, trust=trust)
+    return load_artifact(path, register_plugins=register_plugins, trust=trust, weights=weights)
 
 
-def verify(path: str | os.PathLike[str], *, trust: bool = False) -> ParityReport:
+def verify(
+    path: str | os.PathLike[str], *, trust: bool = False, weights: str | os.PathLike[str] | None = None
+) -> ParityReport:
     """Run an artifact on its golden recording and compare with the training form's output.
 
     Needs nothing but the file and what runs it: no network, and for ONNX no torch.
@@ -70,12 +74,13 @@ def verify(path: str | os.PathLike[str], *, trust: bool = False) -> ParityReport
     Args:
         path: ONNX file, TorchScript file, exported program or engine with our manifest.
         trust: open an exported program that is code, as every compiled one is; see docs/trust.md.
+        weights: the file of weights of native code that has none inside; the recording is in it.
 
     Raises:
         ArtifactError: damaged, without manifest or recording, or its manifest says what its model is not.
         ParityError: it computes something else than it should.
     """
-    return verify_graph(load(path, trust=trust))
+    return verify_graph(load(path, trust=trust, weights=weights))
 
 
 def verify_graph(graph: Graph) -> ParityReport:

@@ -1,6 +1,6 @@
 """Verifies a file in a process of its own, with limits of time and memory: what strangers made may not end.
 
-python -m zoo.tasks.apart FILE TRUST    (what the process runs; it prints one line of JSON)
+python -m zoo.tasks.apart FILE TRUST SECONDS [WEIGHTS]    (what the process runs; it prints one line of JSON)
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ _LOOK = 0.02  # seconds between two looks at the memory
 
 
 def verify_apart(
-    path: Path, *, trust: bool = False, seconds: float = SECONDS, memory: int = MEMORY
+    path: Path,
+    *,
+    trust: bool = False,
+    weights: Path | None = None,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
 ) -> tuple[ParityReport, Manifest]:
     """Verify an artifact as ``zoo.verify`` does, but in a process of its own.
 
@@ -40,7 +45,7 @@ def verify_apart(
 
     Args:
         path: the file.
-        trust: as of ``load_artifact``.
+        trust, weights: as of ``load_artifact``.
         seconds: of the processor; five times as much by the clock.
         memory: bytes in use, besides eight times the file's size; where the system tells.
 
@@ -51,11 +56,12 @@ def verify_apart(
         SpeechZooError: as of ``zoo.verify``; ``ArtifactError`` if it takes more time or memory, or dies.
     """
     if path.suffix in ENGINES or not sys.executable:
-        graph = load(path, trust=trust)
+        graph = load(path, trust=trust, weights=weights)
         report = verify_graph(graph)
         assert graph.manifest is not None  # else it was not verified
         return report, graph.manifest
-    answer = _ask([str(path), str(int(trust))], path, seconds, memory)
+    more = [] if weights is None else [str(weights)]
+    answer = _ask([str(path), str(int(trust)), str(seconds), *more], path, seconds, memory)
     if "error" in answer:
         kind = getattr(zoo.errors, answer["kind"], ArtifactError)
         raise kind(answer["error"])
@@ -73,7 +79,7 @@ def _ask(words: list[str], path: Path, seconds: float, memory: int) -> Mapping[s
     search = os.pathsep.join(text for text in (str(_ROOT), os.environ.get("PYTHONPATH")) if text)
     with tempfile.TemporaryFile() as told:  # and not a pipe, which may be full while nobody reads it
         child = subprocess.Popen(
-            [sys.executable, "-m", __name__, *words, str(seconds)],
+            [sys.executable, "-m", __name__, *words],
             env={**os.environ, "PYTHONPATH": search},
             stdin=subprocess.DEVNULL,
             stdout=told,
@@ -130,10 +136,10 @@ def _limit_time(seconds: float) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _main(path: str, trust: str, seconds: str) -> None:
+def _main(path: str, trust: str, seconds: str, weights: str | None = None) -> None:
     _limit_time(float(seconds))
     try:
-        graph = load(path, trust=trust == "1")
+        graph = load(path, trust=trust == "1", weights=weights)
         report = verify_graph(graph)
         assert graph.manifest is not None  # else it was not verified
         answer = {"report": dataclasses.asdict(report), "manifest": graph.manifest.to_json()}

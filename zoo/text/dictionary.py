@@ -1,4 +1,4 @@
-"""Words as phonemes, by a pronouncing dictionary in the format of CMU's."""
+"""Words as phonemes, by a pronouncing dictionary in the format of CMU's and what follows from its words."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zoo.errors import TextError
+from zoo.text import homographs, word_parts
+from zoo.text.letters import say_letters
 from zoo.text.symbols import ARPABET, reads_letters
 
-_PARTS = re.compile(r"(\{[^{}]*\})|([a-z]+(?:'[a-z]+)*)")
+_PARTS = re.compile(r"(\{[^{}]*\})|([A-Za-z]+(?:'[A-Za-z]+)*)")
 _ENTRY = re.compile(r"^(\S+?)(?:\((\d+)\))?\s+(\S.*?)\s*(?:#.*)?$")
-_HISSING = {"S", "Z", "SH", "ZH", "CH", "JH"}  # after which a possessive is a syllable of its own
-_VOICELESS = {"P", "T", "K", "F", "TH"}
-_SHORTEST_PART = 3  # letters of a word in a compound
+_CAPITAL = re.compile(r"([A-Z])('s)?")
+_CAPITALS = re.compile(r"[A-Z]{2,}(?:'s)?")
 ENGLISH = Path(__file__).with_name("english.dict.xz")
 
 
@@ -26,19 +27,25 @@ class Dictionary:
     Args:
         path: text file, or one packed as ``.xz``: a word and its phonemes on a line, ``;;;`` before a
             comment.
+        base: is asked for what the file lacks.
 
     Raises:
         TextError: no such file, no text, or a line that is no entry.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], base: Dictionary | None = None) -> None:
         self.name = Path(path).name
+        self._base = base
+        self._english = base is not None or Path(path) == ENGLISH  # whose homographs are known
         try:
             data = Path(path).read_bytes()
             text = (lzma.decompress(data) if Path(path).suffix == ".xz" else data).decode("utf-8")
         except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
             raise TextError(f"{path}: it cannot be read as a pronouncing dictionary ({error})") from error
         self._entries: dict[str, str] = {}
+        if Path(path) == ENGLISH:  # whose lines a test has seen
+            self._entries = dict(line.split(" ", 1) for line in text.splitlines())
+            return
         known = set(ARPABET)
         for number, line in enumerate(text.splitlines(), 1):
             if not line.strip() or line.startswith(";;;"):
@@ -54,31 +61,28 @@ class Dictionary:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def entry(self, word: str) -> str | None:
+        """ARPAbet that stands in the dictionary for a word in lower case, or in the one that it adds to."""
+        found = self._entries.get(word)
+        return self._base.entry(word) if found is None and self._base is not None else found
+
+    def _own(self, word: str) -> str | None:
+        """ARPAbet that the user's file gives, where there is one."""
+        return None if self._base is None else self._entries.get(word)
+
     def phonemes(self, word: str) -> str | None:
         """ARPAbet of a word in lower case, or None if it is not there.
 
-        A possessive follows from its word, and a compound from its two parts.
+        Possessives, inflections and British spellings follow from their words, and a compound from its parts.
         """
-        if word in self._entries:
-            return self._entries[word]
-        if word.endswith("'s"):
-            base = self.phonemes(word.removesuffix("'s"))
-            if base is None:
-                return None
-            last = base.split()[-1]
-            return f"{base} {'IH0 Z' if last in _HISSING else 'S' if last in _VOICELESS else 'Z'}"
-        for cut in range(len(word) - _SHORTEST_PART, _SHORTEST_PART - 1, -1):  # the longest first part
-            parts = [self._entries.get(part) for part in (word[:cut], word[cut:])]
-            if all(parts):
-                return " ".join(filter(None, parts))
-        return None
+        return self.entry(word) or word_parts.derive(word, self.entry)
 
     def spelled(self, word: str) -> str | None:
         """ARPAbet of a word's letters, one by one, or None where the dictionary lacks some of their names.
 
         Those stand in it with a point: ``a. EY1``.
         """
-        names = [self._entries.get(f"{letter}.") for letter in word if letter.isalpha()]
+        names = [self.entry(f"{letter}.") for letter in word if letter.isalpha()]
         return "} {".join(filter(None, names)) if all(names) else None
 
     def pronounce(
@@ -87,25 +91,36 @@ class Dictionary:
         """Text in words with every known one as ARPAbet in braces, and the words that are not known.
 
         Args:
-            text: in lower case.
+            text: in lower case; single capitals are names of letters, and several are spelled.
             rules: give ARPAbet of words that are not in the dictionary, or None.
             spell: unknown words as the names of their letters, for a network that reads phonemes only; else
                 they stay as they are.
         """
         missing: dict[str, None] = {}
+        chosen = homographs.choose(text, own=self._own) if self._english else {}
 
         def replace(match: re.Match[str]) -> str:
             if match[1]:
                 return match[1]
-            found = self.phonemes(match[2])
-            if found is None and rules is not None:
-                found = rules(match[2])
+            found = chosen.get(match.start()) or self._say(match[2], rules)
             if found is None:
-                missing[match[2]] = None
-                found = self.spelled(match[2]) if spell else None
-            return match[2] if found is None else f"{{{found}}}"
+                word = match[2].lower()
+                missing[word] = None
+                found = self.spelled(word) if spell else None
+            return match[2].lower() if found is None else f"{{{found}}}"
 
         return _PARTS.sub(replace, text), tuple(missing)
+
+    def _say(self, word: str, rules: Callable[[str], str | None] | None) -> str | None:
+        """The name of a capital, a word by the dictionary, or one by rules."""
+        letter = _CAPITAL.fullmatch(word)
+        name = self.entry(f"{letter[1].lower()}.") if letter else None
+        if letter and name:
+            return word_parts.possessive(name) if letter[2] else name
+        if _CAPITALS.fullmatch(word):
+            return None
+        found = self.phonemes(word.lower())
+        return rules(word.lower()) if found is None and rules is not None else found
 
 
 def as_read(
@@ -117,19 +132,34 @@ def as_read(
     """Text in words as a network reads it: in letters, or in phonemes if it has only those.
 
     Args:
-        text: in lower case, ARPAbet in braces.
+        text: as ``normalise.write_out`` gives it, ARPAbet in braces.
         symbols: the network's table.
         dictionary: gives phonemes whether or not it has letters. If None, the package's own where it has none
             or there are rules.
-        rules: see ``Dictionary.pronounce``.
+        rules: see ``Dictionary.pronounce``; what they do not know either, a network without letters says by
+            those of ``letters.py``.
 
     Returns:
         the text, and the words that neither dictionary nor rules know.
     """
-    letters = reads_letters(symbols)
-    if dictionary is None and (rules is not None or not letters):
+    from zoo.text.normalise import lower
+
+    has_letters = reads_letters(symbols)
+    if dictionary is None and (rules is not None or not has_letters):
         dictionary = english()
-    return (text, ()) if dictionary is None else dictionary.pronounce(text, rules=rules, spell=not letters)
+    if dictionary is None:
+        return lower(text), ()
+    guessed: dict[str, None] = {}
+
+    def guess(word: str) -> str | None:
+        found = None if rules is None else rules(word)
+        if found is None and not has_letters:
+            guessed[word] = None
+            found = say_letters(word)
+        return found
+
+    said, missing = dictionary.pronounce(text, rules=guess, spell=not has_letters)
+    return said, tuple(dict.fromkeys((*guessed, *missing)))
 
 
 @functools.cache

@@ -1,111 +1,144 @@
-"""Written English as it is said: numbers, symbols, addresses and abbreviations in lower-case words."""
+"""Written English as it is said: each token by the first rule that reads it, from left to right."""
 
 from __future__ import annotations
 
+import bisect
+import functools
 import re
 import unicodedata
+from collections.abc import Iterator
 
-from anyascii import anyascii
-
-from zoo.text.numbers import MONTHS, spell_numbers
+from zoo.text import (
+    abbreviations,
+    acronyms,
+    addresses,
+    codes,
+    dates,
+    measures,
+    money,
+    numbers,
+    ratios,
+    roman,
+    science,
+    signs,
+    times,
+)
+from zoo.text.characters import simplify_in_place
+from zoo.text.rules import Rule
+from zoo.text.sentences import SENTENCE
 
 _BRACES = re.compile(r"(\{[^{}]*\})")
-_KEPT = re.compile(r"([£€¥₹°])")  # symbols that are read as words once the number beside them is known
-_BEFORE = {
-    "²": " squared",
-    "³": " cubed",
-    "\u00d7": " times ",
-    "÷": " divided by ",
-    "±": " plus or minus ",
-}
-_ADDRESS = re.compile(  # each alternative begins where no other part of it could, so that the time is linear
-    r"(?<![^\s@])[^\s@]+@[^\s@]+\.\w+|\b(?:https?://|www\.)\S+"
-    r"|(?<![\w-])[\w-]+\.(?:com|org|net|edu|gov|io)\b\S*"
+_RULES: tuple[Rule, ...] = (
+    numbers.LONG,  # first, so that no other rule looks for the end of thousands of digits
+    *addresses.RULES,
+    *dates.RULES,
+    *codes.RULES,
+    *times.RULES,
+    *money.RULES,
+    *science.RULES,
+    *numbers.ENDING,
+    *measures.RULES,
+    *ratios.RULES,
+    *codes.BEHIND_NUMBERS,
+    *numbers.RULES,
+    *roman.RULES,
+    *abbreviations.RULES,
+    *acronyms.RULES,
+    *signs.RULES,
 )
-_TITLES = {  # before a name
-    "mrs": "missus", "mr": "mister", "ms": "miz", "dr": "doctor", "st": "saint", "prof": "professor",
-    "lt": "lieutenant", "col": "colonel", "capt": "captain", "gen": "general", "sgt": "sergeant",
-    "maj": "major", "cpt": "captain", "cmdr": "commander", "rev": "reverend", "hon": "honorable",
-    "gov": "governor", "sen": "senator", "rep": "representative", "pres": "president", "mt": "mount",
-    "ft": "fort",
-}  # fmt: skip
-_ABBREVIATIONS = {  # anywhere
-    "mrs": "missus", "mr": "mister", "ms": "miz", "dr": "doctor", "st": "street", "jr": "junior",
-    "sr": "senior", "ave": "avenue", "blvd": "boulevard", "rd": "road", "co": "company", "ltd": "limited",
-    "inc": "incorporated", "corp": "corporation", "esq": "esquire", "dept": "department", "vs": "versus",
-    "etc": "et cetera", "approx": "approximately", "est": "established", "vol": "volume", "ft": "feet",
-    "prof": "professor", "lt": "lieutenant", "col": "colonel", "capt": "captain", "gen": "general",
-    "sgt": "sergeant", "maj": "major", "rev": "reverend", "hon": "honorable",
-}  # fmt: skip
-_SYMBOLS = {
-    "&": " and ", "@": " at ", "%": " percent ", "+": " plus ", "=": " equals ", "<": " less than ",
-    ">": " greater than ", "/": " slash ", "\\": " backslash ", "°": " degrees ", "$": " dollars ",
-    "£": " pounds ", "€": " euros ", "¥": " yen ", "₹": " rupees ", "_": " ", "|": " ", "[": "(", "]": ")",
-    "#": " hash ", '"': "", "`": "'",
-}  # fmt: skip
+_CAPITALS = re.compile("[A-Z]{2,}")
+_SPEAKER = re.compile(r"[\"'”’)]\s+[a-z]")  # goes on behind what was said: "Really?" she asked.
+_SPACES = re.compile(r"\s+")
 
 
 def normalise(text: str) -> str:
-    """Text as it is said; ARPAbet in braces stays as it is.
+    """Text as it is said, in lower case; ARPAbet in braces stays as it is.
 
-    Symbols that no rule reads (``~``, ``^``, ``*``, pictures) are still there: ``symbols.encode`` reports
-    them.
+    Symbols that no rule reads (``~``, ``^``, pictures) are still there: ``symbols.encode`` reports them.
     """
-    parts = [part if part.startswith("{") else _words(part) for part in _BRACES.split(text)]
-    return re.sub(r"\s+", " ", "".join(parts)).strip()
+    return lower(write_out(text))
 
 
-def _words(text: str) -> str:
-    text = _to_ascii(text)
-    text = _ADDRESS.sub(_address, text)
-    text = _abbreviations(text).lower()
-    text = re.sub(r"(?:(?<=\d)\s?([ap])m\b|\b([ap])\.\s?m\.)(\s*$)?", _half_of_the_day, text)
-    text = re.sub(r"#\s?(?=\d)", "number ", text)
-    text = re.sub(r"~\s?(?=\d)", "about ", text)
-    text = spell_numbers(text)
-    return re.sub("|".join(map(re.escape, _SYMBOLS)), lambda match: _SYMBOLS[match[0]], text)
+def write_out(text: str) -> str:
+    """Text as it is said: words in lower case, names of letters as capitals (``F B I``), ARPAbet in braces.
+
+    Points, question and exclamation marks are left only where a sentence ends.
+    """
+    return _SPACES.sub(" ", _read(unicodedata.normalize("NFC", text))[0]).strip()
 
 
-def _to_ascii(text: str) -> str:
-    """Every character in ASCII, but for the few that ``_KEPT`` names; pictures stay as they are."""
-    text = "".join(_BEFORE.get(character, character) for character in text)
-    text = unicodedata.normalize("NFKC", text).replace("\u2044", "/")
+def read_sentences(text: str) -> Iterator[tuple[str, str]]:
+    """Sentences of a text as they are written, and as ``write_out`` gives them."""
+    text = unicodedata.normalize("NFC", text)
+    said, spaces = _read(text)
+    begin, written = 0, 0
+    for match in SENTENCE.finditer(said):
+        index = bisect.bisect_left(spaces, (match.end(),)) - 1
+        end = spaces[index][1] if index >= 0 else 0
+        if index >= 0 and spaces[index][0] >= match.start() and not _SPEAKER.match(text, max(0, end - 1)):
+            yield text[written:end].strip(), _SPACES.sub(" ", said[begin : match.end()]).strip()
+            begin, written = match.end(), end
+    yield text[written:].strip(), _SPACES.sub(" ", said[begin:]).strip()
+
+
+def lower(text: str) -> str:
+    """Text in lower case, capitals in a row apart from each other, ARPAbet in braces as it is."""
     return "".join(
-        c if _KEPT.match(c) or unicodedata.category(c) in ("So", "Cn", "Co") else anyascii(c) for c in text
+        part if part.startswith("{") else _CAPITALS.sub(lambda run: " ".join(run[0]), part).lower()
+        for part in _BRACES.split(text)
     )
 
 
-def _address(match: re.Match[str]) -> str:
-    """An address of mail or of the web, its points and strokes in words."""
-    address, end = match[0].rstrip(".,;:!?)"), match[0]
-    said = re.sub(r"^https?://", "", address).replace(".", " dot ").replace("/", " slash ")
-    return said.replace("_", " underscore ").replace("-", " dash ") + end[len(address) :]
+def _read(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """What a text says, with spaces as they come; and each space's place in it and in the text."""
+    said: list[str] = []
+    spaces: list[tuple[int, int]] = []
+    done = 0
+    for part in _BRACES.split(text):
+        if part.startswith("{"):
+            said.append(part)
+        else:
+            words, own = _words(part)
+            length = sum(map(len, said))
+            spaces += [(length + place, done + origin) for place, origin in own]
+            said.append(words)
+        done += len(part)
+    return "".join(said), spaces
 
 
-def _abbreviations(text: str) -> str:
-    """Abbreviations in full. A title is one before a capital, so ``St. Paul`` and ``Main St.`` differ."""
-    text = re.sub(r"\b[Ee]\.\s?g\.,?", "for example,", text)
-    text = re.sub(r"\b[Ii]\.\s?e\.,?", "that is,", text)
-    text = re.sub(r"\b[Nn]os?\.\s?(?=\d)", "number ", text)
-    months = "|".join(month[:3] for month in MONTHS)
-    text = re.sub(rf"\b({months}|[Ss]ept)\.(?=\s)", _month, text, flags=re.I)
-    text = re.sub(r"(\b\d+(?:\s[A-Z][\w']*){1,3}\s)St\.(?=\s)", r"\1Street.", text)
-    titles = rf"\b((?i:{'|'.join(_TITLES)}))\.\s(?=[A-Z]|$)"
-    text = re.sub(titles, lambda m: f"{_TITLES[m[1].lower()]} ", text)
-    others = rf"\b((?i:{'|'.join(_ABBREVIATIONS)}))\.(\s*$|\s+(?=[A-Z]))?"
-    return re.sub(others, _in_full, text)
+def _words(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The same of a text without braces."""
+    text, origins = simplify_in_place(text)
+    said: list[str] = []
+    spaces: list[tuple[int, int]] = []
+    position, length, ruled = 0, 0, False
+    while position < len(text):
+        for rule in _rules_of(text[position]):
+            match = rule.pattern.match(text, position)
+            if not match or match.end() == position:
+                continue
+            if (words := rule.say(match)) is not None:
+                length += _join(said, words, True)
+                position, ruled = match.end(), True
+                break
+        else:
+            if text[position].isspace():
+                spaces.append((length, origins[position]))
+            length += _join(said, text[position], ruled)
+            position, ruled = position + 1, False
+    return "".join(said), spaces
 
 
-def _in_full(match: re.Match[str]) -> str:
-    """The point of an abbreviation that ends a sentence ends it still."""
-    words = _ABBREVIATIONS[match[1].lower()]
-    return words if match[2] is None else f"{words}.{match[2]}"
+def _join(said: list[str], words: str, apart: bool) -> int:
+    """Add what is said, with a space where two words would become one; returns the characters added."""
+    if not words:
+        return 0
+    space = apart and said and words[0].isalnum() and said[-1][-1].isalnum()
+    said.append(f" {words}" if space else words)
+    return len(said[-1])
 
 
-def _month(match: re.Match[str]) -> str:
-    return next(month for month in MONTHS if month.startswith(match[1].lower()[:3]))
-
-
-def _half_of_the_day(match: re.Match[str]) -> str:
-    ends = match[2] is not None and match[3] is not None  # its point is the sentence's too
-    return f" {match[1] or match[2]} m{'.' if ends else ''}{match[3] or ''}"
+@functools.lru_cache(1024)
+def _rules_of(character: str) -> tuple[Rule, ...]:
+    """The rules for tokens that begin with a character."""
+    return tuple(rule for rule in _RULES if re.match(rule.begins, character))

@@ -1,61 +1,22 @@
-"""Numbers, money, times and dates in words, in American English."""
+"""Numbers in words, in American English."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import cache
 
-MONTHS = (
-    "january", "february", "march", "april", "may", "june",
-    "july", "august", "september", "october", "november", "december",
-)  # fmt: skip
-_MONTH = rf"(?P<month>{'|'.join(MONTHS)})"
-_DAY = r"0?[1-9]|[12]\d|3[01]"
-_CURRENCIES = {  # symbol: one, many, one hundredth, many hundredths
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "¥": ("yen", "yen", "", ""),
-    "₹": ("rupee", "rupees", "paisa", "paise"),
-}
-_UNITS = {  # directly behind a number, or one space behind it: one, many
-    "km/h": ("kilometer an hour", "kilometers an hour"),
-    "mph": ("mile an hour", "miles an hour"),
-    "km": ("kilometer", "kilometers"),
-    "cm": ("centimeter", "centimeters"),
-    "mm": ("millimeter", "millimeters"),
-    "m": ("meter", "meters"),
-    "kg": ("kilogram", "kilograms"),
-    "mg": ("milligram", "milligrams"),
-    "g": ("gram", "grams"),
-    "lb": ("pound", "pounds"),
-    "lbs": ("pound", "pounds"),
-    "oz": ("ounce", "ounces"),
-    "ft": ("foot", "feet"),
-    "ms": ("millisecond", "milliseconds"),
-    "khz": ("kilohertz", "kilohertz"),
-    "mhz": ("megahertz", "megahertz"),
-    "ghz": ("gigahertz", "gigahertz"),
-    "hz": ("hertz", "hertz"),
-    "kb": ("kilobyte", "kilobytes"),
-    "mb": ("megabyte", "megabytes"),
-    "gb": ("gigabyte", "gigabytes"),
-    "db": ("decibel", "decibels"),
-    "°c": ("degree celsius", "degrees celsius"),
-    "°f": ("degree fahrenheit", "degrees fahrenheit"),
-    "°": ("degree", "degrees"),
-}
-_WHOLE = r"\d{1,3}(?:,\d{3})+|\d+"
-_NUMBER = rf"(?:{_WHOLE})(?:\.\d+)?|\.\d+"
-_MAGNITUDE = r"(?:\s(?P<magnitude>hundred|thousand|million|billion|trillion))?"
+from zoo.text.rules import Rule, after, before, last_word, next_word, rule
+
+# A whole number, with commas or without, and any number; longer ones than have a name are spelled before.
+WHOLE = r"(?:\d{1,3}(?:,\d{3}){1,10}(?!\d)|\d{1,33})"
+NUMBER = rf"(?:{WHOLE}(?:\.\d{{1,40}})?|\.\d{{1,40}})"
+MAGNITUDES = ("hundred", "thousand", "million", "billion", "trillion")
 _LARGEST = 10**33  # the first that has no name
 _SMALL = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
 )  # fmt: skip
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_MAGNITUDES = (
+_GROUPS = (
     "", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion", "sextillion",
     "septillion", "octillion", "nonillion",
 )  # fmt: skip
@@ -63,19 +24,36 @@ _ORDINALS = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
     "twelve": "twelfth",
 }  # fmt: skip
-_YEAR_BEHIND = r"(?:,?\s(?P<year>\d{4})\b|(?<!may)(?<!march))"  # two months are other words too
-_BEFORE_YEAR = r"(?<=\bin\s)|(?<=\bsince\s)|(?<=\bfrom\s)|(?<=\buntil\s)|(?<=\byear\s)"
-
-
-def spell_numbers(text: str) -> str:
-    """Every number of a text in words.
-
-    Args:
-        text: lower-case English in ASCII, but for the symbols of currencies and degrees.
-    """
-    for pattern, replace in _rules():
-        text = pattern.sub(replace, text)
-    return text
+_OF_A_YEAR = {
+    "in",
+    "since",
+    "from",
+    "until",
+    "till",
+    "year",
+    "by",
+    "before",
+    "after",
+    "around",
+    "circa",
+    "to",
+}
+_COUNTED = {"people", "men", "women", "children", "sheep", "feet", "percent", "million", "billion"}
+_TIMED = {
+    "in",
+    "after",
+    "for",
+    "within",
+    "took",
+    "takes",
+    "every",
+    "about",
+    "under",
+    "than",
+    "lasts",
+    "lasted",
+}
+_DIGIT_BY_DIGIT = {"zip", "code", "dial", "extension", "ext", "pin", "postcode"}  # what stands before them
 
 
 def cardinal(number: int) -> str:
@@ -86,7 +64,7 @@ def cardinal(number: int) -> str:
         return f"minus {cardinal(-number)}"
     groups: list[str] = []
     rest = number
-    for magnitude in _MAGNITUDES:
+    for magnitude in _GROUPS:
         rest, group = divmod(rest, 1000)
         if group:
             groups.insert(0, f"{_below_thousand(group)} {magnitude}".strip())
@@ -118,17 +96,30 @@ def ordinal(number: int) -> str:
 
 def digits(text: str) -> str:
     """``007`` -> zero zero seven"""
-    return " ".join("minus" if c == "-" else cardinal(int(c)) for c in text)
+    return " ".join("minus" if c == "-" else _SMALL[int(c)] for c in text)
 
 
 def year(number: int) -> str:
     """``1905`` -> nineteen oh five; ``2000`` -> two thousand; ``2019`` -> twenty nineteen"""
     century, rest = divmod(number, 100)
-    if century % 10 == 0 and rest < 10:
+    if number < 1000 or (century % 10 == 0 and rest < 10):
         return cardinal(number)
     if rest == 0:
         return f"{cardinal(century)} hundred"
     return f"{cardinal(century)} {f'oh {cardinal(rest)}' if rest < 10 else cardinal(rest)}"
+
+
+def paired(number: str) -> str:
+    """Two or three digits as one names a model or a pressure: ``120`` -> one twenty"""
+    if len(number) != 3 or number.endswith("00") or number.startswith("0"):
+        return cardinal(int(number))
+    rest = int(number[1:])
+    return f"{_SMALL[int(number[0])]} {f'oh {_SMALL[rest]}' if rest < 10 else cardinal(rest)}"
+
+
+def plural(words: str) -> str:
+    """``sixty`` -> sixties"""
+    return f"{words[:-1]}ies" if words.endswith("y") else f"{words}es" if words.endswith("x") else f"{words}s"
 
 
 def number_words(text: str) -> str:
@@ -143,109 +134,71 @@ def number_words(text: str) -> str:
     return " ".join(words)
 
 
-@cache
-def _rules() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
-    """What is replaced by what, in this order."""
-    symbols = "".join(_CURRENCIES)
-    units = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
-    return [
-        # what has no name is spelled first, so that no other rule looks for the end of thousands of digits
-        (re.compile(r"(?<!\d)\d{34,}"), lambda m: f" {digits(m[0])} "),
-        (re.compile(rf"(?P<symbol>[{symbols}])\s?(?P<number>{_NUMBER}){_MAGNITUDE}(?!\d)"), _money),
-        (re.compile(rf"\b(?P<year>\d{{4}})-(?P<number>0[1-9]|1[0-2])-(?P<day>{_DAY})\b"), _date),
-        (re.compile(r"\b(?P<number>\d\d?)/(?P<day>\d\d?)/(?P<year>\d{4})\b"), _slashed_date),
-        (re.compile(rf"\b{_MONTH}\s(?P<day>{_DAY})(?:st|nd|rd|th)?\b(?:,?\s(?P<year>\d{{4}})\b)?"), _date),
-        (re.compile(rf"\b(?:the\s)?(?P<day>{_DAY})\s{_MONTH}\b{_YEAR_BEHIND}"), _day_first),
-        (re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?![:\d])"), _time),
-        (re.compile(r"\b\d{3}-\d{4}\b|\b\d{3}-\d{3}-\d{4}\b"), _telephone),
-        (re.compile(rf"\b({_WHOLE})/({_WHOLE})\b(?!/)"), _fraction),
-        (re.compile(r"\b(\d+):(?=\d)"), lambda m: f"{m[1]} to "),
-        (re.compile(r"(?<=\d)(-|\s-\s)(?=\d)"), lambda m: " to "),
-        (re.compile(r"(?:(?<=\s)|(?<=^)|(?<=\())-(?=\.?\d)"), lambda m: "minus "),
-        (re.compile(rf"\b({_WHOLE})(?:st|nd|rd|th)\b"), lambda m: ordinal(int(m[1].replace(",", "")))),
-        (re.compile(r"(?:\b|')(\d{2}|\d{4})'?s\b"), _decade),
-        (re.compile(rf"({_NUMBER})\s?%"), lambda m: f"{number_words(m[1])} percent"),
-        (re.compile(rf"({_NUMBER})\s?({units})(?![a-z])"), _measure),
-        (re.compile(rf"(?:{_BEFORE_YEAR})(10[1-9]\d)\b(?![.,]\d)"), lambda m: year(int(m[1]))),
-        (re.compile(r"(?<![\d.,])(1[1-9]\d\d|20\d\d)\b(?![.,]\d)"), lambda m: year(int(m[1]))),
-        (re.compile(r"(?<=[a-z])(?=\.?\d)|(?<=\d)(?=[a-z])"), lambda m: " "),
-        (re.compile(rf"({_NUMBER})"), lambda m: number_words(m[1])),
-    ]
+def range_words(text: str) -> str:
+    """A number, or two with a hyphen between them: ``10-15`` -> ten to fifteen"""
+    return " to ".join(number_words(part.strip()) for part in text.split("-"))
 
 
-def _money(match: re.Match[str]) -> str:
-    one, many, cent, cents = _CURRENCIES[match["symbol"]]
-    number, magnitude = match["number"].replace(",", ""), match["magnitude"]
-    whole, _, fraction = number.partition(".")
-    if magnitude or len(fraction) not in (0, 2) or (fraction and not cent):
-        amount = number_words(number) + (f" {magnitude}" if magnitude else "")
-        return f"{amount} {many}"
-    parts = []
-    if int(whole or 0) or not int(fraction or 0):
-        parts.append(f"{cardinal(int(whole or 0))} {one if int(whole or 0) == 1 else many}")
-    if int(fraction or 0):
-        parts.append(f"{cardinal(int(fraction))} {cent if int(fraction) == 1 else cents}")
-    return ", ".join(parts)
-
-
-def _date(match: re.Match[str]) -> str:
-    groups = match.groupdict()
-    month = groups.get("month") or MONTHS[int(groups["number"]) - 1]
-    words = f"{month} {ordinal(int(groups['day']))}"
-    return f"{words}, {year(int(groups['year']))}" if groups["year"] else words
-
-
-def _slashed_date(match: re.Match[str]) -> str:
-    """Month first, as it is written in America, unless it cannot be."""
-    month, day = int(match["number"]), int(match["day"])
-    if month > 12:
-        month, day = day, month
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        return " slash ".join(map(number_words, match[0].split("/")))
-    return f"{MONTHS[month - 1]} {ordinal(day)}, {year(int(match['year']))}"
-
-
-def _day_first(match: re.Match[str]) -> str:
-    words = f"the {ordinal(int(match['day']))} of {match['month']}"
-    return f"{words} {year(int(match['year']))}" if match["year"] else words
-
-
-def _time(match: re.Match[str]) -> str:
-    hour, minute, second = (int(part or 0) for part in match.groups())
-    if minute:
-        words = f"{cardinal(hour)} {f'oh {cardinal(minute)}' if minute < 10 else cardinal(minute)}"
-    else:
-        half = re.match(r"\s?[ap]\.?\s?m\b", match.string[match.end() :])
-        words = cardinal(hour) if half else f"{cardinal(hour)} o'clock"
-    return f"{words} and {cardinal(second)} second{'s' * (second != 1)}" if second else words
-
-
-def _telephone(match: re.Match[str]) -> str:
-    return ", ".join(digits(group) for group in match[0].split("-"))
-
-
-def _fraction(match: re.Match[str]) -> str:
-    over, under = (int(part.replace(",", "")) for part in match.groups())
-    if not 1 < under <= 100:
-        return f"{cardinal(over)} over {cardinal(under)}"
-    name, names = {2: ("half", "halves"), 4: ("quarter", "quarters")}.get(
-        under, (ordinal(under), f"{ordinal(under)}s")
+def _year(match: re.Match[str]) -> str | None:
+    """Four digits as those of a year, unless so many of something are counted; of a model: ``RTX 4090``"""
+    named = last_word(match)
+    if (named.isupper() and len(named) > 1) or named.lower() == "port":
+        return year(int(match[0])) if int(match[0]) > 1009 else None
+    number, following = int(match[0]), next_word(match)
+    told = last_word(match).lower() in _OF_A_YEAR
+    if 1010 <= number <= 1099:
+        return year(number) if told else None
+    counted = following in _COUNTED or (
+        following.endswith("s") and following.islower() and len(following) > 3
     )
-    return f"{cardinal(over)} {name if over == 1 else names}"
+    return year(number) if 1100 <= number <= 2099 and (told or not counted) else None
 
 
-def _decade(match: re.Match[str]) -> str:
-    number = int(match[1])
-    if len(match[1]) == 4 and number % 100 == 0:
-        words = year(number)
-        return f"{words}s"
-    tens = cardinal(number % 100)
-    if number % 10:
-        return f"{year(number) if len(match[1]) == 4 else tens}s"
-    plural = f"{tens[:-1]}ies" if tens.endswith("y") else f"{tens}s"
-    return f"{cardinal(number // 100)} {plural}" if len(match[1]) == 4 else plural
+def _plain(match: re.Match[str]) -> str:
+    if last_word(match).lower() in _DIGIT_BY_DIGIT and match[0].isdigit() and len(match[0]) > 2:
+        return digits(match[0])
+    return number_words(match[0])
 
 
-def _measure(match: re.Match[str]) -> str:
-    one, many = _UNITS[match[2]]
-    return f"{number_words(match[1])} {one if match[1] == '1' else many}"
+def _grouped(match: re.Match[str]) -> str | None:
+    """``1 000 000``, ``1.000.000``: thousands as much of Europe groups them."""
+    return cardinal(int(re.sub(r"\D", "", match[0]))) if not after(match)[:2].strip().isdigit() else None
+
+
+def _comma(match: re.Match[str]) -> str | None:
+    """``1,5`` and ``1.000,50``: a comma before the decimals, as in much of Europe"""
+    if before(match)[-1:] == ",":
+        return None
+    return number_words(match[0].replace(".", "").replace(",", "."))
+
+
+def _decade(match: re.Match[str]) -> str | None:
+    text = match[1]
+    number = int(text)
+    if text.startswith("0") or (match[0][0] != "'" and last_word(match).lower() in _TIMED):
+        return None
+    if len(text) == 2 and number % 10:
+        return plural(cardinal(number)) if match[0].startswith("'") else None
+    if len(text) == 4 and number % 100 == 0:
+        return plural(cardinal(number) if number % 1000 == 0 else year(number))
+    tens = number % 100
+    if number % 10 or tens == 0 or (len(text) != 4 and tens == 10):
+        return plural(year(number) if len(text) == 4 else cardinal(number))
+    words = plural(cardinal(tens))
+    return words if len(text) == 2 else f"{cardinal(number // 100)} {words}"
+
+
+LONG = rule(r"\d", r"\d{34,}", lambda m: digits(m[0]))
+ENDING: tuple[Rule, ...] = (  # with letters behind them that are no units
+    rule(
+        r"\d", rf"({WHOLE})(?:st|nd|rd|th)(?![a-z0-9])", lambda m: ordinal(int(m[1].replace(",", ""))), re.I
+    ),
+    rule(r"[\d']", r"'?(\d{2,4})'?s(?![A-Za-z0-9])", _decade),
+    rule("'", r"'(\d\d)(?!\d)", lambda m: cardinal(int(m[1])) if m[1][0] != "0" else f"oh {digits(m[1][1])}"),
+)
+RULES: tuple[Rule, ...] = (
+    rule(r"\d", r"\d{1,3}(?:[ .]\d{3}){2,8}(?![\d.,]?\d)|[1-9]\d{0,2} 000(?!\d)", _grouped),
+    rule(r"\d", r"\d{4}(?!\d|[.,]\d)", _year),
+    rule(r"\d", r"(?:0,\d{1,9}|\d{1,3}(?:\.\d{3}){0,8},\d\d?|\d{4,9},\d\d?)(?![\d.]?\d)(?!,\d)", _comma),
+    rule(r"[\d.]", NUMBER, _plain),
+)

@@ -17,6 +17,8 @@ FILES = (
     "recurrent.c",
     "sums.c",
     "moves.c",
+    "streams.c",
+    "weights.c",
 )
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _DEFINED = re.compile(

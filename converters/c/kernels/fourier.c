@@ -70,9 +70,9 @@ INLINE float *fourier(const int half, const float *turn, float *x, float *other)
     for (int k = 0; k < rows; k++)
         for (int c = 0; c < COLUMNS; c++) {
             const int at = k * COLUMNS + c;
-            const float re = now[at], im = now[half + at], cosine = twist[at], sine = twist[half + at];
-            next[c * rows + k] = cosine * re + sine * im;
-            next[half + c * rows + k] = cosine * im - sine * re;
+            const float re = now[at], im = now[half + at], co = twist[at], si = twist[half + at];
+            next[c * rows + k] = co * re + si * im;
+            next[half + c * rows + k] = co * im - si * re;
         }
     return transformed(COLUMNS, rows, of_columns, next, now) ? now : next;
 }
@@ -96,10 +96,10 @@ INLINE void spectrum(const int size, const float *x, const float *window, const 
     to[half] = 0.0f;
     ALONE for (int k = 1; k < half; k++) {
         const float ar = re[k], ai = im[k], br = re[half - k], bi = im[half - k];
-        const float cosine = turn[k], sine = turn[half + k];
+        const float co = turn[k], si = turn[half + k];
         const float odd_re = 0.5f * (ai + bi), odd_im = 0.5f * (br - ar);
-        y[k] = 0.5f * (ar + br) + cosine * odd_re + sine * odd_im;
-        to[k] = 0.5f * (ai - bi) + cosine * odd_im - sine * odd_re;
+        y[k] = 0.5f * (ar + br) + co * odd_re + si * odd_im;
+        to[k] = 0.5f * (ai - bi) + co * odd_im - si * odd_re;
     }
 }
 
@@ -114,10 +114,10 @@ INLINE void waveform(const int size, const float *x, const long x_row, const flo
     im[0] = 0.5f * (x[0] - x[half]);
     ALONE for (int k = 1; k < half; k++) {
         const float ar = x[k], ai = from[k], br = x[half - k], bi = from[half - k];
-        const float cosine = turn[k], sine = turn[half + k];
+        const float co = turn[k], si = turn[half + k];
         const float re_off = 0.5f * (ar - br), im_off = 0.5f * (ai + bi);
-        re[k] = 0.5f * (ar + br) - re_off * sine - im_off * cosine;
-        im[k] = 0.5f * (ai - bi) + re_off * cosine - im_off * sine;
+        re[k] = 0.5f * (ar + br) - re_off * si - im_off * co;
+        im[k] = 0.5f * (ai - bi) + re_off * co - im_off * si;
     }
     const float *found = fourier(half, turn + size, work, work + size);
     for (int i = 0; i < half; i++) {

@@ -35,21 +35,21 @@ KERNEL void softmax(int rows, int count, float scale, const float *x, long x_row
 KERNEL void layer_norm(int rows, int count, float epsilon, const float *x, long x_row, const float *gain,
                        const float *bias, float *y, long y_row)
 {
+    const int whole = count / LANES * LANES;
     for (int m = 0; m < rows; m++, x += x_row, y += y_row) {
         lanes side = {0};
         float sum = 0;
-        int i = 0;
-        for (; i + LANES <= count; i += LANES) side += load(x + i);
-        for (; i < count; i++) sum += x[i];
+        for (int i = 0; i < whole; i += LANES) side += load(x + i);
+        for (int i = whole; i < count; i++) sum += x[i];
         const float mean = (total(side) + sum) / (float)count;
         side = (lanes){0};
         sum = 0;
-        for (i = 0; i + LANES <= count; i += LANES) {
+        for (int i = 0; i < whole; i += LANES) {
             const lanes off = load(x + i) - mean;
             side += off * off;
         }
-        for (; i < count; i++) sum += (x[i] - mean) * (x[i] - mean);
+        for (int i = whole; i < count; i++) sum += (x[i] - mean) * (x[i] - mean);
         const float factor = 1.0f / root((total(side) + sum) / (float)count + epsilon);
-        for (i = 0; i < count; i++) y[i] = (x[i] - mean) * factor * gain[i] + bias[i];
+        for (int i = 0; i < count; i++) y[i] = (x[i] - mean) * factor * gain[i] + bias[i];
     }
 }

@@ -4,8 +4,9 @@
    The host's signal is converted to the model's rate and back as speechzoo's Python does it: by a windowed-sinc
    filter of many phases with Kaiser's window (Crochiere and Rabiner, Multirate Digital Signal Processing, 1983),
    flat to 0.9 of half the lower rate, 100 dB down from that half on, 65 samples of that rate on each side. The
-   delay is the same at every sample, however long the host's blocks are; the port "latency" tells it. Memory is
-   taken when a plug-in is instantiated, and not in between. */
+   delay is the same at every sample, however long the host's blocks are; the port "latency" tells it. The port
+   "Attenuation limit (dB)" leaves noise in at that level below what came, taken from the host's signal and late
+   by as much; at 100 none. Memory is taken when a plug-in is instantiated, and not in between. */
 
 #include <math.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 /* What a host reads, as the interface fixes it; the names are ours. */
 
 enum { PORT_INPUT = 1, PORT_OUTPUT = 2, PORT_CONTROL = 4, PORT_AUDIO = 8, HARD_REAL_TIME = 4 };
+enum { BOUNDED_BELOW = 1, BOUNDED_ABOVE = 2, DEFAULT_HIGHEST = 0x140 };
 
 typedef struct {
     int hint;
@@ -155,12 +157,15 @@ typedef struct {
     resampler before, after;
     float *queue; /* what the host is still to get: a ring of so many samples */
     unsigned long room, first, count;
+    float *noisy; /* what came, as late as the output: a ring of the delay's samples */
+    unsigned long at;
 } channel;
 
 typedef struct {
     unsigned long delay;
     int channels;
-    float *ports[5]; /* inputs, outputs, latency */
+    float gain, step; /* of the noisy signal, less than 0 before the first run; what it changes by in a sample */
+    float *ports[6];  /* inputs, outputs, latency, limit */
     channel channel[];
 } plugin;
 
@@ -171,7 +176,8 @@ static void channel_reset(channel *c, unsigned long delay)
     resampler_reset(&c->before);
     resampler_reset(&c->after);
     memset(c->queue, 0, c->room * sizeof *c->queue);
-    c->first = 0;
+    memset(c->noisy, 0, delay * sizeof *c->noisy);
+    c->first = c->at = 0;
     c->count = delay;
 }
 
@@ -206,7 +212,6 @@ static void channel_call(channel *c)
 static float channel_step(channel *c, float x)
 {
     float sample, given;
-    x = isfinite(x) ? x : 0.0f;
     resampler_push(&c->before, x);
     while (resampler_pull(&c->before, x, &sample)) {
         c->in[c->filled++] = sample;
@@ -229,6 +234,15 @@ static float channel_step(channel *c, float x)
     return y;
 }
 
+/* What came when the next output did. */
+static float channel_noisy(channel *c, float x, unsigned long delay)
+{
+    const float noisy = c->noisy[c->at];
+    c->noisy[c->at] = x;
+    c->at = (c->at + 1) % delay;
+    return noisy;
+}
+
 static void cleanup(void *handle)
 {
     plugin *p = handle;
@@ -239,6 +253,7 @@ static void cleanup(void *handle)
         free(c->after.weights);
         free(c->after.past);
         free(c->queue);
+        free(c->noisy);
     }
     free(p);
 }
@@ -247,14 +262,16 @@ static void activate(void *handle)
 {
     plugin *p = handle;
     for (int i = 0; i < p->channels; i++) channel_reset(&p->channel[i], p->delay);
+    p->gain = -1;
 }
 
 static void *instantiate(const descriptor *d, unsigned long rate)
 {
-    const int channels = d->port_count == 3 ? 1 : 2;
+    const int channels = d->port_count == 4 ? 1 : 2;
     plugin *p = calloc(1, sizeof *p + (size_t)channels * sizeof *p->channel);
     if (!p) return 0;
     p->channels = channels;
+    p->step = 1 / (0.01f * (float)rate);
     const char *why = rate < 1000 || rate > 768000 ? "it is not from 1000 to 768000 Hz" : 0;
     for (int i = 0; i < channels && !why; i++) {
         channel *c = &p->channel[i];
@@ -267,7 +284,8 @@ static void *instantiate(const descriptor *d, unsigned long rate)
         p->delay = waits * rate / MODEL_SAMPLE_RATE + (unsigned long)c->before.half;
         c->room = p->delay + (MODEL_OUT + 1UL) * rate / MODEL_SAMPLE_RATE + 2;
         c->queue = calloc(c->room, sizeof *c->queue);
-        if (!c->queue) why = "memory is short";
+        c->noisy = calloc(p->delay, sizeof *c->noisy);
+        if (!c->queue || !c->noisy) why = "memory is short";
     }
     if (why) {
         fprintf(stderr, "%s: cannot run at %lu Hz: %s; its model's rate is %d Hz\n", d->label, rate, why,
@@ -282,7 +300,7 @@ static void *instantiate(const descriptor *d, unsigned long rate)
 static void connect_port(void *handle, unsigned long port, float *where)
 {
     plugin *p = handle;
-    if (port <= 2 * (unsigned long)p->channels) p->ports[port] = where;
+    if (port <= 2 * (unsigned long)p->channels + 1) p->ports[port] = where;
 }
 
 /* Inputs may be outputs. */
@@ -290,37 +308,54 @@ static void run(void *handle, unsigned long count)
 {
     plugin *p = handle;
     float *const *in = p->ports, *const *out = in + p->channels, *latency = in[2 * p->channels];
+    const float *limit = in[2 * p->channels + 1];
+    const float target = limit && *limit < 100 ? powf(10, -fmaxf(*limit, 0) / 20) : 0;
     if (latency) *latency = (float)p->delay;
+    if (p->gain < 0) p->gain = target;
     for (unsigned long t = 0; t < count; t++) {
         float samples[2];
-        for (int i = 0; i < p->channels; i++) samples[i] = in[i][t];
-        for (int i = 0; i < p->channels; i++) out[i][t] = channel_step(&p->channel[i], samples[i]);
+        p->gain += fmaxf(-p->step, fminf(p->step, target - p->gain));
+        for (int i = 0; i < p->channels; i++) samples[i] = isfinite(in[i][t]) ? in[i][t] : 0.0f;
+        for (int i = 0; i < p->channels; i++) {
+            const float noisy = channel_noisy(&p->channel[i], samples[i], p->delay);
+            out[i][t] = channel_step(&p->channel[i], samples[i]);
+            if (p->gain > 0) out[i][t] = (1 - p->gain) * out[i][t] + p->gain * noisy;
+        }
     }
 }
 
-static const int mono_ports[] = {PORT_INPUT | PORT_AUDIO, PORT_OUTPUT | PORT_AUDIO, PORT_OUTPUT | PORT_CONTROL};
+static const int mono_ports[] = {
+    PORT_INPUT | PORT_AUDIO,
+    PORT_OUTPUT | PORT_AUDIO,
+    PORT_OUTPUT | PORT_CONTROL,
+    PORT_INPUT | PORT_CONTROL,
+};
 
 static const int stereo_ports[] = {
     PORT_INPUT | PORT_AUDIO,  PORT_INPUT | PORT_AUDIO,    PORT_OUTPUT | PORT_AUDIO,
-    PORT_OUTPUT | PORT_AUDIO, PORT_OUTPUT | PORT_CONTROL,
+    PORT_OUTPUT | PORT_AUDIO, PORT_OUTPUT | PORT_CONTROL, PORT_INPUT | PORT_CONTROL,
 };
 
-static const char *const mono_names[] = {"Input", "Output", "latency"};
+#define LIMIT "Attenuation limit (dB)"
 
-static const char *const stereo_names[] = {"Input (Left)", "Input (Right)", "Output (Left)", "Output (Right)",
-                                           "latency"};
+static const char *const mono_names[] = {"Input", "Output", "latency", LIMIT};
 
-static const port_range ranges[5];
+static const char *const stereo_names[] = {"Input (Left)",   "Input (Right)", "Output (Left)",
+                                           "Output (Right)", "latency",       LIMIT};
+
+#define LIMIT_RANGE {BOUNDED_BELOW | BOUNDED_ABOVE | DEFAULT_HIGHEST, 0, 100}
+
+static const port_range mono_ranges[4] = {[3] = LIMIT_RANGE}, stereo_ranges[6] = {[5] = LIMIT_RANGE};
 
 static const descriptor mono = {
     PLUGIN_ID, PLUGIN_LABEL "_mono", HARD_REAL_TIME, PLUGIN_NAME " (mono)", PLUGIN_MAKER, PLUGIN_COPYRIGHT,
-    3, mono_ports, mono_names, ranges, 0, instantiate, connect_port, activate, run, 0, 0, 0, cleanup,
+    4, mono_ports, mono_names, mono_ranges, 0, instantiate, connect_port, activate, run, 0, 0, 0, cleanup,
 };
 
 static const descriptor stereo = {
     PLUGIN_ID + 1, PLUGIN_LABEL "_stereo", HARD_REAL_TIME, PLUGIN_NAME " (stereo)", PLUGIN_MAKER,
-    PLUGIN_COPYRIGHT, 5, stereo_ports, stereo_names, ranges, 0, instantiate, connect_port, activate, run, 0, 0,
-    0, cleanup,
+    PLUGIN_COPYRIGHT, 6, stereo_ports, stereo_names, stereo_ranges, 0, instantiate, connect_port, activate, run,
+    0, 0, 0, cleanup,
 };
 
 SPEECHZOO_API const descriptor *ladspa_descriptor(unsigned long index);

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import zoo
 from converters.c.compiler import compile_graph
 from converters.c.interface import header_of
-from tests.data import Speech
-from tests.native import SANITIZED, make_program, run_program
+from tests.data import ROOT, Speech
+from tests.native import SANITIZED, STRICT, compiler, make_program, run_program
 from zoo.artifact.parity import compare
 from zoo.registry import get_spec, list_models
 from zoo.runtime.onnx import OnnxGraph
@@ -65,3 +67,35 @@ def test_c_computes_what_its_graph_computes(
     program = make_program(source, "model", *SANITIZED)
     found = run_program(program, np.concatenate([call.ravel() for call in calls]))
     compare(np.concatenate(expected), found, tensor=f"{name} {form}", tolerance=Tolerance(110.0, 1e-5))
+
+
+@pytest.mark.parametrize("limit", [0, 9])
+def test_the_header_leaves_noise_in(
+    limit: int, exported: Callable[..., Path], speech: Speech, tmp_path: Path
+) -> None:
+    """As Python does, aligned: what comes out late is mixed with what went in when it did."""
+    graph = OnnxGraph(exported("gtcrn"))
+    source, header, program = (tmp_path / name for name in ("model.c", "model.h", "program"))
+    source.write_text(compile_graph(graph.path, "model"))
+    header.write_text(header_of(source.read_text()))
+    host = (ROOT / "examples/native/denoise.c").read_text()
+    kept, call = "static float in[MOST]", "OF_MODEL(_process)(&state, in, out);"
+    gain = f"{10 ** (-limit / 20)}f"
+    host = host.replace(kept, f"static model_kept kept;\n{kept}")
+    host = host.replace(call, f"{call} model_limit(&kept, in, out, {gain});")
+    (tmp_path / "host.c").write_text(host)
+    words = [
+        "-DMODEL=model",
+        "-include",
+        str(source.with_suffix(".h")),
+        str(tmp_path / "host.c"),
+        str(source),
+    ]
+    made = subprocess.run(
+        [compiler(), *STRICT, *words, "-O1", "-o", str(program)], capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stderr[:2000]
+    wave, latency = speech(16000, 1.0, 60 * 256 / 16000), 256
+    expected = zoo.Enhancer(graph.path, attenuation_limit=limit)(wave)[:-latency]
+    found = run_program(program, wave)[latency:]
+    compare(expected, found, tensor=f"limited to {limit} dB", tolerance=Tolerance(110.0, 1e-5))

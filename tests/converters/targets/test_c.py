@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,12 +95,29 @@ def test_from_a_graph_to_an_enhanced_recording(
     assert told.count("verified; ") == 2 and "SNR" in told
 
 
+def test_a_library_for_another_processor_is_verified_where_it_runs(
+    graph: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An instruction that no processor has stands for one that the processor here has not."""
+    if platform.machine() != "x86_64":
+        pytest.skip("needs an x86-64 processor")
+    source, text = tmp_path / "fe.c", generator.compile_graph(graph)
+    words = ["build", str(source), "-o", str(tmp_path / f"libfe{ENDING}"), "--march", "x86-64"]
+    source.write_text(text)
+    assert main(words) == 0 and "verified; " in capsys.readouterr().out
+    source.write_text(text.replace("{ fastenhancer_t_process", "{ __builtin_trap(); fastenhancer_t_process"))
+    assert main(words) == 0
+    assert "not verified: the processor here does not run code for x86-64" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["export", "{graph}", "-o", "x.onnx"], "only C is made"),
         (["export", "{graph}", "-o", "x.c", "--hops", "2"], "--hops: "),
         (["export", "gtcrn", "--model", "dpcrn", "-o", "x.c"], "name one model"),
+        (["export", "gtcrn", "-o", "x.so"], "x.so: a .so is built of C: speechzoo export -o x.c, then"),
+        (["export", "{graph}", "-o", "x.wasm"], "a .wasm is built of C"),
         (["build", "x.c"], "-o LIBRARY"),
         (["build", "x.c", "-o", "x.so", "--rtx"], "it is for engines"),
         (["build", "absent.c", "-o", "x.so"], "there is no such file"),

@@ -98,6 +98,25 @@ def test_any_rate_is_as_in_python(library: Path, noisy: Array, sample_rate: int)
     np.testing.assert_array_equal(again, np.stack([late[0]] * 2))
 
 
+@pytest.mark.parametrize("sample_rate", [16000, 48000])
+def test_the_limit_is_as_in_python(library: Path, noisy: Array, sample_rate: int) -> None:
+    """From the first sample, moved while it runs without a jump, and exactly the noisy signal at 0 dB."""
+    wave = resample(noisy, 16000, sample_rate)
+    expected, latency = _expected(wave, sample_rate)
+    sure, padded = len(wave) - sample_rate // 50, np.pad(wave, (0, latency))[None]
+    plugin = Plugin(library, 0, sample_rate)
+    for limit, share in ((12, 10 ** (-12 / 20)), (0, 1), (-3, 1), (100, 0)):
+        plugin.limit = limit
+        plugin.reset()
+        late = plugin(padded)[0, latency:][:sure]
+        wanted = (expected + (wave - expected) * share)[:sure]
+        compare(wanted, late, tensor=f"at {limit} dB", tolerance=CLOSE)
+        assert share != 1 or np.array_equal(late, wave[:sure])
+    before, plugin.limit = plugin(0.1 * np.ones((1, 9999), np.float32))[0, -1], 0
+    steps = np.diff(plugin(0.1 * np.ones((1, 999), np.float32))[0], prepend=before)
+    assert np.abs(steps).max() < 0.01 and abs(before + steps.sum() - 0.1) < 1e-6
+
+
 @pytest.mark.parametrize("sample_rate", [100, 44099, 1_000_000])
 def test_a_rate_that_cannot_be_is_refused(
     library: Path, sample_rate: int, capfd: pytest.CaptureFixture[str]
@@ -126,6 +145,7 @@ def test_in_ffmpeg(library: Path, noisy: Array, tmp_path: Path) -> None:
         (16000, "mono", ""),
         (48000, "stereo", ""),
         (16000, "mono", ":latency=1"),
+        (16000, "mono", ":controls=c0=6"),
     ):
         wave = np.repeat(noisy_16, sample_rate // 16000)
         expected, latency = _expected(wave / np.float32(32768), sample_rate)
@@ -137,7 +157,9 @@ def test_in_ffmpeg(library: Path, noisy: Array, tmp_path: Path) -> None:
             [ffmpeg, "-v", "error", "-y", "-i", str(given), "-af", plugin, str(got)], check=True, timeout=60
         )
         clean, rate = soundfile.read(got, dtype="float32", always_2d=True)
-        late = 0 if options else latency
+        late = 0 if "latency" in options else latency
+        if "controls" in options:
+            expected = expected + (wave / np.float32(32768) - expected) * 10 ** (-6 / 20)
         assert rate == sample_rate and clean.shape[1] == channels and len(clean) > len(wave) - latency - 1
         sure = len(clean) - late - 2 * latency
         error = clean[late:][:sure] - expected[:sure, None]
@@ -150,7 +172,7 @@ def test_in_applyplugin(library: Path, noisy: Array, tmp_path: Path) -> None:
     given, got = tmp_path / "noisy.wav", tmp_path / "clean.wav"
     soundfile.write(given, noisy, 16000, "PCM_16")
     expected, latency = _expected(soundfile.read(given, dtype="float32")[0], 16000)
-    words = [host, str(given), str(got), str(library), f"{MODEL}_mono"]
+    words = [host, str(given), str(got), str(library), f"{MODEL}_mono", "100"]
     subprocess.run(words, check=True, capture_output=True, timeout=60)
     clean, _ = soundfile.read(got, dtype="float32")
     assert np.abs(clean[latency:] - expected[: len(clean) - latency]).max() < 1.01 / 32768
@@ -165,17 +187,20 @@ def test_sanitizers_find_nothing(graph: Path, tmp_path: Path) -> None:
         f"""{wrapper}
 int main(void)
 {{
-    static float blocks[2][777];
+    static float blocks[2][777], control[2];
     const unsigned long rates[] = {{16000, 44100, 48000, 8000, 44099, 1}};
     for (int n = 0; n < 12; n++) {{
         const descriptor *d = ladspa_descriptor(n % 2);
         void *plugin = d->instantiate(d, rates[n / 2]);
         if (!plugin) continue;
-        for (unsigned long port = 0; port + 1 < d->port_count; port++)
-            d->connect_port(plugin, port, blocks[port % (d->port_count / 2)]);
+        const unsigned long channels = d->port_count / 2 - 1;
+        for (unsigned long port = 0; port < d->port_count; port++)
+            d->connect_port(plugin, port, port < 2 * channels ? blocks[port % channels]
+                                                              : &control[port - 2 * channels]);
         for (int k = 0; k < 9; k++) {{
             for (int i = 0; i < 777; i++) blocks[0][i] = blocks[1][i] = (float)(i * 37 % 100) / 200.0f;
             if (k == 3) blocks[0][5] = NAN;
+            control[1] = k < 2 ? 100.0f : k < 7 ? (float)k - 4 : NAN;
             d->run(plugin, k == 5 ? 0 : 777);
         }}
         d->cleanup(plugin);

@@ -347,7 +347,7 @@ def test_without_torch(made: Export, tmp_path: Path) -> None:
         command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": search}
     )
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert done.stderr.count('needs torch: pip install "speechzoo[torch]"') == 2
+    assert done.stderr.count(f'needs torch: pip install -e "{ROOT}[torch]"') == 2
 
 
 def test_the_command_line(made: Export, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.configs.fastenhancer import model_settings, sample_rate
+from zoo.configs.sizes import whole
 from zoo.spec import FrontEnd
 
 # settings that this family reproduces with one value only, as the released configurations have them
@@ -18,8 +19,8 @@ def read_config(config: dict[str, Any], where: str) -> tuple[dict[str, Any], Fro
     """
     with model_settings(config, where, "bsrnn", _FIXED) as model:
         options = {
-            "channels": int(model["num_channels"]),
-            "layers": int(model["num_layers"]),
+            "channels": whole(model["num_channels"], "num_channels", where),
+            "layers": whole(model["num_layers"], "num_layers", where),
             "compression": float(model["input_compression"]),
         }
-        return options, FrontEnd(sample_rate(config), 512, int(model["hop_size"]))
+        return options, FrontEnd(sample_rate(config, where), 512, whole(model["hop_size"], "hop_size", where))

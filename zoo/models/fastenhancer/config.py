@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.configs.fastenhancer import model_settings, require, sample_rate
+from zoo.configs.sizes import whole
 from zoo.errors import CheckpointError
 from zoo.spec import FrontEnd
 
@@ -68,7 +69,10 @@ def read_time_kernel(config: dict[str, Any], where: str) -> tuple[Options, Front
     extra = {"heads": "num_heads"}
     options, front_end = _read(config, where, "time_kernel", kernel_sizes="kernel_size_freq", extra=extra)
     with model_settings(config, where, "fastenhancer.time_kernel", {}) as model:
-        return {**options, "time_kernel": int(model["kernel_size_time"])}, front_end
+        return {
+            **options,
+            "time_kernel": whole(model["kernel_size_time"], "kernel_size_time", where),
+        }, front_end
 
 
 def _read(
@@ -97,14 +101,18 @@ def _read(
                 f"{where}: win_size {model['win_size']} differs from n_fft {model['n_fft']}"
             )
         options = {
-            "channels": int(model["channels"]),
+            "channels": whole(model["channels"], "channels", where),
             "kernel_sizes": tuple(model[kernel_sizes]),
-            "stride": int(model["stride"]),
-            "block_channels": int(block["channels"]),
-            "block_bins": int(block["freq"]),
-            "blocks": int(block["num_blocks"]),
+            "stride": whole(model["stride"], "stride", where),
+            "block_channels": whole(block["channels"], "channels", where),
+            "block_bins": whole(block["freq"], "freq", where),
+            "blocks": whole(block["num_blocks"], "num_blocks", where),
             "trained_filters": {"linear": True, "linear_fixed": False}[model["pre_post_init"]],
             "compression": float(model["input_compression"]),
-            **{option: int(block[setting]) for option, setting in extra.items()},
+            **{option: whole(block[setting], setting, where) for option, setting in extra.items()},
         }
-        return options, FrontEnd(sample_rate(config), int(model["n_fft"]), int(model["hop_size"]))
+        return options, FrontEnd(
+            sample_rate(config, where),
+            whole(model["n_fft"], "n_fft", where),
+            whole(model["hop_size"], "hop_size", where),
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.configs.fastenhancer import model_settings, sample_rate
+from zoo.configs.sizes import whole
 from zoo.spec import FrontEnd
 
 # settings that are reproduced with one value only
@@ -26,11 +27,15 @@ def read_config(config: dict[str, Any], where: str) -> tuple[dict[str, Any], Fro
         options = {
             "channels": tuple(model["channels"]),
             "kernel_sizes": tuple(model["kernel_size"]),
-            "block_channels": int(block["channels"]),
-            "block_bins": int(block["freq"]),
-            "blocks": int(block["num_blocks"]),
-            "groups": int(block["groups"]),
+            "block_channels": whole(block["channels"], "channels", where),
+            "block_bins": whole(block["freq"], "freq", where),
+            "blocks": whole(block["num_blocks"], "num_blocks", where),
+            "groups": whole(block["groups"], "groups", where),
             "norm": _NORMS[block["norm"]],
             "compression": float(model["input_compression"]),
         }
-        return options, FrontEnd(sample_rate(config), int(model["n_fft"]), int(model["hop_size"]))
+        return options, FrontEnd(
+            sample_rate(config, where),
+            whole(model["n_fft"], "n_fft", where),
+            whole(model["hop_size"], "hop_size", where),
+        )

@@ -19,6 +19,7 @@ from zoo.errors import ArtifactError, AudioError, CheckpointError, SpeechZooErro
 from zoo.registry import get_spec
 from zoo.runtime.artifact import check_threads
 from zoo.tasks.copies import Bound, Reopenable
+from zoo.tasks.enhancement.limit import check_limit
 from zoo.tasks.enhancement.open import open_session
 from zoo.tasks.enhancement.public_graph import StreamByStream
 from zoo.tasks.enhancement.recovery import run_recovering
@@ -51,6 +52,15 @@ class BatchedStream(Bound):
 
     def __exit__(self, *exception: object) -> None:
         self._batcher._leave(self)
+
+    @property
+    def attenuation_limit(self) -> float | None:
+        """As of ``Stream``."""
+        return self._channel.mix.limit
+
+    @attenuation_limit.setter
+    def attenuation_limit(self, limit: float | None) -> None:
+        self._channel.mix.limit = limit
 
 
 @dataclass(eq=False)
@@ -89,24 +99,34 @@ class StreamBatcher(Reopenable):
 
     Attributes:
         session: what computes.
+        attenuation_limit: of streams that join, in dB, or None.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | Session, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | Session,
+        *,
+        threads: int = 1,
+        attenuation_limit: float | None = None,
+    ) -> None:
         """
         Args:
             source: name of a model whose weights come with the package; or path of an artifact that was
                 exported with ``streams="streams"``, best with ``hops="hops"`` too; or its session. Of a
                 public graph, or the session of one, the streams are computed one after the other.
             threads: of ONNX Runtime.
+            attenuation_limit: of streams from their start, as of ``Enhancer``.
 
         Raises:
             ArtifactError: an artifact that cannot be read, or takes one stream at a time.
             UnknownModelError: no such model.
             CheckpointError: no weights of the model come with the package.
-            ValueError: threads that are no whole number from 1 to 1024.
+            ValueError: threads that are no whole number from 1 to 1024, or a limit that is no number of dB
+                from 0 on.
         """
         check_threads(threads)
-        self._remember(source, threads=threads)
+        self.attenuation_limit = check_limit(attenuation_limit)
+        self._remember(source, threads=threads, attenuation_limit=self.attenuation_limit)
         session = _open(source, threads) if isinstance(source, (str, os.PathLike)) else source
         if session.streaming and bool(getattr(session, "public", False)):
             session = StreamByStream(session)
@@ -136,7 +156,7 @@ class StreamBatcher(Reopenable):
         """A batcher of its own, over the same session."""
         if self._rows:
             self.__reduce__()
-        clone = StreamBatcher(self.session)
+        clone = StreamBatcher(self.session, attenuation_limit=self.attenuation_limit)
         clone._given = self._given
         return clone
 
@@ -146,7 +166,7 @@ class StreamBatcher(Reopenable):
         Raises:
             AudioError: a rate that is not a whole number from 1000 to 768000.
         """
-        stream = BatchedStream(Channel(self.session, sample_rate), self)
+        stream = BatchedStream(Channel(self.session, sample_rate, self.attenuation_limit), self)
         fresh = self.session.initial_state()
         with self._lock:
             self._state = {

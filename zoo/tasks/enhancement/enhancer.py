@@ -15,7 +15,8 @@ from zoo.errors import ArtifactError, AudioError
 from zoo.signal.resample import Resampler, check_rate, resample
 from zoo.signal.samples import check_samples, rows_of
 from zoo.tasks.copies import Reopenable
-from zoo.tasks.enhancement.native import open_native
+from zoo.tasks.enhancement.limit import check_limit, gain_of, mixed
+from zoo.tasks.enhancement.native import BACKEND, has_weights_beside, open_native
 from zoo.tasks.enhancement.session import Session, check_output
 from zoo.tasks.enhancement.stream import Latency, Stream
 from zoo.tasks.enhancement.task import TASK
@@ -43,6 +44,7 @@ class Enhancer(Reopenable):
         backend: ``onnxruntime``, ``torch``, ...
         public: where a graph that others published runs as it is, what is known of it, in a line; else empty.
         streaming: whether ``stream`` works; an offline artifact or model takes whole recordings only.
+        attenuation_limit: of recordings, and of streams from their start, in dB, or None.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Enhancer(Reopenable):
         hop_length: int | None = None,
         window: str | None = None,
         backend: Literal["native"] | None = None,
+        attenuation_limit: float | None = None,
     ) -> None:
         """
         Args:
@@ -67,7 +70,7 @@ class Enhancer(Reopenable):
                 come with the package, which run in ONNX Runtime, else the tag ``default``, which is
                 downloaded. A tag that is a public graph runs as it is, in ONNX Runtime; one that is a
                 checkpoint runs in PyTorch or, where that is not installed or there are ``providers``, as the
-                public graph beside it if there is one.
+                public graph beside it if there is one. Of native code without weights inside, their file.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
             providers: of ONNX Runtime: ``cuda``, ``tensorrt``, ... in the order of preference; by default the
                 CPU. One that does not start is an error.
@@ -77,6 +80,9 @@ class Enhancer(Reopenable):
                 ``hann``, ``sqrt_hann``, ``sine`` or ``rectangular``, where it takes spectra.
             backend: ``native``: make C of the model's or the artifact's graph and compile it, which is done
                 once and kept; needs a C compiler.
+            attenuation_limit: dB by which noise is made quieter at the most: the noisy signal, aligned, is
+                left in at that level, ``enhanced + (noisy - enhanced) * 10 ** (-limit / 20)``. 0 changes
+                nothing, None takes away what the network can.
 
         Raises:
             ArtifactError: an artifact that cannot be read, or was given weights besides; a public graph of
@@ -84,13 +90,16 @@ class Enhancer(Reopenable):
             UnknownModelError: no such model or tag, or nothing that can be enhanced with.
             CheckpointError: no weights, where none come with the package, or weights that do not fit.
             MissingExtraError: PyTorch is needed and not installed.
-            ValueError: threads that are no whole number from 1 to 1024.
+            ValueError: threads that are no whole number from 1 to 1024, or a limit that is no number of dB
+                from 0 on.
         """
+        self.attenuation_limit = check_limit(attenuation_limit)
         options: dict[str, Any] = {"threads": threads, "providers": providers, "trust": trust}
         said = {"sample_rate": sample_rate, "hop_length": hop_length, "window": window}
-        self._remember(source, weights=weights, backend=backend, **options, **said)
-        if backend is not None:
-            source, weights = open_native(source, weights, backend), None
+        limit = {"attenuation_limit": self.attenuation_limit}
+        self._remember(source, weights=weights, backend=backend, **options, **said, **limit)
+        if backend is not None or has_weights_beside(source, weights):
+            source, weights = open_native(source, weights, backend or BACKEND), None
         told = Told(sample_rate, hop_length, window)
         self.session: Session = open_source(TASK, source, weights, told=told, **options)
         self.public: str = getattr(self.session, "public", "")
@@ -146,7 +155,7 @@ class Enhancer(Reopenable):
                 f"{self.name} takes whole recordings and has no stream; call the enhancer on the waveform, "
                 f"or take a model with a streaming form, exported with streaming=True"
             )
-        return Stream(self.session, sample_rate)
+        return Stream(self.session, sample_rate, self.attenuation_limit)
 
     def latency(self, sample_rate: int | None = None) -> Latency:
         """How late a stream's output is.
@@ -159,10 +168,12 @@ class Enhancer(Reopenable):
     def _parts(self, row: NDArray[Any], rate: int) -> Iterator[Array]:
         """Enhanced pieces that make up one channel."""
         if not self.streaming:
-            samples = resample(check_samples(row)[0], rate, self.sample_rate)
+            noisy = check_samples(row)
+            samples = resample(noisy[0], rate, self.sample_rate)
             after = Resampler(self.sample_rate, rate)
             enhanced = after.push(self.session.whole(samples[None]))
-            yield check_output(np.concatenate([enhanced, after.flush(len(row))], axis=1)[0], self.name)
+            output = check_output(np.concatenate([enhanced, after.flush(len(row))], axis=1), self.name)
+            yield mixed(output, noisy, gain_of(self.attenuation_limit))[0]
             return
         stream, step = self.stream(rate), _SECONDS_AT_ONCE * rate
         for start in range(0, max(1, len(row)), step):

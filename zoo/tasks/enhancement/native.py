@@ -8,12 +8,21 @@ from pathlib import Path
 from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError
 from zoo.registry import get_spec, list_models
-from zoo.runtime.artifact import NATIVE, load_artifact
+from zoo.runtime.artifact import LIBRARIES, NATIVE, load_artifact
 from zoo.runtime.native_cache import compiled_graph
 from zoo.spec import EnhancementSpec
 from zoo.tasks.enhancement.graph import OfflineSession, StreamingSession, session_over
 
 BACKEND = "native"
+
+
+def has_weights_beside(source: object, weights: object) -> bool:
+    """Whether this is native code by its path, and a file of weights for it."""
+    return (
+        weights is not None
+        and isinstance(source, (str, os.PathLike))
+        and Path(source).suffix in (".c", *LIBRARIES)
+    )
 
 
 def open_native(
@@ -24,7 +33,8 @@ def open_native(
     Args:
         source: a registered model's name, a streaming ``.onnx`` artifact for one stream, generated ``.c``, or
             the shared library of it.
-        weights: tag of weights that come with the package, for a name.
+        weights: tag of weights that come with the package, for a name; the file of weights of code that has
+            none inside.
         backend: as callers name it: ``native``.
 
     Raises:
@@ -49,14 +59,10 @@ def open_native(
                 f"--model {name} --weights ... --target c -o {name}.c, and pass that"
             )
         path = found
-    elif weights is not None:
-        raise ArtifactError(
-            f"{name}: an artifact has its own weights; leave weights={os.fspath(weights)!r} out"
-        )
     else:
         path = Path(name)
-    if path.suffix in NATIVE:
-        return session_over(load_artifact(path))
+        if path.suffix in NATIVE or weights is not None:
+            return session_over(load_artifact(path, weights=weights))
     if path.suffix != ".onnx":
         raise ArtifactError(f"{name}: native code is made of an .onnx or a .c file, or of a registered model")
     return session_over(compiled_graph(path))

@@ -13,6 +13,7 @@ from zoo.errors import AudioError
 from zoo.signal.resample import Resampler, check_rate
 from zoo.signal.samples import all_finite, check_samples
 from zoo.tasks.copies import Bound
+from zoo.tasks.enhancement.limit import Mix
 from zoo.tasks.enhancement.loop import Loop
 from zoo.tasks.enhancement.recovery import run_recovering
 from zoo.tasks.enhancement.session import Framing, Session, State, check_output
@@ -69,13 +70,17 @@ class Channel:
     Attributes:
         sample_rate: of input and output, in Hz.
         latency: how late the output is.
+        mix: what of the noisy signal stays in the output.
         ended: whether the input was ended by ``take_rest``.
     """
 
-    def __init__(self, session: Framing, sample_rate: int | None = None) -> None:
+    def __init__(
+        self, session: Framing, sample_rate: int | None = None, attenuation_limit: float | None = None
+    ) -> None:
         """
         Raises:
             AudioError: a rate that is not a whole number from 1000 to 768000.
+            ValueError: a limit that is no number of dB from 0 on.
         """
         model_rate = session.front_end.sample_rate
         self.sample_rate = model_rate if sample_rate is None else check_rate(sample_rate)
@@ -84,10 +89,12 @@ class Channel:
         self._before = Resampler(self.sample_rate, model_rate)
         self._after = Resampler(model_rate, self.sample_rate)
         self.latency = self._account(session)
+        self.mix = Mix(self.sample_rate, attenuation_limit)
         self.reset()
 
     def reset(self) -> None:
         """Go back to before the first sample."""
+        self.mix.reset()
         self._before.reset()
         self._after.reset()
         self._waiting = np.zeros((1, 0), np.float32)  # less than a block, at the model's rate
@@ -110,6 +117,7 @@ class Channel:
     def take(self, samples: Array) -> Array:
         """(1, N) of ``check`` -> (1, K x block_length) at the model's rate, K of 0 or more."""
         self._received += samples.shape[1]
+        self.mix.take(samples)
         samples = np.concatenate([self._waiting, self._before.push(samples)], axis=1)
         whole = samples.shape[1] // self._block_length * self._block_length
         self._waiting = samples[:, whole:].copy()
@@ -158,7 +166,7 @@ class Channel:
         """(1, M) that goes out -> (M,)"""
         check_output(output, self._name, self._given)
         self._given += output.shape[1]
-        return output[0]
+        return self.mix.give(output)[0]
 
     def _account(self, session: Framing) -> Latency:
         """The exact delay, from the one output sample a block that waits longest."""
@@ -198,14 +206,17 @@ class Stream(Bound):
 
     advice = "pass the enhancer, or its model or artifact, and begin a stream where it is used"
 
-    def __init__(self, session: Session, sample_rate: int | None = None) -> None:
-        """Begin a stream; without ``sample_rate`` at the model's own.
+    def __init__(
+        self, session: Session, sample_rate: int | None = None, attenuation_limit: float | None = None
+    ) -> None:
+        """Begin a stream; without ``sample_rate`` at the model's own, without a limit as of ``Enhancer``.
 
         Raises:
             AudioError: a rate that is not a whole number from 1000 to 768000.
+            ValueError: a limit that is no number of dB from 0 on.
         """
         self.session = session
-        self._channel = Channel(session, sample_rate)
+        self._channel = Channel(session, sample_rate, attenuation_limit)
         self.sample_rate, self.latency = self._channel.sample_rate, self._channel.latency
         make = getattr(session, "loop", None)
         self._loop: Loop | None = make() if make else None
@@ -217,6 +228,15 @@ class Stream(Bound):
 
     def __exit__(self, *exception: object) -> None:
         """Do nothing: a stream holds only memory. Those of a batcher leave it here."""
+
+    @property
+    def attenuation_limit(self) -> float | None:
+        """In dB, or None; may be set at any time, and the output fades to it in 10 ms at most."""
+        return self._channel.mix.limit
+
+    @attenuation_limit.setter
+    def attenuation_limit(self, limit: float | None) -> None:
+        self._channel.mix.limit = limit
 
     def reset(self) -> None:
         """Go back to before the first sample, as a fresh stream."""

@@ -1,0 +1,1 @@
+"""Live audio: from one sound device through an enhancer to another."""
