@@ -15,8 +15,9 @@ from converters.c.fusion import fuse
 from converters.c.interface import Interface, c_name
 from converters.c.interleaving import check_streams, interleave
 from converters.c.ir import Program
-from converters.c.lowering import lower
+from converters.c.lowering import lower, lower_best
 from converters.c.memory import Sizes, plan
+from converters.c.transforms import find_transforms
 from converters.c.weights import keep_slopes
 from zoo.artifact.manifest import StreamManifest
 from zoo.runtime.native import STATE
@@ -58,8 +59,13 @@ def _lowered(
     """A program as the emitter takes it; ``share`` as of ``Builder``."""
     check_streams(streams)
     fold(program)
+    if streams == 1:
+        find_transforms(program)
     expand(program)
-    builder = lower(program, fuse(program), share)
+    if streams == 1:
+        builder = lower_best(program, fuse(program), share)
+    else:
+        builder = lower(program, fuse(program), share, alone=False)
     interleave(builder, streams)
     sizes = plan(builder.blocks)
     manifest = native_manifest(program.manifest, sizes.memory // streams)
