@@ -16,6 +16,7 @@ import json
 from pathlib import Path
 
 from zoo.cli._arguments import one_sentence, positive
+from zoo.figures import explain
 from zoo.tasks.speaker.trials import PRIORS, TOP, score_trials
 
 GROUP = "measure"
@@ -55,5 +56,6 @@ def run(args: argparse.Namespace) -> int:
             skip_missing=args.skip_missing,
             plots=not args.no_plots,
         )
-    print(json.dumps(report, indent=2))
+    print(json.dumps(report, indent=2), flush=True)
+    explain(("EER", "minDCF"))
     return 0
