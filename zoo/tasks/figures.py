@@ -15,8 +15,8 @@ EXPLAINED = {
     "thread holds 50 streams",
     "shortest": "of the recordings that the network takes",
     "sizes": "of texts and speech at the most, for each of which there is a graph",
-    "SI-SDR": "how much of the output is the clean speech, at any loudness, in dB; higher is better, 0 dB "
-    "is as much speech as error",
+    "SI-SDR": "how much of the output is the clean speech, at any loudness, in dB; higher is better, and "
+    "0 dB is as much speech as error",
     "PESQ": "quality as listeners would judge it, from 1 (bad) to 4.6 (as the original); ITU-T P.862.2",
     "STOI": "how much can be understood, from 0 to 1; higher is better",
     "clean (dB)": "SI-SDR of speech without noise after enhancement; higher does less harm",
