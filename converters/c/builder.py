@@ -28,7 +28,7 @@ RESERVED = {
     "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void",
     "volatile", "while", "NULL", "memcpy", "memmove", "memset", "offsetof", "size_t", "in", "out", "s",
     "work", "wide", "memory", "info",
-    *INDICES, *kernel_names(),
+    "lane", *INDICES, *kernel_names(),
 }  # fmt: skip
 _LOCAL = re.compile(r"x\d+|u?int\d+_t")  # of the lines in a loop, and types
 Place = Callable[[int, View], Ref]  # of the n-th view of some loops, this one

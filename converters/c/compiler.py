@@ -13,52 +13,63 @@ from converters.c.folding import fold
 from converters.c.front_end import read_graph
 from converters.c.fusion import fuse
 from converters.c.interface import Interface, c_name
+from converters.c.interleaving import check_streams, interleave
 from converters.c.ir import Program
 from converters.c.lowering import lower
 from converters.c.memory import Sizes, plan
 from converters.c.weights import keep_slopes
-from zoo.artifact.manifest import EnhancementManifest
+from zoo.artifact.manifest import StreamManifest
 from zoo.runtime.native import STATE
 from zoo.spec import TensorSpec
 
 
-def compile_graph(path: str | os.PathLike[str], name: str | None = None) -> str:
+def compile_graph(path: str | os.PathLike[str], name: str | None = None, streams: int = 1) -> str:
     """One of our streaming ONNX files as C.
 
     Args:
         path: the file; for one stream and a fixed number of hops.
         name: what all public names begin with; by default the model's.
+        streams: of a call, side by side: 1, or a multiple of 16.
 
     Raises:
         ArtifactError: C cannot be made of it, and why.
+        ValueError: an impossible number of streams.
     """
-    return compile_program(read_graph(path), name)
+    return compile_program(read_graph(path), name, streams)
 
 
-def compile_apart(path: str | os.PathLike[str], name: str | None = None) -> tuple[str, bytes]:
+def compile_apart(
+    path: str | os.PathLike[str], name: str | None = None, streams: int = 1
+) -> tuple[str, bytes]:
     """The same with the weights in a file of their own: the C, the same for all weights, and that file."""
     program = read_graph(path)
     keep_slopes(program)
-    return emit_apart(*_lowered(program, name, share=False))
+    return emit_apart(*_lowered(program, name, streams, share=False))
 
 
-def compile_program(program: Program, name: str | None = None) -> str:
+def compile_program(program: Program, name: str | None = None, streams: int = 1) -> str:
     """A program as C; see ``compile_graph``. The program is used up."""
-    return emit(*_lowered(program, name))
+    return emit(*_lowered(program, name, streams))
 
 
-def _lowered(program: Program, name: str | None, share: bool = True) -> tuple[Builder, Sizes, Interface]:
+def _lowered(
+    program: Program, name: str | None, streams: int, share: bool = True
+) -> tuple[Builder, Sizes, Interface]:
     """A program as the emitter takes it; ``share`` as of ``Builder``."""
+    check_streams(streams)
     fold(program)
     expand(program)
     builder = lower(program, fuse(program), share)
+    interleave(builder, streams)
     sizes = plan(builder.blocks)
-    manifest = native_manifest(program.manifest, sizes.memory)
-    interface = Interface(name or c_name(manifest.model), manifest, program.signal.size, program.result.size)
+    manifest = native_manifest(program.manifest, sizes.memory // streams)
+    interface = Interface(
+        name or c_name(manifest.model), manifest, program.signal.size, program.result.size, streams
+    )
     return builder, sizes, interface
 
 
-def native_manifest(manifest: EnhancementManifest, memory: int) -> EnhancementManifest:
+def native_manifest(manifest: StreamManifest, memory: int) -> StreamManifest:
     """The record of the C of a graph: its states are one, and each of any number of streams has its own."""
 
     def free(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:

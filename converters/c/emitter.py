@@ -10,6 +10,7 @@ from itertools import groupby
 
 from converters.c.builder import Builder
 from converters.c.interface import Interface, after_header, header, library_functions, public_functions
+from converters.c.interleaving import SUFFIX
 from converters.c.kernels import kernels_for
 from converters.c.memory import Sizes
 from converters.c.statements import (
@@ -67,8 +68,9 @@ def emit(builder: Builder, sizes: Sizes, interface: Interface) -> str:
         called.append("check_weights")
     count = sum(multiply_adds(statement) for block in builder.blocks for statement in block.statements)
     parts = [
-        header(interface, sizes, count),
+        header(interface, sizes, count * interface.streams),
         "#include <stdint.h>\n#include <string.h>",
+        f"#define STREAMS {interface.streams}" if interface.streams > 1 else "",
         *kernels_for(called),
         *_constants(builder),
         *(_table(table, name) for table, name in numbers.items()),
@@ -94,13 +96,14 @@ def multiply_adds(statement: Statement) -> int:
     if not isinstance(statement, Call):
         return 0
     numbers = [number for number in statement.arguments[:4] if isinstance(number, int)]
-    if statement.kernel.startswith("product"):
+    kernel = statement.kernel.removesuffix(SUFFIX)
+    if kernel.startswith("product"):
         return math.prod(numbers)
-    if statement.kernel == "depthwise":
+    if kernel == "depthwise":
         return math.prod(numbers[:3])
-    if statement.kernel in ("gru", "lstm"):
+    if kernel in ("gru", "lstm"):
         steps, batch, hidden, _ = numbers
-        return steps * batch * hidden * hidden * (3 if statement.kernel == "gru" else 4)
+        return steps * batch * hidden * hidden * (3 if kernel == "gru" else 4)
     return 0
 
 

@@ -27,7 +27,7 @@ import numpy as np
 from zoo.arrays import Array
 from zoo.cli._arguments import add_offline, add_threads, one_sentence, positive
 from zoo.errors import AudioError
-from zoo.evaluation.comparison import Row, evaluate, open_row, suite_table, table
+from zoo.evaluation.comparison import Row, evaluate, kinds_table, open_row, suite_table, table
 from zoo.evaluation.metrics import HEADINGS
 from zoo.evaluation.pairs import Pair, folder_pairs, mixed_pairs
 from zoo.evaluation.suites import SUITES, make
@@ -142,6 +142,9 @@ def _judge(args: argparse.Namespace) -> int:
             rows, _ = evaluate(enhancers, suite.pairs, args.sample_rate, suite.metrics, jobs=jobs)
             print(f"{suite.name}: {suite.title}, {len(suite.pairs)} files", flush=True)
             print(f"{suite_table(rows, suite)}\n", flush=True)
+            if suite.metrics == ("reduction",):
+                shown = kinds_table(rows[1:] or rows, "reduction")
+                print(f"{HEADINGS['reduction']}, by kind\n{shown}\n", flush=True)
             records.append({"suite": suite.name, "title": suite.title, "rows": _plain(rows)})
     measured = dict.fromkeys(HEADINGS[name] for suite in suites for name in suite.metrics)
     explain([*measured, "worst tenth", "got worse"])

@@ -15,6 +15,7 @@ FILES = (
     "recurrent.c",
     "sums.c",
     "moves.c",
+    "streams.c",
     "weights.c",
 )
 _WORD = re.compile(r"[A-Za-z_]\w*")

@@ -100,3 +100,40 @@ INLINE float arctangent(float x)
     y = y * z * r + r + (1.5707963268f * far + 0.7853981634f * middle);
     return of_bits(bits_of(y) | (bits_of(x) & 0x80000000u));
 }
+
+/* The sine of x and so many right angles. Within 2e-7 up to 8192. After Cephes. */
+INLINE float turned_sine(float x, int32_t angles)
+{
+    const float n = nearest(x * 0.636619772f);
+    const float r = x - n * 1.5703125f - n * 4.837512969970703e-4f - n * 7.549789954891882e-8f, z = r * r;
+    const int32_t quarter = (int32_t)n + angles;
+    float odd = -1.9515295891e-4f * z + 8.3321608736e-3f;
+    odd = odd * z - 1.6666654611e-1f;
+    odd = odd * z * r + r;
+    float even = 2.443315711809948e-5f * z - 1.388731625493765e-3f;
+    even = even * z + 4.166664568298827e-2f;
+    even = even * z * z - 0.5f * z + 1.0f;
+    const float y = quarter & 1 ? even : odd;
+    return of_bits(bits_of(y) ^ ((uint32_t)(quarter & 2) << 30));
+}
+
+INLINE float sine(float x) { return turned_sine(x, 0); }
+
+INLINE float cosine(float x) { return turned_sine(x, 1); }
+
+/* Within 3e-7. The rational function that Eigen has. */
+INLINE float error_function(float x)
+{
+    const float t = smaller(larger(x, -4.0f), 4.0f), z = t * t;
+    float p = -2.72614225801306e-10f * z + 2.77068142495902e-8f;
+    p = p * z - 2.10102402082508e-6f;
+    p = p * z - 5.69250639462346e-5f;
+    p = p * z - 7.34990630326855e-4f;
+    p = p * z - 2.95459980854025e-3f;
+    p = p * z - 1.60960333262415e-2f;
+    float q = -1.45660718464996e-5f * z - 2.13374055278905e-4f;
+    q = q * z - 1.68282697438203e-3f;
+    q = q * z - 7.37332916720468e-3f;
+    q = q * z - 1.42647390514189e-2f;
+    return t * p / q;
+}

@@ -20,6 +20,8 @@ EXACT = {  # function: (range, NumPy's, units in the last place)
     "sigmoid": (np.linspace(-80, 80, 400001), lambda x: 1 / (1 + np.exp(-x)), 3),
     "hyperbolic_tangent": (np.linspace(-20, 20, 400001), np.tanh, 4),
     "arctangent": (np.linspace(-50, 50, 400001), np.arctan, 3),
+    "sine": (np.linspace(-3, 3, 400001), np.sin, 3),
+    "cosine": (np.linspace(-1.4, 1.4, 400001), np.cos, 3),
     "nearest": (np.linspace(-9, 9, 4001), np.round, 0),
 }
 
