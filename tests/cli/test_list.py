@@ -9,7 +9,7 @@ import pytest
 import zoo
 from zoo.cli import main
 from zoo.speeds import speeds
-from zoo.tasks.figures import EXPLAINED
+from zoo.figures import EXPLAINED
 
 Capture = pytest.CaptureFixture[str]
 
