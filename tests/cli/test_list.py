@@ -8,8 +8,8 @@ import pytest
 
 import zoo
 from zoo.cli import main
-from zoo.speeds import speeds
 from zoo.figures import EXPLAINED
+from zoo.speeds import speeds
 
 Capture = pytest.CaptureFixture[str]
 
