@@ -8,8 +8,8 @@ import pytest
 
 import zoo
 from zoo.cli import main
+from zoo.figures import EXPLAINED
 from zoo.speeds import speeds
-from zoo.tasks.figures import EXPLAINED
 
 Capture = pytest.CaptureFixture[str]
 

@@ -1,15 +1,15 @@
 """Remove the noise from recordings.
 
-The output has the input's sample rate, length and format, and is aligned with it to the sample.
+The output has the input's sample rate, length and format, and starts where the input starts.
 Without --output, speech.wav becomes speech.enhanced.wav beside it; standard input goes to standard
 output. Files are read and written in blocks, so their length does not matter. Ctrl-C while a pipe is
 read ends the recording there: what came is kept.
 
 Weights that their authors published as an ONNX graph run as they are; where PyTorch and the exporters are
-installed, a faster graph is made of them once. Which of the two runs is told.
+installed, a faster graph is made of them once. The command says which of the two runs.
 
 With --ray a recording whose output exists counts as done, so that the same command goes on where it was
-interrupted, and tries again what failed. --force does all of them anew.
+interrupted, and tries again what failed. --force enhances all of them again.
 
 examples:
   speechzoo enhance noisy.wav
