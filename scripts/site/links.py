@@ -108,7 +108,12 @@ def with_site_links(text: str, path: str, places: Places, uri: str) -> str:
 
 
 def with_players(text: str) -> str:
-    """A page with a player for each sound that a paragraph links to, below the paragraph."""
+    """A page with a player for each sound that a paragraph links to, below the paragraph.
+
+    A page with players of its own stays as it is.
+    """
+    if "<audio" in text:
+        return text
     return _outside_code(text, lambda part: "\n\n".join(map(_played, part.split("\n\n"))))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -168,6 +170,41 @@ def test_the_code_calls_nothing_that_allocates_and_keeps_no_state(source: Path, 
     assert not [
         name for *_, kind, name in symbols if kind in "BbDdCG" and not name.startswith(("pieces", "info"))
     ]
+
+
+def test_a_call_allocates_nothing(source: Path, tmp_path: Path) -> None:
+    """The functions that allocate are the program's own, and end it while a stream runs."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("needs the GNU C library, whose functions a program may replace")
+    main = """
+#include <stdlib.h>
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+static volatile int runs, allocations;
+static void seen(void) { if (runs) abort(); allocations++; }
+void *malloc(size_t n) { seen(); return __libc_malloc(n); }
+void *calloc(size_t m, size_t n) { seen(); return __libc_calloc(m, n); }
+void *realloc(void *p, size_t n) { seen(); return __libc_realloc(p, n); }
+int main(int count, char **words)
+{
+    static gtcrn_state state;
+    static float in[GTCRN_IN], out[GTCRN_OUT];
+    free(malloc((size_t)count));
+    runs = count < 2;
+    gtcrn_init(&state);
+    for (int n = 0; n < 20; n++) {
+        for (int i = 0; i < GTCRN_IN; i++) in[i] = (float)((i * 37 + n) % 100) / 200.0f;
+        gtcrn_process(&state, in, out);
+    }
+    gtcrn_reset(&state);
+    if (!runs) runs = 1, free(malloc(1));
+    return allocations ? 0 : 1;
+}
+"""
+    program, text = tmp_path / "alone", tmp_path / "alone.c"
+    text.write_text(f'#include "{source}"\n{main}')
+    subprocess.run([compiler(), "-O1", "-fno-builtin", str(text), "-lm", "-o", str(program)], check=True)
+    assert subprocess.run([str(program)], check=False).returncode == 0
+    assert subprocess.run([str(program), "and fail"], check=False).returncode == -signal.SIGABRT
 
 
 def test_a_thread_sanitizer_sees_no_race(source: Path, tmp_path: Path) -> None:
