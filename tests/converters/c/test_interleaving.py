@@ -131,7 +131,7 @@ def test_code_for_several_streams_is_no_module(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_code_for_several_streams_has_a_file_of_weights_of_its_own() -> None:
-    """The code for one stream reads weights in other orders, and turns of a fast transform, not its matrices."""
+    """The code for one stream reads them in other orders, and turns of a fast transform."""
     path = packaged_artifact(get_spec("fastenhancer_t"))
     assert path is not None
     one, many = compile_apart(path)[1], compile_apart(path, streams=16)[1]
