@@ -16,10 +16,11 @@ from converters.c.fusion import fuse
 from converters.c.interface import Interface, c_name
 from converters.c.interleaving import check_streams, interleave
 from converters.c.ir import Program
-from converters.c.lowering import lower
+from converters.c.lowering import lower, lower_best
 from converters.c.memory import Sizes, plan
+from converters.c.transforms import find_transforms
 from converters.c.weights import keep_slopes
-from zoo.artifact.manifest import EnhancementManifest
+from zoo.artifact.manifest import StreamManifest
 from zoo.errors import ArtifactError, SpeechZooError
 from zoo.runtime.native import STATE
 from zoo.spec import TensorSpec
@@ -77,8 +78,13 @@ def _lowered(
 ) -> tuple[Builder, Sizes, Interface]:
     """A program as the emitter takes it; ``share`` as of ``Builder``."""
     fold(program)
+    if streams == 1:
+        find_transforms(program)
     expand(program)
-    builder = lower(program, fuse(program), share)
+    if streams == 1:
+        builder = lower_best(program, fuse(program), share)
+    else:
+        builder = lower(program, fuse(program), share, alone=False)
     interleave(builder, streams)
     sizes = plan(builder.blocks)
     manifest = native_manifest(program.manifest, sizes.memory // streams)
@@ -88,7 +94,7 @@ def _lowered(
     return builder, sizes, interface
 
 
-def native_manifest(manifest: EnhancementManifest, memory: int) -> EnhancementManifest:
+def native_manifest(manifest: StreamManifest, memory: int) -> StreamManifest:
     """The record of the C of a graph: its states are one, and each of any number of streams has its own."""
 
     def free(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:

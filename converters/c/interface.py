@@ -7,11 +7,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from converters.c.memory import Sizes
+from converters.c.memory import ALIGNMENT, Sizes
 from converters.c.weights import Apart
-from zoo.artifact.manifest import EnhancementManifest
+from zoo.artifact.manifest import StreamManifest
 
 PIECE = 90  # characters of the manifest in a line
+_SIGNALS = {  # what goes in, by form
+    "wav2wav": "samples in [-1, 1]",
+    "spec2spec": "a spectrum: bins, then frames, then real and imaginary part",
+    "mel2wav": "frames, one after the other: natural logarithms of mel magnitudes",
+}
 _END_OF_HEADER = "#endif /* of the header */"
 _MANIFEST = """#ifndef {big}_NO_MANIFEST
 SPEECHZOO_API const char *const *{name}_manifest(void); /* JSON in pieces, a null pointer at the end */
@@ -37,7 +42,7 @@ class Interface:
     """
 
     name: str
-    manifest: EnhancementManifest
+    manifest: StreamManifest
     signal: int
     result: int
     streams: int = 1
@@ -54,8 +59,7 @@ def header(interface: Interface, sizes: Sizes, multiply_adds: int) -> str:
     """The declarations: the .h, and the begin of the .c, which therefore stands alone."""
     name, manifest, big = interface.name, interface.manifest, interface.name.upper()
     front_end = manifest.front_end
-    wave = manifest.form == "wav2wav"
-    signal = "samples in [-1, 1]" if wave else "a spectrum: bins, then frames, then real and imaginary part"
+    signal = _SIGNALS[manifest.form]
     wide = f"    double wide[{sizes.wide}];\n" if sizes.wide else ""
     weights, size, pointers, load = _weights_of(interface)
     more, reset = _streams_of(interface)
@@ -89,7 +93,7 @@ extern "C" {{
    and kept. */
 typedef struct {{
 {wide}    float memory[{sizes.memory}];
-    float work[{max(1, sizes.work)}];
+    float work[{sizes.work + ALIGNMENT}]; /* vectors read beyond what is needed */
 {pointers}}} {name}_state;
 
 typedef struct {{

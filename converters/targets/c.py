@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,17 +13,14 @@ from typing import TYPE_CHECKING, Any
 from converters.c.compiler import compile_apart, compile_graph
 from converters.c.interface import header_of
 from converters.c.interleaving import check_streams
-from zoo.artifact.golden import parity_speech
 from zoo.artifact.manifest import Form
-from zoo.artifact.parity import ParityReport, compare
+from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError
 from zoo.files import atomic
 from zoo.runtime.compiler import ENDING, build, find_compiler
 from zoo.runtime.native import NativeGraph
 from zoo.runtime.onnx import OnnxGraph
-from zoo.spec import Tolerance
-from zoo.tasks.enhancement.graph import enhancement_manifest, session_over
-from zoo.tasks.enhancement.task import TASK
+from zoo.tasks import task_of
 
 if TYPE_CHECKING:
     from converters.subjects.subject import Progress
@@ -42,19 +40,19 @@ def export_c(
     progress: Progress | None = None,
     **options: Any,
 ) -> ParityReport:
-    """Export a streaming enhancer to C: ``out`` and, beside it, its header.
+    """Export what runs as a stream, an enhancer or a vocoder, to C: ``out`` and, beside it, its header.
 
     Args:
         model: training form, or an ONNX file of ours for one stream and a fixed number of hops, for which
             PyTorch is not needed.
         out: the file to write, ``.c``; its folder is made.
-        form: ``wav2wav`` or ``spec2spec``, by default the second; a file has its own.
+        form: of an enhancer ``wav2wav`` or ``spec2spec``, by default the second; a file has its own.
         symbol: what all public names of the C begin with; by default the model's name.
         weights_file: write the weights, with the record and its recording, to this file, which the code loads
             at run time; the C is then the same for all weights of the model.
         streams: that a call computes side by side, as the lanes of vectors: 1, or a multiple of 16.
         progress: called with a line for each step.
-        options: of the graph, as of ``export_onnx``: ``hops``, of each call.
+        options: of the graph, as of ``export_onnx``: ``hops``, of each call, by default one.
 
     Returns:
         how close the compiled code comes to the training form, or to the file.
@@ -95,14 +93,17 @@ def export_reference(
     Returns:
         the training form's output, which the C is to be held against.
     """
-    from converters.subjects.enhancement import SUBJECT, Reference
+    from converters.subjects import get_subject
     from converters.targets.onnx import export_onnx
 
-    SUBJECT.check_model(model)
+    subject, training = get_subject(model.spec.task), model
+    if model.converted_from:
+        (training,) = model.converted_from
+    reference = subject.reference(training)
     if not options.get("streaming", True):
         raise ValueError(f"{model.spec.name}: C is made of streaming graphs; leave offline out")
-    export_onnx(model, path, form, progress=say, **options)
-    return Reference(model.converted_from[0] if model.converted_from else model)
+    export_onnx(model, path, form, progress=say, **{"hops": 1, **options})
+    return reference
 
 
 def _export_file(
@@ -154,17 +155,12 @@ def check_library(
     Raises:
         ParityError: it does not compute what it should.
     """
-    tolerance, native = enhancement_manifest(graph).tolerance, NativeGraph(library, weights)
-    TASK.verify(native)
+    task, native = task_of(graph), NativeGraph(library, weights)
+    task.verify(native)
+    assert graph.manifest is not None, "what a task was found for has a record"
+    report: ParityReport
     if reference is None:
-        return _compare(graph, native, tolerance)
-    report: ParityReport = reference.check(session_over(native), COMPARED, tolerance)
+        report = task.compare(graph, native, (), graph.manifest.tolerance)
+        return replace(report, tensor=COMPARED)
+    report = reference.check_graph(native, COMPARED, graph.manifest.tolerance)
     return report
-
-
-def _compare(graph: OnnxGraph, native: NativeGraph, tolerance: Tolerance) -> ParityReport:
-    """Compare what a file and its C make of the package's speech, as a stream."""
-    front_end = enhancement_manifest(graph).front_end
-    speech = parity_speech(front_end.sample_rate)[None]
-    expected, found = (session_over(one).whole(speech) for one in (graph, native))
-    return compare(expected, found, tensor=COMPARED, tolerance=tolerance, frame_length=front_end.hop_length)

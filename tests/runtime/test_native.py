@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from zoo.artifact.parity import compare
 from zoo.builtin import packaged_artifact
 from zoo.cli import main
 from zoo.errors import ArtifactError, MissingExtraError
+from zoo.extras import install_command
 from zoo.registry import get_spec
 from zoo.runtime.artifact import load_artifact
 from zoo.runtime.compiler import ENDING, build
@@ -278,7 +280,7 @@ def test_without_a_compiler_the_error_names_the_extra(
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("zoo.runtime.compiler.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"speechzoo\[native\]"):
+    with pytest.raises(MissingExtraError, match=re.escape(install_command("native"))):
         build(source, tmp_path / "x.so")
 
 

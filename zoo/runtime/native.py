@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.arrays import Array
-from zoo.artifact.manifest import EnhancementManifest, Manifest
+from zoo.artifact.manifest import Manifest, StreamManifest
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import check_record, manifest_for
 from zoo.runtime.weights_file import check_loaded, read_weights, record_in
@@ -147,7 +147,7 @@ class NativeGraph:
         elif manifest:
             manifest.restype = ctypes.POINTER(ctypes.c_char_p)
             record = _joined(manifest())
-        self.manifest: EnhancementManifest = read_manifest(record, Path(weights or self.path))
+        self.manifest: StreamManifest = read_manifest(record, Path(weights or self.path))
         self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
         check_record(self.path, self.manifest, self.inputs, self.outputs)
         memory = self._info.memory_bytes // 4
@@ -234,13 +234,13 @@ def check_weights(path: Path, weights: object, *, inside: bool) -> None:
         )
 
 
-def read_manifest(text: str, path: Path) -> EnhancementManifest:
+def read_manifest(text: str, path: Path) -> StreamManifest:
     """The record in generated code.
 
     Raises:
         ArtifactError: it is damaged, or of something else.
     """
-    manifest = manifest_for(Manifest.from_json(text, str(path)), EnhancementManifest, path)
+    manifest = manifest_for(Manifest.from_json(text, str(path)), StreamManifest, path)
     if [spec.name for spec in manifest.states] != [STATE]:
         raise ArtifactError(f"{path}: its manifest is not that of generated C; build it again")
     return manifest
