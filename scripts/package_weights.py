@@ -121,7 +121,7 @@ def package(
         training_data: text with a heading, a sentence that the record repeats, and a table for the card.
         licence: SPDX identifier.
         datasets: the public sets among the recordings.
-        continued: whether the runs that are on record come before these.
+        continued: whether the runs that are on record come before these; one that went on stands once.
 
     Raises:
         ArtifactError: there is no record to continue.
@@ -131,8 +131,12 @@ def package(
     history = [run_settings(run) for run in runs]
     spec = get_spec(history[-1]["model"])
     if continued:
-        history = read_made(RECORDS / f"{spec.name}.json").history + history
+        history = joined(read_made(RECORDS / f"{spec.name}.json").history, history)
     sentence = training_data.split("\n\n")[1].strip()
+    if begun := [weights for weights in spec.weights if weights.tag == history[0].get("weights")]:
+        sentence = (
+            f"{begun[0].training_data} (the weights {begun[0].tag}, {begun[0].licence}); then: {sentence}"
+        )
     model = zoo.create_model(spec.name, runs[-1] / BEST)
     model.provenance = {"source": TAG, "licence": licence, "training_data": sentence}
     target = folder(spec)
@@ -229,6 +233,14 @@ def run_settings(run: Path) -> dict[str, Any]:
             option: [named(path) for path in paths] for option, paths in recorded["folders"].items()
         }
     return {**settings, "last": content["step"], "best": best, **recorded}
+
+
+def joined(recorded: list[dict[str, Any]], runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Histories one after the other; a run that is in both, because it went on, stands once."""
+    ends = {"last": 0, "best": 0}
+    same = bool(recorded) and {**recorded[-1], **ends} == {**runs[0], **ends}
+    gone_on = same and recorded[-1]["last"] < runs[0]["last"]
+    return [*(recorded[:-1] if gone_on else recorded), *runs]
 
 
 def named(path: str) -> str:

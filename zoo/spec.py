@@ -419,6 +419,34 @@ class SynthesisSpec(ModelSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VocoderSpec(ModelSpec):
+    """A network that makes a waveform of log-mel frames.
+
+    Attributes:
+        front_end: the frames' geometry.
+        look_ahead: frames of the future that a frame of the spectrum inside needs.
+    """
+
+    task = "vocoder"
+    entry = "zoo.Synthesizer"
+    streaming: ClassVar[bool] = True
+
+    front_end: MelSpectrum
+    look_ahead: int
+
+    @property
+    def inverse(self) -> FrontEnd:
+        """The transform from the spectrum inside to the waveform: that of the frames."""
+        return FrontEnd(self.front_end.sample_rate, self.front_end.n_fft, self.front_end.hop_length)
+
+    @property
+    def latency(self) -> int:
+        """Samples by which the waveform is late: frames are centred, and each sample waits for the last one
+        that covers it."""
+        return self.look_ahead * self.front_end.hop_length + self.front_end.n_fft // 2
+
+
+@dataclass(frozen=True, kw_only=True)
 class SpeakerSpec(ModelSpec):
     """A network that maps the features of a recording to an embedding of its speaker.
 

@@ -178,3 +178,10 @@ class ulunas(Tag):
 
     DNS3 = "dns3"
     DEFAULT = DNS3
+
+
+class vocos(Tag):
+    """Weights of Vocos."""
+
+    VOCOS_22KHZ_UNIV = "vocos-22khz-univ"
+    DEFAULT = VOCOS_22KHZ_UNIV

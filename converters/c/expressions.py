@@ -12,12 +12,15 @@ _INFIX = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/"}
 _FUNCTIONS = {  # of functions.c
     "Abs": "magnitude",
     "Atan": "arctangent",
+    "Cos": "cosine",
+    "Erf": "error_function",
     "Exp": "exponential",
     "Log": "logarithm",
     "Max": "larger",
     "Min": "smaller",
     "Round": "nearest",
     "Sigmoid": "sigmoid",
+    "Sin": "sine",
     "Sqrt": "root",
     "Tanh": "hyperbolic_tangent",
 }

@@ -12,7 +12,7 @@ import onnx
 from onnx import helper, numpy_helper, shape_inference
 
 from converters.c.ir import ELEMENTWISE, VIEWS, Op, Program, Value
-from zoo.artifact.manifest import METADATA_KEY, EnhancementManifest, Manifest
+from zoo.artifact.manifest import METADATA_KEY, Manifest, StreamManifest
 from zoo.artifact.onnx_file import check_file
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import manifest_for
@@ -50,11 +50,11 @@ def read_model(model: onnx.ModelProto, where: str) -> Program:
     if text is None:
         raise ArtifactError(f"{where}: it has no speechzoo manifest; C is made of graphs of our own only")
     return program_of(
-        model, manifest_for(Manifest.from_json(text, where), EnhancementManifest, Path(where)), where
+        model, manifest_for(Manifest.from_json(text, where), StreamManifest, Path(where)), where
     )
 
 
-def program_of(model: onnx.ModelProto, manifest: EnhancementManifest, where: str) -> Program:
+def program_of(model: onnx.ModelProto, manifest: StreamManifest, where: str) -> Program:
     """A model as a program; the manifest is its record. Otherwise as ``read_graph``."""
     if not manifest.streaming:
         raise ArtifactError(f"{where}: it takes whole recordings; C is made of streaming graphs")

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.artifact.manifest import EnhancementManifest
+from zoo.artifact.manifest import StreamManifest
 
 Shape = tuple[int, ...]
 
 # Operators that compute each element from the elements at its place.
 ELEMENTWISE = {
-    "Abs", "Add", "Atan", "Cast", "Clip", "Div", "Elu", "Exp", "Identity", "LeakyRelu", "Less", "Log", "Max",
-    "Min", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Sigmoid", "Sqrt", "Sub", "Tanh",
+    "Abs", "Add", "Atan", "Cast", "Clip", "Cos", "Div", "Elu", "Erf", "Exp", "Identity", "LeakyRelu",
+    "Less", "Log", "Max", "Min", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Sigmoid",
+    "Sin", "Sqrt", "Sub", "Tanh",
 }  # fmt: skip
 # Operators whose result is their input seen otherwise.
 VIEWS = {"Reshape", "Transpose", "Slice"}
@@ -114,7 +115,7 @@ class Program:
         ops: in an order in which they can be computed.
     """
 
-    manifest: EnhancementManifest
+    manifest: StreamManifest
     signal: Value
     states: list[Value]
     result: Value

@@ -227,6 +227,19 @@ class Subject(ABC, Generic[Model, Options]):
             also: targets besides ONNX.
         """
 
+    def reference(self, model: Model) -> Any:
+        """Give what compiled C is held against: its ``check(graph, tensor, tolerance)`` gives a report.
+
+        Args:
+            model: training form.
+
+        Raises:
+            ValueError: C is not made of such networks.
+        """
+        raise ValueError(
+            f"{model.spec.name} is a model for {self.task}; C is made of those that run as a stream"
+        )
+
     @abstractmethod
     def purpose(self, spec: Any) -> str:
         """Say in a sentence what a model does."""

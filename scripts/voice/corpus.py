@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
+from typing import BinaryIO
 
 import numpy as np
 
@@ -148,7 +149,7 @@ def pronunciations(teacher: Flite, words: list[str]) -> Iterator[str]:
             yield f"{word} {' '.join(phonemes)}"
 
 
-def save(examples: list[Example], path: Path) -> None:
+def save(examples: list[Example], path: Path | BinaryIO) -> None:
     """Many examples in one file."""
     np.savez(
         path,

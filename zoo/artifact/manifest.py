@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -85,9 +85,13 @@ class Manifest:
         """The task's class of records.
 
         Raises:
-            KeyError: there is no such task.
+            ValueError: there is no such task.
         """
-        return {kind.task: kind for kind in Manifest.__subclasses__()}[task]
+        kinds = [*Manifest.__subclasses__(), *StreamManifest.__subclasses__()]
+        known = {kind.task: kind for kind in kinds if not kind.__subclasses__()}
+        if task not in known:
+            raise ValueError(f"there is no task {str(task)[:40]!r}; tasks are {', '.join(known)}")
+        return known[task]
 
     @property
     def warning(self) -> str:
@@ -178,13 +182,12 @@ class Manifest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnhancementManifest(Manifest):
-    """The record of an enhancer's graph.
+class StreamManifest(Manifest):
+    """The record of a graph with one signal in, one out, and states: what C and its like can be made of.
 
     Attributes:
-        form: ``spec2spec`` (B, F, T, 2) or ``wav2wav`` (B, N).
+        form: what the signals are.
         streaming: frames with states in and out, or a whole recording at once.
-        front_end: the spectrum's geometry.
         latency: samples from an input sample to the same instant's output sample.
         states: tensors that go in as ``<name>`` and come out as ``<name>.next``; zeros at the start.
         hops: frames of a call, or "hops" where that is free; "frames" of an offline graph.
@@ -192,14 +195,11 @@ class EnhancementManifest(Manifest):
         golden: recording for ``verify``; None only while an artifact is being made.
     """
 
-    task = "enhancement"
-    forms = ("wav2wav", "spec2spec")
-    streamable = True
+    task = "what runs as a stream"
     recording = Golden
 
-    form: Form
-    streaming: bool
-    front_end: FrontEnd
+    form: str
+    streaming: bool = True
     latency: int
     states: tuple[TensorSpec, ...]
     hops: int | str
@@ -207,8 +207,8 @@ class EnhancementManifest(Manifest):
     golden: Golden | None = None
 
     def __post_init__(self) -> None:
-        if self.form not in get_args(Form):
-            raise ValueError(f"form {self.form!r} is none of {', '.join(get_args(Form))}")
+        if self.form not in self.forms:
+            raise ValueError(f"form {self.form!r} is none of {', '.join(self.forms)}")
         fixed = type(self.hops) is int and 0 < self.hops <= HIGHEST_RATE
         if not (fixed or self.hops == "hops" if self.streaming else self.hops == "frames"):
             raise ValueError(f"hops {self.hops!r} with streaming {self.streaming}")
@@ -226,6 +226,48 @@ class EnhancementManifest(Manifest):
         return (*self.outputs, *(replace(state, name=f"{state.name}.next") for state in self.states))
 
     @property
+    def samples(self) -> int | str:
+        """Of a call's waveform."""
+        assert not isinstance(self.front_end, Filterbank), "which no stream has"
+        return "samples" if isinstance(self.hops, str) else self.hops * self.front_end.hop_length
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        golden = data["golden"]
+        return super()._from_fields(
+            {
+                **data,
+                "states": _tensors(data["states"]),
+                "golden": None if golden is None else Golden(**golden),
+            }
+        )
+
+    def _mismatch(self, specs: Sequence[TensorSpec], shape: tuple[int | str, ...], what: str) -> str:
+        """Name the first tensor of another shape than ``what`` of the manifest make; empty if all have it."""
+        for spec in specs:
+            if not spec.fits(shape):
+                return f"its {spec.name} has shape {spec.shape} where {what} of its manifest make {shape}"
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnhancementManifest(StreamManifest):
+    """The record of an enhancer's graph.
+
+    Attributes:
+        form: ``spec2spec`` (B, F, T, 2) or ``wav2wav`` (B, N).
+        front_end: the spectrum's geometry.
+    """
+
+    task = "enhancement"
+    forms = ("wav2wav", "spec2spec")
+    streamable = True
+
+    form: Form
+    streaming: bool
+    front_end: FrontEnd
+
+    @property
     def ranges(self) -> Mapping[str, tuple[int, int, int]]:
         rate, hop = self.front_end.sample_rate, self.front_end.hop_length
         return {
@@ -238,27 +280,43 @@ class EnhancementManifest(Manifest):
     def contradiction(self) -> str:
         signal: tuple[int | str, ...] = (self.streams, self.front_end.bins, self.hops, 2)
         if self.form == "wav2wav":
-            free = isinstance(self.hops, str)
-            signal = (self.streams, "samples" if free else self.hops * self.front_end.hop_length)
-        for spec in (*self.inputs, *self.outputs):
-            if not spec.fits(signal):
-                return (
-                    f"its {spec.name} has shape {spec.shape} where window, hop and streams of its manifest "
-                    f"make {signal}"
-                )
-        return ""
+            signal = (self.streams, self.samples)
+        return self._mismatch((*self.inputs, *self.outputs), signal, "window, hop and streams")
 
     @classmethod
     def _from_fields(cls, data: dict[str, Any]) -> Self:
-        golden = data["golden"]
-        return super()._from_fields(
-            {
-                **data,
-                "front_end": FrontEnd(**data["front_end"]),
-                "states": _tensors(data["states"]),
-                "golden": None if golden is None else Golden(**golden),
-            }
-        )
+        return super()._from_fields({**data, "front_end": FrontEnd(**data["front_end"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocoderManifest(StreamManifest):
+    """The record of a vocoder's graph: ``mel_in`` (B, hops, mels) to ``wav_out`` (B, hops x hop).
+
+    Its recording is speech whose log-mel frames go in, and the waveform that comes out.
+
+    Attributes:
+        front_end: the frames' geometry.
+    """
+
+    task = "vocoder"
+    forms = ("mel2wav",)
+
+    front_end: MelSpectrum
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[int, int, int]]:
+        hop = self.front_end.hop_length
+        return {"streams": (1, 4, 16), "hops": (1, 128, 1024), "samples": (hop, 128 * hop, 1024 * hop)}
+
+    def contradiction(self) -> str:
+        wrong = "" if self.streaming else "it is of a vocoder, which streams, and says that it does not"
+        frames = (self.streams, self.hops, self.front_end.mels)
+        wrong = wrong or self._mismatch(self.inputs, frames, "frames and streams")
+        return wrong or self._mismatch(self.outputs, (self.streams, self.samples), "hop and streams")
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        return super()._from_fields({**data, "front_end": MelSpectrum(**data["front_end"])})
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ examples:
   speechzoo speak "It cost £20." -o spoken.wav
   speechzoo speak - -o book.flac --srt book.srt < book.txt
   speechzoo speak "Hello." --artifact graphs/ --vocoder waveglow.onnx -o hello.wav
+  speechzoo speak "Hello." --vocoder vocos -o hello.wav    # a large one, which is downloaded
 """
 
 from __future__ import annotations
@@ -81,7 +82,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="exported .onnx graphs or engines, their folder, or a trt.yaml, instead",
     )
-    model.add_argument("--vocoder", metavar="FILE", help="a vocoder's .onnx file (default: Griffin-Lim)")
+    model.add_argument(
+        "--vocoder", metavar="NAME|FILE", help="a vocoder's name, or .onnx file (default: Griffin-Lim)"
+    )
     model.add_argument("--dictionary", metavar="FILE", help="more words as phonemes, in the format of CMU's")
     model.add_argument(
         "--g2p", choices=("espeak",), help="phonemes of words that the dictionary lacks, by eSpeak NG's rules"

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from zoo.arrays import Array
-from zoo.artifact.manifest import EnhancementManifest
+from zoo.artifact.manifest import StreamManifest
 from zoo.errors import ArtifactError
 from zoo.runtime.native import check_sizes, read_manifest
 
@@ -58,7 +58,7 @@ class WebAssemblyGraph:
                 f"{self.path}: it was built bare, without its record; build it without --bare to check it"
             )
         info: dict[str, Any] = told["info"]
-        self.manifest: EnhancementManifest = read_manifest(told["manifest"], self.path)
+        self.manifest: StreamManifest = read_manifest(told["manifest"], self.path)
         self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
         found = [info["signal"], info["memoryBytes"] // 4, info["result"]]
         check_sizes(self.path, self.inputs, self.outputs, found)

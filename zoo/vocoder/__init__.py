@@ -1,6 +1,7 @@
 """From log-mel frames to a waveform, and back.
 
-Griffin-Lim is built in: it needs no weights. ``open_vocoder`` loads a trained vocoder's ONNX file instead.
+Griffin-Lim is built in: it needs no weights. ``open_vocoder`` loads a trained vocoder's ONNX file instead,
+whoever made it; those of the zoo are in ``zoo.tasks.vocoder``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 from typing import Protocol
 
 from zoo.arrays import Array
+from zoo.errors import ArtifactError
 from zoo.spec import MelSpectrum
 from zoo.vocoder.griffin_lim import GriffinLim
 
@@ -46,3 +48,17 @@ def open_vocoder(source: str | os.PathLike[str], front_end: MelSpectrum, *, thre
     from zoo.vocoder.onnx import OnnxVocoder
 
     return OnnxVocoder(source, front_end, threads=threads)
+
+
+def check_frames(vocoder: Vocoder, front_end: MelSpectrum) -> None:
+    """Refuse a vocoder that takes other frames.
+
+    Raises:
+        ArtifactError: it does.
+    """
+    if vocoder.front_end != front_end:
+        raise ArtifactError(
+            f"{vocoder.name}: it makes speech of {vocoder.front_end}, and the frames are {front_end}; "
+            f"take a vocoder "
+            f"for those"
+        )

@@ -1,0 +1,79 @@
+"""Train the small vocoder, on any speech: python -m scripts.train_vocoder --help"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from zoo.errors import SpeechZooError
+
+EXAMPLES = """It learns to give back the waveform of log-mel frames, from any speech: recordings, or what
+scripts.make_voice_data lets a teacher say.
+
+  python -m scripts.train_vocoder --speech voice/data --unseen voice/unseen --output vocoder/run
+
+Stopped, it goes on with the last checkpoint when it is started again. vocoder.pt in the folder loads as any
+checkpoint:
+  speechzoo export vocos_small --weights vocoder/run/vocoder.pt -o vocoder.onnx
+  speechzoo speak "Hello." --vocoder vocoder.onnx -o hello.wav
+"""
+MODEL = "vocos_small"
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.train_vocoder",
+        description=__doc__.split(":")[0],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    from scripts.vocoder.training import Settings
+
+    default = Settings()
+    parser.add_argument(
+        "--speech", type=Path, nargs="+", required=True, help="files or folders to learn from"
+    )
+    parser.add_argument("--unseen", type=Path, nargs="+", required=True, help="files or folders to judge by")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoints")
+    parser.add_argument("--steps", type=int, default=default.steps, help=f"default {default.steps}")
+    parser.add_argument(
+        "--adversarial", type=int, default=default.adversarial, metavar="STEP",
+        help=f"from which a discriminator takes part (default {default.adversarial})",
+    )  # fmt: skip
+    parser.add_argument("--threads", type=int, help="of the CPU (default: PyTorch's choice)")
+    arguments = parser.parse_args(argv)
+    try:
+        _train(arguments, Settings(steps=arguments.steps, adversarial=arguments.adversarial))
+    except (SpeechZooError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _train(arguments: argparse.Namespace, settings: object) -> None:
+    import torch
+
+    from scripts.vocoder.speech import read_speech
+    from scripts.vocoder.training import train
+    from zoo.create import build
+    from zoo.networks.vocoder import VocoderNetwork
+    from zoo.registry import get_spec
+
+    torch.set_flush_denormal(True)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    model = build(get_spec(MODEL))
+    assert isinstance(model, VocoderNetwork)
+    rate = model.spec.front_end.sample_rate
+    unseen = read_speech(arguments.unseen, rate)
+    speech = read_speech(arguments.speech, rate)
+    train(
+        model, speech, unseen, arguments.output, settings,  # type: ignore[arg-type]
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
