@@ -240,10 +240,7 @@ def verify_layers(
             gives in another shape, or a layer to keep that there is not.
         ArtifactError: the graph cannot be reduced, or an engine of it cannot be built or run.
     """
-    if against not in BACKENDS:
-        raise ValueError(f"backend {against!r} is none of {', '.join(BACKENDS)}")
-    if precision not in LAYER_TOLERANCES or (precision != "fp32" and against not in ("onnx", "engine")):
-        raise ValueError(f"{against} in {precision} is not compared; take fp32, or fp16 of onnx or engine")
+    _check_backend(against, precision)
     tolerance = tolerance or LAYER_TOLERANCES[precision]
     zeros = _zero_states(module, calls[0], states)
     probed = Probed(module, outputs, within, inputs_of).eval()
@@ -257,12 +254,19 @@ def verify_layers(
         common = _run_beside(probed, candidate, names, calls, zeros, cut, against)
     _check_names(keep, common)
     ordered = sorted(common, key=lambda name: name in outputs)  # which are computed last
-    layers, never = [_layer(name, i, common[name], tolerance) for i, name in enumerate(ordered)], len(calls)
-    layers = [
-        replace(layer, values=common[layer.name][layer.first_call or 0]) if layer.name in keep else layer
-        for layer in layers
-    ]
+    layers, never = [], len(calls)
+    for order, name in enumerate(ordered):
+        layer = _layer(name, order, common[name], tolerance)
+        kept = common[name][layer.first_call or 0] if name in keep else None
+        layers.append(replace(layer, values=kept))
     return sorted(layers, key=lambda x: (never if x.first_call is None else x.first_call, x.order))
+
+
+def _check_backend(against: str, precision: str) -> None:
+    if against not in BACKENDS:
+        raise ValueError(f"backend {against!r} is none of {', '.join(BACKENDS)}")
+    if precision not in LAYER_TOLERANCES or (precision != "fp32" and against not in ("onnx", "engine")):
+        raise ValueError(f"{against} in {precision} is not compared; take fp32, or fp16 of onnx or engine")
 
 
 def _check_names(keep: Sequence[str], known: Collection[str]) -> None:
