@@ -209,8 +209,8 @@ def _section(recording: Recording, here: Sequence[Choice], outputs: Sequence[Arr
         path = sounds / f"{recording.name}-{name}.ogg"
         soundfile.write(path, signal, recording.rate, "OPUS", format="OGG", compression_level=COMPRESSION)
         figures = "| | |" if name == "clean" else f"| {figures_of(signal, recording)} |"
-        player = f'<audio controls preload="none" src="sounds/{path.name}"></audio>'
-        lines.append(f"| {title} | {player} [file](sounds/{path.name}) {figures}")
+        player = f'<audio controls preload="none" style="width: 15rem" src="sounds/{path.name}"></audio>'
+        lines.append(f"| [{title}](sounds/{path.name}) | {player} {figures}")
     return "\n".join([*lines, "", f"![Spectrograms: {recording.title}]({recording.name}.jpg)", ""])
 
 

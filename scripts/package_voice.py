@@ -30,6 +30,10 @@ a record with hashes, and a card. Figures come from scripts.evaluate_voice:
   python -m scripts.evaluate_voice --recognise --json voice.json
   python -m scripts.package_voice --run voice/run --figures voice.json
 
+Parameters and graph hold the same numbers, of which the package needs one copy; in the end,
+
+  python -m scripts.share_parameters fastspeech_small
+
 What the card was written from stays in docs/weights; package_weights --card fastspeech_small writes it again.
 """
 BUCKET = (128, 1024)  # tokens and frames of the graph

@@ -24,7 +24,7 @@ from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.files import atomic, sha256_of
 from zoo.registry import find_weights, get_spec
-from zoo.spec import EnhancementSpec, SynthesisSpec, Weights
+from zoo.spec import EnhancementSpec, ModelSpec, SynthesisSpec, Weights
 
 DESCRIPTION = """Takes the best weights of a run of scripts.train and writes beside the model, under
 zoo/models/<family>/packaged: the parameters, streaming wav2wav graphs for one hop and for many a call that
@@ -121,7 +121,7 @@ def package(
         training_data: text with a heading, a sentence that the record repeats, and a table for the card.
         licence: SPDX identifier.
         datasets: the public sets among the recordings.
-        continued: whether the runs that are on record come before these.
+        continued: whether the runs that are on record come before these; one that went on stands once.
 
     Raises:
         ArtifactError: there is no record to continue.
@@ -131,8 +131,8 @@ def package(
     history = [run_settings(run) for run in runs]
     spec = get_spec(history[-1]["model"])
     if continued:
-        history = read_made(RECORDS / f"{spec.name}.json").history + history
-    sentence = training_data.split("\n\n")[1].strip()
+        history = joined(read_made(RECORDS / f"{spec.name}.json").history, history)
+    sentence = _sentence(training_data, spec, history[0].get("weights"))
     model = zoo.create_model(spec.name, runs[-1] / BEST)
     model.provenance = {"source": TAG, "licence": licence, "training_data": sentence}
     target = folder(spec)
@@ -163,6 +163,15 @@ def package(
         files = [path.replace(target / path.name) for path in (graph, many, parameters, record, text)]
     keep_record(spec.name, made.to_json())
     return files
+
+
+def _sentence(training_data: str, spec: ModelSpec, begun: str | None) -> str:
+    """What the weights were trained on, in a sentence; before it what those had heard that they began as."""
+    sentence = training_data.split("\n\n")[1].strip()
+    for weights in spec.weights:
+        if weights.tag == begun:
+            return f"{weights.training_data} (the weights {begun}, {weights.licence}); then: {sentence}"
+    return sentence
 
 
 def keep_record(name: str, text: str) -> None:
@@ -229,6 +238,14 @@ def run_settings(run: Path) -> dict[str, Any]:
             option: [named(path) for path in paths] for option, paths in recorded["folders"].items()
         }
     return {**settings, "last": content["step"], "best": best, **recorded}
+
+
+def joined(recorded: list[dict[str, Any]], runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Histories one after the other; a run that is in both, because it went on, stands once."""
+    ends = {"last": 0, "best": 0}
+    same = bool(recorded) and {**recorded[-1], **ends} == {**runs[0], **ends}
+    gone_on = same and recorded[-1]["last"] < runs[0]["last"]
+    return [*(recorded[:-1] if gone_on else recorded), *runs]
 
 
 def named(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ import torch
 import zoo
 from scripts.training.mixtures import Mixtures, Recipe
 from scripts.training.recordings import load
-from scripts.training.trainer import BEST, LAST, LOG, Settings, Trainer, TrainingError, read_run
+from scripts.training.trainer import BEST, LAST, LOG, Settings, Trainer, TrainingError, read_run, steps_within
 from zoo.errors import SpeechZooError
 from zoo.evaluation.pairs import mixed_pairs
 from zoo.spec import EnhancementSpec
@@ -50,9 +51,8 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     if (arguments.out / LAST).exists() and not arguments.resume:
         raise TrainingError(f"{arguments.out} holds a run; add --resume, or name another folder")
     names = ("model", "steps", "batch", "seconds", "lr", "warm_up", "perceptual", "intelligibility", "seed")
-    settings = Settings(
-        **{name: getattr(arguments, name) for name in names}, weights=str(arguments.weights or "")
-    )
+    texts = {name: str(getattr(arguments, name) or "") for name in ("weights", "teacher")}
+    settings = Settings(**{name: getattr(arguments, name) for name in names}, **texts, teach=arguments.teach)
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(settings.seed)
     network = zoo.create_model(spec.name, arguments.weights).to(device)
@@ -68,6 +68,11 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
         recipe=recipe,
     )
     pairs = mixed_pairs(arguments.valid_speech, arguments.valid_noise, rate, count=arguments.valid_count)
+    if arguments.minutes:
+        steps = read_run(arguments.out)["settings"]["steps"] if arguments.resume else 0
+        settings = replace(
+            settings, steps=steps or steps_within(60 * arguments.minutes, network, settings, mixtures)
+        )
     trainer = Trainer(
         network,
         settings,
@@ -108,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--weights", help="tag or checkpoint to start from (default: random weights)")
     parser.add_argument("--steps", type=int, default=default.steps, help=f"default {default.steps}")
+    parser.add_argument(
+        "--minutes", type=float, metavar="M", help="as many steps as this machine makes in M minutes"
+    )
     parser.add_argument("--batch", type=int, default=default.batch, help=f"default {default.batch}")
     parser.add_argument("--seconds", type=float, default=default.seconds, help="of a mixture (default 2)")
     parser.add_argument("--lr", type=float, default=default.lr, help=f"highest (default {default.lr:g})")
@@ -127,6 +135,16 @@ def _parser() -> argparse.ArgumentParser:
         default=default.intelligibility,
         metavar="W",
         help=f"weight of what STOI misses in the loss (default {default.intelligibility:g})",
+    )
+    parser.add_argument(
+        "--teacher", metavar="MODEL=TAG", help="weights whose output is a second target, as ulunas=dns3"
+    )
+    parser.add_argument(
+        "--teach",
+        type=float,
+        default=default.teach,
+        metavar="SHARE",
+        help=f"of the loss that is against the teacher's output (default {default.teach:g})",
     )
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--device", help="default: cuda if there is one, else cpu")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -239,3 +242,32 @@ def test_a_broken_package_is_told_as_one_that_is_missing() -> None:
     with pytest.raises(ImportError) as caught, extra("y", "x"):
         from zoo.spec import nothing  # noqa: F401
     assert not isinstance(caught.value, MissingExtraError)
+
+
+@pytest.mark.parametrize("chosen", ["", "onnxruntime-gpu"])
+def test_the_environment_chooses_an_onnx_runtime(chosen: str, tmp_path: Path) -> None:
+    """One is required and no other, so that ``pip check`` is clean beside it."""
+    done = described(tmp_path, chosen)
+    assert done.returncode == 0, done.stderr
+    (text,) = tmp_path.glob("*/requires.txt")
+    base = text.read_text().partition("[")[0].split()
+    name = chosen or "onnxruntime"
+    assert [line for line in base if "onnxruntime" in line] == [f"{name}>=1.23"] and "numpy>=1.24" in base
+
+
+def test_what_is_no_onnx_runtime_is_refused(tmp_path: Path) -> None:
+    done = described(tmp_path, "numpy")
+    assert done.returncode == 1 and "onnxruntime, onnxruntime-gpu or the like is meant" in done.stderr
+
+
+def described(folder: Path, chosen: str) -> subprocess.CompletedProcess[str]:
+    """The package's metadata, written to a folder, where the environment chooses."""
+    pytest.importorskip("setuptools")
+    return subprocess.run(
+        [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "SPEECHZOO_ONNXRUNTIME": chosen},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -214,6 +214,18 @@ def test_an_archive_that_unpacks_to_more(tmp_path: Path, params: dict[str, torch
         zoo.create_model("fastenhancer_t", small)
 
 
+def test_an_archive_in_several_parts(tmp_path: Path) -> None:
+    """The end of a zip that says it has other parts is refused by Python's zipfile in a way of its own."""
+    path = tmp_path / "x.pt"
+    torch.save({"weight": torch.zeros(3)}, path)
+    end = path.read_bytes().rindex(b"PK\x05\x06")
+    whole = path.read_bytes()
+    parts = b"PK\x06\x07" + struct.pack("<LQL", 0, end, 9)  # a locator: 9 disks
+    path.write_bytes(whole[:end] + parts + whole[end:])
+    with pytest.raises(CheckpointError, match=r"x\.pt: it cannot be read as a checkpoint"):
+        zoo.create_model("gtcrn", path)
+
+
 def test_surplus_names_are_not_all_printed(tmp_path: Path, params: dict[str, torch.Tensor]) -> None:
     torch.save({**params, **{f"x.{'y' * 300}{n}": torch.zeros(1) for n in range(300)}}, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match=r"300 surplus: x.y.* and 292 more") as error:

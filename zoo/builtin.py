@@ -1,8 +1,9 @@
 """Weights that come with the package, and the artifacts made from them.
 
 They lie beside their model, in ``zoo/models/<family>/packaged``: for each model a record
-``<name>.json``, the parameters ``<name>.safetensors``, a streaming wav2wav graph ``<name>.onnx`` for one
-hop a call, another ``<name>.many.onnx`` for many hops and streams, and a model card ``<name>.md``.
+``<name>.json``, the parameters ``<name>.safetensors`` (or a recipe for them, see ``zoo.parts``), a streaming
+wav2wav graph ``<name>.onnx`` for one hop a call, another ``<name>.many.onnx`` for many hops and streams, and
+a model card ``<name>.md``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TypeVar
 
 from zoo.errors import ArtifactError
 from zoo.files import sha256_of
+from zoo.parts import ENDING
 from zoo.spec import DEFAULT, PACKAGE_SCHEME, ModelSpec, Weights
 
 TAG = "speechzoo"
@@ -82,6 +84,13 @@ def packaged_file(address: str, sha256: str) -> Path:
             f"{path}: it should have the sha256 {sha256}, found {found}; install speechzoo again"
         )
     return path
+
+
+def packaged_recipe(address: str) -> Path | None:
+    """What a file inside the package is put together from, if it does not lie there as it is."""
+    path = _ROOT / address.removeprefix(PACKAGE_SCHEME)
+    recipe = path.with_name(path.name + ENDING)
+    return recipe if recipe.is_file() and not path.is_file() else None
 
 
 def address_of(path: Path) -> str:

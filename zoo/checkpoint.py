@@ -158,9 +158,9 @@ def _check_archive(path: Path) -> None:
     Raises:
         CheckpointError: an archive holds more than it is long, or more tensors than any network has.
     """
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             sizes = [info.file_size for info in archive.infolist()]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):

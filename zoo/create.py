@@ -41,10 +41,10 @@ def create_model(
     Args:
         name: registered name, see ``zoo.list_models()``; or ``ORG/NAME`` or ``ORG/NAME@REVISION``, a
             repository of the Hub with a training folder, which has its own weights.
-        weights: a known tag (downloaded once, checked by sha256), ``zoo.tags`` has them; ``default`` for the
-            tag that the model recommends; the path of a checkpoint, or of what ``zoo.published`` reads; or a
-            public training folder or a repository of the Hub with one, whose configuration file then decides
-            the sizes. None: random weights; if it is left out, with a warning.
+        weights: a tag of ``zoo.tags``, which is downloaded once and checked by sha256; ``default``, for the
+            tag that the model recommends; or the path of a checkpoint, of what ``zoo.published`` reads, or
+            of a public training folder (on the Hub too), whose configuration file then decides the sizes.
+            None gives random weights; so does leaving it out, with a warning.
         pretrained: the same as ``weights="default"``.
 
     Returns:

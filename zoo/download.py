@@ -17,12 +17,13 @@ from typing import Any, Protocol
 
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.target import FLAVOURS, choose
-from zoo.builtin import packaged_artifact, packaged_file
+from zoo.builtin import packaged_artifact
 from zoo.errors import ArtifactError, HubError, SpeechZooError
 from zoo.extras import extra
 from zoo.files import atomic, sha256_of
 from zoo.hub import client
 from zoo.hub.index import GOLDEN, GRAPHS, INDEX, INDEX_LIMIT, PARAMETERS, File, Index, check_choice
+from zoo.hub.packaged import packaged_parameters
 from zoo.hub.repository import recalled, remember, repository_folder
 from zoo.registry import get_spec, list_models
 from zoo.runtime.artifact import is_artifact
@@ -111,7 +112,7 @@ def _packaged(model: str, format: str, form: str | None, streaming: bool | None,
         return None
     if format == PARAMETERS:
         own = next(w for w in spec.weights if w.url.startswith(PACKAGE_SCHEME))
-        path = packaged_file(own.url, own.sha256)
+        path = packaged_parameters(own)
     elif format != "onnx" or form not in (None, *Manifest.of_task(spec.task).forms[:1]):
         return None
     say(f"{model}: no repository was named; this is what comes with the package")

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from zoo.errors import MissingExtraError
 
@@ -72,6 +71,8 @@ def install_command(name: str) -> str:
 
 def _from_origin(found: metadata.Distribution, name: str) -> str:
     """The command for what the installer recorded (direct_url.json, PEP 610); empty where it cannot serve."""
+    from urllib.request import url2pathname  # brings HTTP and TLS, which only a missing extra waits for
+
     origin = json.loads(found.read_text("direct_url.json") or "{}")
     url = origin.get("url", "")
     path = Path(url2pathname(urlsplit(url).path)) if url.startswith("file:") else None

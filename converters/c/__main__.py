@@ -1,4 +1,4 @@
-"""Writes C of an ONNX file, unchecked, as an export does not: python -m converters.c GRAPH.onnx OUT.c."""
+"""Writes C of an ONNX file, unchecked: python -m converters.c GRAPH.onnx OUT.c [STREAMS]."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from zoo.errors import SpeechZooError
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 2:
+    if len(arguments) not in (2, 3):
         print(__doc__, file=sys.stderr)
         return 2
-    graph, out = arguments
+    graph, out, *streams = arguments
     try:
-        Path(out).write_text(compile_graph(graph))
-    except SpeechZooError as error:
+        Path(out).write_text(compile_graph(graph, streams=int(streams[0]) if streams else 1))
+    except (SpeechZooError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

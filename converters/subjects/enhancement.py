@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from converters.subjects import sherpa
 from converters.subjects.subject import Calls, Exportable, Planned, Progress, Subject, Traceable
 from zoo.arrays import Array
 from zoo.artifact import golden
@@ -44,6 +45,7 @@ class Layout:
         streams: B of a streaming graph; "streams" leaves it free.
         hops: K of a streaming graph; "hops" leaves it free.
         frames: fixes the length of an offline graph; None leaves it free.
+        reader: ``sherpa-onnx``, whose denoisers then read the graph; None for no one in particular.
     """
 
     form: Form = "spec2spec"
@@ -51,6 +53,7 @@ class Layout:
     streams: int | Literal["streams"] = 1
     hops: int | Literal["hops"] = 1
     frames: int | None = None
+    reader: str | None = None
 
     def check(self, spec: EnhancementSpec) -> None:
         """Refuse what contradicts itself or the model.
@@ -64,6 +67,8 @@ class Layout:
                 f"{spec.name} reads the whole recording and has no streaming graph; export it offline "
                 f"(streaming=False, --offline)"
             )
+        if self.reader is not None:
+            self._check_reader(spec)
         if self.streaming and self.frames is not None:
             raise ValueError("frames fixes the length of an offline graph; a streaming graph takes hops")
         if not self.streaming and (self.streams != 1 or self.hops != 1):
@@ -79,6 +84,22 @@ class Layout:
             raise ValueError(
                 f"{self.frames} frames hold no hop of audio besides the window; at least {least} do"
             )
+
+    def _check_reader(self, spec: EnhancementSpec) -> None:
+        """Refuse a reader that there is not, or a graph that it does not take.
+
+        Raises:
+            ArtifactError: the model's transform is not the reader's.
+            ValueError: that.
+        """
+        if self.reader != sherpa.READER:
+            raise ValueError(f"{self.reader!r} is no reader of graphs that is known; {sherpa.READER} is")
+        if self != Layout(reader=self.reader):
+            raise ValueError(
+                f"{self.reader} takes a streaming graph of spectra, of one stream and one hop; leave form, "
+                f"streams, hops, frames and offline out"
+            )
+        sherpa.check_readable(spec)
 
 
 class EnhancerGraph(Exportable):
@@ -116,7 +137,11 @@ class EnhancerGraph(Exportable):
         made = self._model.form == "training"
         self._core = to_deployment(self._model, layout.form) if made else self._model
         self._reference.check_converted(self._core)
-        return traceable(self._core, layout)
+        given = traceable(self._core, layout)
+        if layout.reader is not None:
+            shapes = [tuple(value.shape) for value in given.arguments[1:]]
+            self.metadata = sherpa.metadata_of(spec, shapes)
+        return given
 
     def manifest(
         self, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], **common: Any
@@ -168,6 +193,10 @@ def traceable(core: StreamingModule, layout: Layout) -> Traceable:
         if form == "wav2wav":
             samples = "samples" if isinstance(layout.hops, str) else layout.hops * front_end.hop_length
             shape = (layout.streams, samples)
+        if layout.reader is not None:
+            packed = sherpa.ThreeStates(graph, [tuple(value.shape) for value in memory.values()])
+            graph, memory, names = packed, packed.initial, sherpa.STATES
+            free = ({}, ({},) * len(memory))
     else:
         graph, names, memory = _OfflineGraph(core), (), {}
         example = _example(front_end, form, 1, layout.frames or 100, streaming=False)
@@ -264,7 +293,8 @@ def _check_beside(
         signal = np.concatenate([transforms.analyse(row[None], past)[0] for row in signal])
     axis, unit = (2, 1) if core.form == "spec2spec" else (1, front_end.hop_length)
     state = core.initial_state(batch)
-    memory = [as_array(value) for value in state.values()]
+    shapes = ([batch, *(n for n in spec.shape[1:] if isinstance(n, int))] for spec in graph.inputs[1:])
+    memory = [np.zeros(shape, np.float32) for shape in shapes]
     expected, computed = [], []
     for call in np.split(signal, np.cumsum(sizes[:-1]) * unit, axis=axis):
         call = np.ascontiguousarray(call)
@@ -348,7 +378,7 @@ class Enhancement(Subject[StreamingModule, Layout]):
     task = "enhancement"
     networks = "enhancers"
     options = Layout
-    words = ("form", "streams", "hops", "offline", "frames")
+    words = ("form", "streams", "hops", "offline", "frames", "for")
     forms = EnhancementManifest.forms
     pipeline = "audio-to-audio"
     tags = ("speech-enhancement",)
@@ -361,7 +391,10 @@ class Enhancement(Subject[StreamingModule, Layout]):
     ) -> dict[Path, dict[str, Any]]:
         """See ``Subject``; 0 leaves a number free."""
         assert out is not None, "a configuration is for text to speech"
+        reader = words.get("for")
         options = {"form": self.forms[0], "streaming": not words.get("offline"), **words}
+        if reader is not None:
+            options |= {"form": words.get("form", "spec2spec"), "reader": options.pop("for")}
         options.pop("offline", None)
         for name in ("streams", "hops"):
             if options.get(name) == 0:

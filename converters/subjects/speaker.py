@@ -259,7 +259,7 @@ class Speaker(Subject[SpeakerNetwork, SpeakerOptions]):
     task = "speaker"
     networks = "speaker networks"
     options = SpeakerOptions
-    words = ("form", "mean_vec", "language")
+    words = ("form", "mean_vec", "language", "for")
     forms = ("feats", "wav")
     pipeline = "feature-extraction"  # a vector; audio-classification promises labels and their scores
     tags = ("speaker-embedding", "speaker-verification")
@@ -278,6 +278,9 @@ class Speaker(Subject[SpeakerNetwork, SpeakerOptions]):
         """See ``Subject``; the mean is read from its file."""
         assert out is not None, "a configuration is for text to speech"
         options = {"form": self.forms[0], **words}
+        reader = options.pop("for", None)  # which all graphs of features have metadata for
+        if reader is not None and options["form"] != "feats":
+            raise ValueError(f"{reader} takes graphs of features; leave the form {options['form']} out")
         if "mean_vec" in options:
             options["mean"] = read_mean(options.pop("mean_vec"))
         return {out: options}

@@ -20,7 +20,7 @@ from zoo.networks.synthesis import SynthesisNetwork
 from zoo.tasks.synthesis.session import Utterance, inputs
 from zoo.tasks.synthesis.synthesizer import LEAST_ALPHA, MOST_ALPHA
 from zoo.text.dictionary import as_read
-from zoo.text.normalise import normalise
+from zoo.text.normalise import write_out
 from zoo.text.sentences import split
 from zoo.text.symbols import encode
 
@@ -80,7 +80,7 @@ def sentences(symbols: Sequence[str], text: str, alpha: float, most: int, say: P
     """
     if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
         raise ValueError(f"alpha {alpha!r}: expected from {LEAST_ALPHA:g} to {MOST_ALPHA:g}")
-    said, _ = as_read(normalise(text), symbols)
+    said, _ = as_read(write_out(text), symbols)
     if unknown := encode(said, symbols).unknown:
         say(f"left out, since there are no symbols for them: {' '.join(unknown)}")
     pieces = split(said, lambda part: len(encode(part, symbols).ids), max(1, most))

@@ -60,7 +60,11 @@ TARGETS: dict[str, TargetRecord] = {
             ("fp16",),
         ),
         TargetRecord(
-            "c", (".c",), "converters.targets.c:export_c", "onnx", ("symbol", "report", "weights_file")
+            "c",
+            (".c",),
+            "converters.targets.c:export_c",
+            "onnx",
+            ("symbol", "report", "weights_file", "streams"),
         ),
         TargetRecord("ladspa", (), "converters.targets.ladspa:export_ladspa", "onnx", ("march",)),
         TargetRecord(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from converters.c.compiler import compile_apart, compile_graph
 from converters.c.interface import header_of
+from converters.c.interleaving import check_streams
 from zoo.artifact.manifest import Form
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError
@@ -35,6 +36,7 @@ def export_c(
     *,
     symbol: str | None = None,
     weights_file: str | os.PathLike[str] | None = None,
+    streams: int = 1,
     progress: Progress | None = None,
     **options: Any,
 ) -> ParityReport:
@@ -48,6 +50,7 @@ def export_c(
         symbol: what all public names of the C begin with; by default the model's name.
         weights_file: write the weights, with the record and its recording, to this file, which the code loads
             at run time; the C is then the same for all weights of the model.
+        streams: that a call computes side by side, as the lanes of vectors: 1, or a multiple of 16.
         progress: called with a line for each step.
         options: of the graph, as of ``export_onnx``: ``hops``, of each call, by default one.
 
@@ -64,6 +67,7 @@ def export_c(
         raise ValueError(f"{symbol!r} is no name that C can have")
     if Path(out).suffix != ".c":
         raise ValueError(f"{out}: a file of C ends in .c")
+    check_streams(streams)
     weights = None if weights_file is None else Path(weights_file)
     if weights in (Path(out), Path(out).with_suffix(".h")):
         raise ValueError(f"{weights}: the weights need a file of their own")
@@ -74,11 +78,11 @@ def export_c(
             raise ValueError(
                 f"{os.fspath(model)}: a file has its own form and sizes; leave {form or options} out"
             )
-        return _export_file(Path(model), Path(out), symbol, weights, say)
+        return _export_file(Path(model), Path(out), (symbol, streams), weights, say)
     with TemporaryDirectory() as folder:
         graph = Path(folder) / "graph.onnx"
         reference = export_reference(model, graph, form, options, say)
-        return _export_file(graph, Path(out), symbol, weights, say, reference)
+        return _export_file(graph, Path(out), (symbol, streams), weights, say, reference)
 
 
 def export_reference(
@@ -103,17 +107,25 @@ def export_reference(
 
 
 def _export_file(
-    path: Path, out: Path, symbol: str | None, weights: Path | None, say: Progress, reference: Any = None
+    path: Path,
+    out: Path,
+    how: tuple[str | None, int],
+    weights: Path | None,
+    say: Progress,
+    reference: Any = None,
 ) -> ParityReport:
-    """C of a file, compiled and held against a network's reference, or against the file in ONNX Runtime."""
+    """C of a file, compiled and held against a network's reference, or against the file in ONNX Runtime.
+
+    ``how`` is its symbol and its number of streams.
+    """
     with ExitStack() as stack:
         temporary, folder = stack.enter_context(atomic(out)), stack.enter_context(TemporaryDirectory())
         apart = None if weights is None else stack.enter_context(atomic(weights))
         say(f"{out.stem}: writing C")
         if apart is None:
-            text = compile_graph(path, symbol)
+            text = compile_graph(path, *how)
         else:
-            text, data = compile_apart(path, symbol)
+            text, data = compile_apart(path, *how)
             apart.write_bytes(data)
         temporary.write_text(text)
         say(f"{out.stem}: compiling it")

@@ -13,12 +13,11 @@ import zoo
 from zoo.builtin import packaged_artifact
 from zoo.registry import get_spec, list_models
 from zoo.spec import EnhancementSpec, ModelSpec, SynthesisSpec
-from zoo.tasks.describe import lines, weights_row
+from zoo.tasks.describe import row, weights_row
 
 ROOT = Path(__file__).resolve().parents[2]
 NOISY = "examples/noisy.wav"
 SENTENCE = "The train to the coast leaves at half past nine."
-TABLE = ("parameters", "multiply-adds", "latency")
 
 
 @cache
@@ -69,27 +68,24 @@ def _models(specs: Sequence[ModelSpec]) -> Iterator[str]:
     yield "\n## Models of this family\n"
     rows = []
     for spec in specs:
-        told = lines(spec)
-        rows.append({"model": f"`{spec.name}`", "rate": told["sample rate"], **_picked(told)})
+        told = row(spec)
+        rows.append({"model": f"`{told.pop('name')}`", "": spec.title, **told})
+        rows[-1].pop("weights")
     yield _table(rows)
+    yield "The [glossary](../../../docs/glossary.md) explains the headings.\n"
     for spec in specs:
         if spec in _packaged():
             yield from _player(spec)
 
 
-def _picked(told: Mapping[str, str]) -> dict[str, str]:
-    return {heading: told[heading] for heading in (*TABLE, "forms") if heading in told}
-
-
 def _player(spec: ModelSpec) -> Iterator[str]:
     """The sounds of a model, as made when this site was built."""
     src = f"sounds/{spec.name}.ogg"
-    what = f"said by the weights in the package: “{SENTENCE}”"
+    what = f"with the weights in the package says “{SENTENCE}”:"
     if isinstance(spec, EnhancementSpec):
-        before = f"[a noisy recording](../../../{NOISY})"
-        what = f"with the weights in the package, {before}, and the same enhanced:"
-    yield f'\n`{spec.name}` {what} <audio controls preload="none" src="{src}"></audio>\n'
-    yield f"[The card of these weights](packaged/{spec.name}.md): how they were made, and their figures.\n"
+        what = f"enhances [a noisy recording](../../../{NOISY}) with the weights in the package to this:"
+    yield f'\n`{spec.name}` {what}\n\n<audio controls preload="none" src="{src}"></audio>\n'
+    yield f"[The card of these weights](packaged/{spec.name}.md) has their making and figures.\n"
 
 
 def _weights(specs: Sequence[ModelSpec]) -> Iterator[str]:
@@ -99,7 +95,7 @@ def _weights(specs: Sequence[ModelSpec]) -> Iterator[str]:
     if not rows:
         yield "None are published. Train your own, or convert a checkpoint.\n"
         return
-    marked = [{**row, "model": f"`{row['model']}`", "tag": f"`{row['tag']}`"} for row in rows]
+    marked = [{**cells, "model": f"`{cells['model']}`", "tag": f"`{cells['tag']}`"} for cells in rows]
     yield _table(marked)
     yield (
         "`speechzoo download MODEL:TAG` fetches one, `speechzoo info MODEL` tells all that is known of it. "
@@ -109,5 +105,5 @@ def _weights(specs: Sequence[ModelSpec]) -> Iterator[str]:
 
 def _table(rows: Sequence[Mapping[str, str]]) -> str:
     headings = list(rows[0])
-    body = [headings, ["---"] * len(headings), *([row.get(h, "") for h in headings] for row in rows)]
+    body = [headings, ["---"] * len(headings), *([cells[heading] for heading in headings] for cells in rows)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in body)

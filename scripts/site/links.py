@@ -17,7 +17,7 @@ OWN = {
 }
 FENCE = re.compile(r"(^(?:```|~~~).*?^(?:```|~~~)[^\n]*$)", re.M | re.S)
 LINK = re.compile(r"(?P<open>(?<!`)!?\[(?P<text>[^\]]*)\]\()(?P<target>[^)#\s]+)(?P<rest>(?:#[^)]*)?\))")
-SOUND = re.compile(r"(?<!!)(\[[^\]]*\]\(([^)\s]+\.(?:wav|ogg|mp3|flac))\))")
+SOUND = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+\.(?:wav|ogg|mp3|flac))\)")
 ABROAD = ("https://", "http://", "mailto:")
 
 
@@ -108,9 +108,20 @@ def with_site_links(text: str, path: str, places: Places, uri: str) -> str:
 
 
 def with_players(text: str) -> str:
-    """A page with a player behind each link to a sound."""
-    player = r'\1 <audio controls preload="none" src="\2"></audio>'
-    return _outside_code(text, lambda part: SOUND.sub(player, part))
+    """A page with a player for each sound that a paragraph links to, below the paragraph.
+
+    A page with players of its own stays as it is.
+    """
+    if "<audio" in text:
+        return text
+    return _outside_code(text, lambda part: "\n\n".join(map(_played, part.split("\n\n"))))
+
+
+def _played(paragraph: str) -> str:
+    if paragraph.lstrip().startswith(("|", "#")):  # a table, whose rows may have many
+        return paragraph
+    players = [f'<audio controls preload="none" src="{src}"></audio>' for src in SOUND.findall(paragraph)]
+    return "\n\n".join([paragraph, " ".join(players)]) if players else paragraph
 
 
 def _path(page: str, target: str) -> str:

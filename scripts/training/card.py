@@ -314,6 +314,8 @@ def _run(settings: dict[str, Any], number: int, count: int) -> str:
     options = {name: f"--{name.replace('_', '-')}" for name in names}
     known = [f"{option} {settings[name]:g}" for name, option in options.items() if name in settings]
     lines.append(f"    {' '.join(known)}")
+    if settings.get("teacher"):
+        lines.append(f"    --teacher {settings['teacher']} --teach {settings['teach']:g}")
     if number > 1:
         lines.append(f"    --weights out/{settings['model']}_{number - 1}/best.safetensors")
     elif settings.get("weights"):

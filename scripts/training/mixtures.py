@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from scripts.training.codecs import mu_law
+from scripts.training.codecs import LOSSY, lossy, mu_law
 from scripts.training.recordings import Recordings
 from scripts.training.rooms import room_responses
 from scripts.training.talkers import Talkers
 from zoo.errors import CheckpointError
 from zoo.signal.bands import band_gain
+from zoo.signal.music import music as melody
 from zoo.signal.whisper import whispered
 
 Index = NDArray[np.int64]
@@ -40,6 +41,7 @@ class Recipe:
         sources: shares of mixtures with one, two, three noises summed.
         coloured, clicks, babble: shares of noises that are synthetic, hiss or clicks, and that are other
             speech; the others are recorded.
+        music: share of noises that are synthetic music.
         talkers: of a babble.
         reverberant: share of mixtures in a room.
         decay_seconds: in which the room's response falls by 60 dB.
@@ -54,6 +56,7 @@ class Recipe:
         low_hertz, telephone_hertz: ranges of these frequencies.
         whispered: share whose speech is made whisper-like.
         coded: share of mixtures that have been through mu-law.
+        compressed: share of mixtures that have been through Opus or MP3.
         speaker_seconds: speech of one speaker that counts when speakers are drawn; 0 draws recordings,
             whoever speaks.
         rooms: how many rooms there are, simulated; 0 makes up a tail afresh each time.
@@ -85,6 +88,8 @@ class Recipe:
     telephone_hertz: tuple[float, float] = (3000.0, 3600.0)
     whispered: float = 0.03
     coded: float = 0.04
+    compressed: float = 0.02
+    music: float = 0.05
     speaker_seconds: float = 300.0
     scene_seconds: float = 30.0
     rooms: int = 300
@@ -115,6 +120,8 @@ _ABSENT: dict[str, Any] = {
     "speaker_seconds": 0.0,
     "scene_seconds": 0.0,
     "rooms": 0,
+    "compressed": 0.0,
+    "music": 0.0,
 }
 # What runs had that did not record their recipe.
 _UNRECORDED: dict[str, Any] = {"level_db": (-40.0, -14.0), "clean": 0.08, "noise_only": 0.06, "clipped": 0.05}
@@ -189,7 +196,8 @@ class Mixtures:
         limit = (limit * noisy.abs().amax(1))[:, None].nan_to_num(1.0)  # of silence: 0 x inf
         noisy = noisy.clamp(-limit, limit)
         coded = self._to_device(later.random(self.batch) < recipe.coded)
-        return torch.where(coded[:, None], mu_law(noisy), noisy), target
+        noisy = torch.where(coded[:, None], mu_law(noisy), noisy)
+        return self._compressed(noisy, later), target
 
     def _noise(self, only_noise: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
         """Sums of noises, (B, N), of unit power before the frequency response of some."""
@@ -204,7 +212,8 @@ class Mixtures:
             coloured = kind < recipe.coloured
             babble = (kind > 1 - recipe.babble) & ~only_noise[rows]
             clicks = (kind > recipe.coloured) & (kind < recipe.coloured + recipe.clicks)
-            recorded = ~coloured & ~clicks & ~babble
+            music = (kind > 1 - recipe.babble - recipe.music) & (kind <= 1 - recipe.babble)
+            recorded = ~coloured & ~clicks & ~music & ~babble
             sound = torch.empty(len(rows), self.length, device=self.device)
             if coloured.any():
                 sound[self._to_device(coloured)] = self._coloured(int(coloured.sum()), rng)
@@ -212,6 +221,9 @@ class Mixtures:
                 sound[self._to_device(clicks)] = self._clicks(int(clicks.sum()), rng)
             if babble.any():
                 sound[self._to_device(babble)] = self._babble(int(babble.sum()), rng)
+            if music.any():
+                played = [melody(self.length, self.sample_rate, rng) for _ in range(music.sum())]
+                sound[self._to_device(music)] = self._to_device(np.stack(played))
             if recorded.any():
                 index = np.stack([self._scene_index(rng) for _ in range(recorded.sum())])
                 sound[self._to_device(recorded)] = self._take(self.noise, index)
@@ -337,6 +349,17 @@ class Mixtures:
         speech = speech.clone()
         speech[at] = self._to_device(whispered(speech[at].cpu().numpy(), noise, self.sample_rate))
         return speech
+
+    def _compressed(self, noisy: Tensor, rng: np.random.Generator) -> Tensor:
+        """Mixtures, (B, N), some of them through Opus or MP3."""
+        rows = np.flatnonzero(rng.random(self.batch) < self.recipe.compressed)
+        noisy = noisy.clone() if len(rows) else noisy
+        for row in rows:
+            codec = "opus" if rng.random() < 0.5 else "mp3"
+            level = rng.uniform(*LOSSY[codec][2])
+            wave = noisy[row].cpu().numpy()
+            noisy[row] = self._to_device(lossy(wave, self.sample_rate, codec, level))
+        return noisy
 
     def _talk_index(self, rng: np.random.Generator) -> Index:
         return talk_index(self.speech, self.length, self.sample_rate, rng, self.talkers)

@@ -69,7 +69,7 @@ def load(
     Raises:
         AudioError: no such folder, a file that cannot be read, or nothing usable in it.
     """
-    parts: list[NDArray[np.float16]] = []
+    samples, sizes = bytearray(), list[int]()  # one growing buffer: parts and their sum would take twice that
     speakers: list[tuple[Path, float]] = []
     folders = [folders] if isinstance(folders, Path) else list(folders)
     every = ((folder, *found) for folder in folders for found in recordings_in(folder, sample_rate))
@@ -80,16 +80,19 @@ def load(
             wave = wave / np.float32(np.sqrt(power))
             known = len(path.relative_to(folder).parts) > 2
             for speed in speeds:
-                parts.append(converted(wave, round(sample_rate * speed), sample_rate).astype(np.float16))
+                part = converted(wave, round(sample_rate * speed), sample_rate).astype(np.float16)
+                samples += part.tobytes()
+                sizes.append(len(part))
                 speakers.append((path.parent if known else path, speed))
-    if not parts:
+    if not sizes:
         names = ", ".join(str(folder) for folder in folders)
         raise AudioError(f"{names}: no recording in it has {least:g} s of sound; check the folder")
-    lengths = np.array([len(part) for part in parts], np.int64)
-    samples = torch.from_numpy(np.concatenate([*parts, np.zeros(1, np.float16)]))
+    lengths = np.array(sizes, np.int64)
+    samples += np.zeros(1, np.float16).tobytes()
     numbers = {speaker: number for number, speaker in enumerate(dict.fromkeys(speakers))}
     own = np.array([numbers[speaker] for speaker in speakers], np.int64)
-    return Recordings(samples.to(device), np.cumsum(lengths) - lengths, lengths, own)
+    whole = torch.frombuffer(samples, dtype=torch.float16).to(device)
+    return Recordings(whole, np.cumsum(lengths) - lengths, lengths, own)
 
 
 def trimmed(wave: Array, sample_rate: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import math
 import pickle
@@ -18,7 +19,6 @@ from typing import Any, cast
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
@@ -26,11 +26,12 @@ from tqdm import tqdm
 from scripts.training.loss import Balance, EnhancementLoss
 from scripts.training.mixtures import Mixtures
 from scripts.training.optimisation import learning_rate, parameter_groups
+from scripts.training.teacher import Teacher, streamed
 from scripts.training.validation import validate
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.evaluation.pairs import Pair
 from zoo.files import atomic
-from zoo.networks.streaming import State, StreamingModule
+from zoo.networks.streaming import StreamingModule
 from zoo.streaming.waveform import WaveformModel
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -60,6 +61,8 @@ class Settings:
         perceptual, intelligibility: weights of these distances in the loss.
         seed: of weights and mixtures.
         weights: what the run starts from, if not random.
+        teacher: MODEL=TAG or MODEL=PATH whose output is a second target, if any.
+        teach: share of the loss that is against it.
     """
 
     model: str
@@ -75,6 +78,12 @@ class Settings:
     intelligibility: float = 20.0
     seed: int = 0
     weights: str = ""
+    teacher: str = ""
+    teach: float = 0.5
+
+
+# Settings that runs from before them do not have.
+_LATER = {"teacher": Settings.teacher, "teach": Settings.teach}
 
 
 class Trainer:
@@ -116,6 +125,10 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             parameter_groups(network, settings.decay), lr=settings.lr, betas=(0.9, 0.99)
         )
+        self.teacher: Teacher | None = None
+        if settings.teacher:
+            rate = network.spec.front_end.sample_rate
+            self.teacher = Teacher(settings.teacher, rate, self.device)
         self.step, self.best, self.failures = 0, float("-inf"), 0
         self._stopped = False
 
@@ -165,8 +178,12 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         noisy, target = self.mixtures.make(self.step)
-        spectrum, wave = self.forward(noisy)
+        spectrum, wave = streamed(self.model, noisy)
         loss, terms = self.loss(spectrum, wave, target, noisy)
+        if self.teacher is not None:
+            taught, _ = self.loss(spectrum, wave, self.teacher.targets(noisy, target), noisy)
+            loss = (1 - self.settings.teach) * loss + self.settings.teach * taught
+            terms["taught"] = taught
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = float(clip_grad_norm_(self.model.parameters(), self.settings.clip))
@@ -184,16 +201,6 @@ class Trainer:
         self.averaged.update_parameters(self.model.core)
         values = {name: float(value.detach()) for name, value in terms.items()}
         return {"loss": float(loss.detach()), **values, "norm": norm, "lr": rate}
-
-    def forward(self, noisy: Tensor) -> tuple[Tensor, Tensor]:
-        """Enhance a batch as a stream would: (B, N) -> (B, F, T, 2), (B, N)."""
-        front, latency, length = self.model.spec.front_end, self.model.spec.latency, noisy.shape[1]
-        padded = functional.pad(noisy, (0, latency + -(length + latency) % front.hop_length))
-        state: State = self.model.initial_state(noisy.shape[0])
-        spectrum, state = self.model.stft(padded, state)
-        spectrum, state = self.model.core.process(spectrum, state)
-        wave, _ = self.model.istft(spectrum, state)
-        return spectrum[:, :, self.model.spec.look_ahead :], wave[:, latency : latency + length]
 
     def validate(self) -> dict[str, float]:
         """Measure the averaged weights, log it, and keep them if they are the best so far."""
@@ -239,7 +246,7 @@ class Trainer:
             CheckpointError: no checkpoint, a damaged one, or one of a run with other settings.
         """
         path, content = self.folder / LAST, read_run(self.folder)
-        settings = content["settings"]
+        settings = {**_LATER, **content["settings"]}
         own = asdict(self.settings)
         changed = [f"{n} {settings.get(n)!r} -> {own[n]!r}" for n in own if settings.get(n) != own[n]]
         if changed:
@@ -278,6 +285,25 @@ class Trainer:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def steps_within(
+    seconds: float, network: StreamingModule, settings: Settings, mixtures: Mixtures, tries: int = 8
+) -> int:
+    """How many steps a run would make in some time, by making a few on a copy of the network.
+
+    Args:
+        seconds: for steps; validation comes on top.
+        network, settings, mixtures: of the run.
+        tries: steps that are measured, after two that are not.
+    """
+    trial = Trainer(copy.deepcopy(network), settings, mixtures, [], Path())
+    for _ in range(2):
+        trial.train_step()
+    began = time.perf_counter()
+    for _ in range(tries):
+        trial.train_step()
+    return max(1, int(seconds * tries / (time.perf_counter() - began)))
 
 
 def read_run(folder: Path) -> dict[str, Any]:

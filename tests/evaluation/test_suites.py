@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
             soundfile.write(
                 base / "speech/judging" / source / f"{turn}.flac", clean[begin : begin + 2 * rate], rate
             )
+    for source in ("librispeech/1", "kathleen/voice", "nathalie/voice"):
+        (base / "speech/train" / source).mkdir(parents=True)
+        soundfile.write(base / "speech/train" / source / "0.flac", clean[: 2 * rate], rate)
     (base / "noise/judging/scenes").mkdir(parents=True)
     for name in ("rain", "fan"):
         wave = 0.1 * rng.standard_normal(3 * rate)
@@ -68,6 +72,13 @@ def test_suites_have_what_their_titles_say(kept: Kept) -> None:
         assert power[edge:].mean() < 1e-3 * power[len(power) * 400 // 8000 : edge].mean()
     for pair in by_name["clipped"].pairs:
         assert np.mean(np.abs(pair.noisy) > 0.999 * np.abs(pair.noisy).max()) > 1e-3
+    for pair in by_name["far"].pairs:
+        assert level_db(pair.noisy) == pytest.approx(-40, abs=0.1)
+        assert si_sdr(pair.noisy, pair.clean) < 12 and level_db(pair.clean) < -40
+    ratios = [si_sdr(pair.noisy, pair.clean) for pair in by_name["music"].pairs]
+    assert min(ratios) > -1 and max(ratios) < 16
+    assert len(by_name["seen"].pairs) == 36
+    assert SUITES["seen"](replace(kept, trained=[])) == []
     assert not any(pair.clean.any() for pair in by_name["noise alone"].pairs)
     assert all(level_db(pair.noisy) == pytest.approx(-26, abs=0.1) for pair in by_name["noise alone"].pairs)
 
@@ -93,6 +104,8 @@ def test_suites_are_measured_and_recorded(
     text = capsys.readouterr().out
     assert "telephone: clean speech, 300 to 3400 Hz, 36 files" in text
     assert "worst tenth" in text and "got worse" in text and "reduction (dB)" in text
+    by_kind = text.partition("reduction (dB), by kind\n")[2].splitlines()
+    assert [line.split()[0] for line in by_kind[:3]] == ["fastenhancer_t", "scenes-fan", "scenes-rain"]
     suites = json.loads(out.read_text())["suites"]
     assert [suite["suite"] for suite in suites] == ["telephone", "telephone noisy", "noise alone"]
     noise = {row["name"]: row["means"]["reduction"] for row in suites[2]["rows"]}

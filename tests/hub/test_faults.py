@@ -263,6 +263,7 @@ FAULTS = [
     Fault(
         "another model", ArtifactError, f"{INDEX_RE}: .* is one of gtcrn, not of", index_fields(model="gtcrn")
     ),
+    Fault("no such task", ArtifactError, f"{INDEX_RE}: .*there is no task 'x'", index_fields(task="x")),
     Fault("no hash", ArtifactError, f"{INDEX_RE}: it cannot be read .* no sha256", entry(GRAPH, sha256="")),
     Fault("no size", ArtifactError, f"{INDEX_RE}: it cannot be read .* no size", entry(GRAPH, size=-1)),
     Fault(

@@ -25,6 +25,8 @@ PLAIN = Recipe(
     telephone=0,
     whispered=0,
     coded=0,
+    compressed=0,
+    music=0,
     rooms=0,
 )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
-from scripts.training.codecs import mu_law
+from scripts.training.codecs import LOSSY, lossy, mu_law
 from scripts.training.mixtures import Mixtures, Recipe, excerpt_index, talk_index
 from scripts.training.recordings import Recordings, load
 from scripts.training.rooms import room_responses
@@ -18,6 +19,8 @@ from scripts.training.talkers import Talkers
 from tests.data import ROOT
 from tests.scripts.mixing import PLAIN, RATE, decibels, mixtures
 from zoo.errors import CheckpointError
+from zoo.evaluation.metrics import si_sdr
+from zoo.signal.music import music
 
 
 def power(wave: torch.Tensor, low: float, high: float) -> torch.Tensor:
@@ -49,6 +52,37 @@ def test_mu_law_is_coarser_where_it_is_loud() -> None:
     assert 30 < decibels(tone) - decibels(noise) < 45
     noisy, target = mixtures(replace(PLAIN, coded=1, clean=1)).make(0)
     assert torch.allclose(noisy, mu_law(target)) and not torch.equal(noisy, target)
+
+
+@pytest.mark.parametrize("codec", ["opus", "mp3"])
+def test_a_codec_takes_more_where_it_compresses_more_and_delays_nothing(
+    codec: Literal["opus", "mp3"],
+) -> None:
+    clean = soundfile.read(ROOT / "examples/clean.wav", dtype="float32")[0][: 2 * RATE + 77]
+    low, high = LOSSY[codec][2]
+    ratios = []
+    for level in (low, high):
+        coded = lossy(clean, RATE, codec, level)
+        assert coded.shape == clean.shape and coded.dtype == np.float32
+        ratios.append(si_sdr(coded, clean))
+    assert 18 < ratios[0] < 45 and 6 < ratios[1] < ratios[0] - 2
+    again = mixtures(replace(PLAIN, clean=1, compressed=0.5), batch=16)
+    (noisy, target), (same, _) = again.make(1), again.make(1)
+    assert torch.equal(noisy, same) and noisy.isfinite().all()
+    assert 2 < (noisy != target).any(1).sum() < 14
+
+
+def test_music_has_notes_and_a_beat() -> None:
+    wave = music(4 * RATE, RATE, np.random.default_rng(5))
+    assert wave.shape == (4 * RATE,) and wave.dtype == np.float32
+    assert np.mean(wave**2) == pytest.approx(1, rel=1e-3)
+    spectrum = np.abs(np.fft.rfft(wave)) ** 2
+    assert np.sort(spectrum)[-200:].sum() > 0.6 * spectrum.sum(), "tones are few frequencies"
+    assert not np.array_equal(wave, music(4 * RATE, RATE, np.random.default_rng(6)))
+    assert np.isfinite(music(50, 8000, np.random.default_rng(0))).all()
+    noisy, target = mixtures(replace(PLAIN, noise_only=1, music=1)).make(0)
+    power = torch.fft.rfft(noisy).abs().square()
+    assert not target.any() and (power.sort(1)[0][:, -400:].sum(1) > 0.5 * power.sum(1)).all()
 
 
 def test_some_speech_is_whispered_in_mixture_and_target() -> None:

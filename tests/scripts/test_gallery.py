@@ -16,7 +16,7 @@ from zoo.signal.resample import resample
 
 LARGEST = 3_000_000  # bytes, of all
 RECORDS = json.loads((GALLERY / "recordings.json").read_text())
-FIGURES = re.compile(r"^\| `(\w+ speechzoo)` .* \| (-?[\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", re.M)
+FIGURES = re.compile(r"^\| \[`(\w+ speechzoo)`\]\S+ .* \| (-?[\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", re.M)
 
 
 def _sections(page: str) -> dict[str, str]:

@@ -146,6 +146,14 @@ def test_a_run_continues_those_on_record(root: Path, finished: Path) -> None:
     assert f"--weights out/{NAME}_1/best.safetensors" in (root / f"{NAME}.md").read_text()
 
 
+def test_a_run_that_went_on_is_on_record_once() -> None:
+    first, second = {"model": NAME, "lr": 1.0, "last": 9, "best": "9"}, {"model": NAME, "lr": 2.0, "last": 5}
+    later, other = {**first, "last": 20, "best": "16"}, {**first, "seed": 7, "last": 30}
+    assert package_weights.joined([second, first], [later]) == [second, later]
+    assert package_weights.joined([second, first], [other]) == [second, first, other]
+    assert package_weights.joined([first], [second, later]) == [first, second, later]
+
+
 def test_limits_are_those_of_the_figures() -> None:
     rows = {"noisy": {"si_sdr": 1.0}, "a": {"si_sdr": 9.0, "stoi": 0.9, "clean": 30.0}}
     rows["b"] = {"si_sdr": 9.5, "stoi": 0.8}

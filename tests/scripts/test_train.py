@@ -18,7 +18,9 @@ import zoo
 from scripts import train
 from scripts.training.mixtures import Recipe
 from scripts.training.optimisation import learning_rate, parameter_groups
+from scripts.training.teacher import Teacher
 from scripts.training.trainer import Trainer
+from tests.data import ROOT
 from tests.scripts.training_run import STEPS, arguments
 
 
@@ -130,6 +132,54 @@ def test_a_run_can_start_from_weights(folders: tuple[Path, Path], finished: Path
     before, after = (zoo.create_model("fastenhancer_t", f) for f in (weights, tmp_path / "last.pt"))
     pairs = zip(before.parameters(), after.parameters(), strict=True)
     assert all(torch.allclose(a, b, atol=1e-7) for a, b in pairs)
+
+
+def test_a_run_may_be_as_long_as_a_machine_takes_for_some_minutes(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minutes, begins = ("--minutes", "0.001"), []
+    monkeypatch.setattr(
+        Trainer, "run", lambda self, *, validate_every: begins.append(self) or self.save() or True
+    )
+    (tmp_path / "run").mkdir()
+    for more in ((), ("--resume",)):
+        assert train.main(arguments(folders, tmp_path / "run", *minutes, *more)) == 0
+    first, second = begins
+    assert 1 <= first.settings.steps < 20 and first.step == 0, "of a hundredth of a second or more each"
+    assert second.settings.steps == first.settings.steps
+
+
+def test_a_teacher_is_a_second_target(
+    folders: tuple[Path, Path], finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    once = ("--steps", "1", "--warm-up", "0")
+    teacher = f"fastenhancer_t={ROOT / 'zoo/models/fastenhancer/packaged/fastenhancer_t.safetensors'}"
+    assert train.main(arguments(folders, tmp_path / "a", *once, "--teacher", teacher, "--teach", "1")) == 0
+    assert train.main(arguments(folders, tmp_path / "b", *once)) == 0
+    taught, alone = logged(tmp_path / "a")[0], logged(tmp_path / "b")[0]
+    assert taught["loss"] == pytest.approx(taught["taught"]) and "taught" not in alone
+    assert taught["magnitude"] == alone["magnitude"] and taught["loss"] != pytest.approx(alone["loss"])
+    before = torch.load(finished / "last.pt", weights_only=True)
+    del before["settings"]["teacher"], before["settings"]["teach"]
+    (tmp_path / "c").mkdir()
+    torch.save(before, tmp_path / "c/last.pt")
+    assert train.main(arguments(folders, tmp_path / "c", "--resume")) == 0
+    for row, told in (("ulunas", "MODEL=TAG or MODEL=PATH"), ("fastenhancer_48k_t=vd", "at 48000 Hz")):
+        capsys.readouterr()
+        assert train.main(arguments(folders, tmp_path / "d", "--teacher", row)) == 1
+        assert told in capsys.readouterr().err
+
+
+def test_a_teacher_that_does_harm_is_not_heard() -> None:
+    path = ROOT / "zoo/models/fastenhancer/packaged/fastenhancer_t.safetensors"
+    teacher = Teacher(f"fastenhancer_t={path}", 16000)
+    clean = torch.from_numpy(soundfile.read(ROOT / "examples/clean.wav", dtype="float32")[0][:32000])
+    hiss = 0.05 * torch.randn(32000, generator=torch.Generator().manual_seed(0))
+    noisy = torch.stack([clean + hiss, clean, hiss])
+    target = torch.stack([clean, clean, torch.zeros(32000)])
+    made = teacher.targets(noisy, target)
+    assert (made[0] - clean).square().sum() < 0.5 * hiss.square().sum() and not torch.equal(made[0], clean)
+    assert torch.equal(made[1:], target[1:])
 
 
 def test_folders_and_models_that_do_not_work_are_named(

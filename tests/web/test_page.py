@@ -180,8 +180,14 @@ def test_a_graph_of_the_users_own_is_run(posted: dict[str, bytes]) -> None:
         pytest.skip("needs onnxruntime-web; ONNXRUNTIME_WEB names its folder")
     expected = zoo.Enhancer(OWN)(_noisy())
     np.testing.assert_allclose(_wav(posted["graph.wav"]), expected, rtol=0, atol=ROUNDED)
-    told = r"gtcrn: 80 ms late, and \d+ ms of the browser's, \d s heard, 0 of \d+ hops came too late"
+    told = r"gtcrn: 80 ms late, and \d+ ms of the browser's, \d s heard, \d+ of \d+ hops came too late"
     assert re.fullmatch(told, posted["graph.txt"].decode())
+
+
+def test_a_runtime_that_is_absent_or_another_one_is_not_run(posted: dict[str, bytes]) -> None:
+    told = json.loads(posted["no-runtime.json"])
+    assert len(told) == 2
+    assert all("cannot be had" in message and "--onnxruntime-web" in message for message in told)
 
 
 def test_the_page_is_for_keys_and_narrow_screens(posted: dict[str, bytes]) -> None:
@@ -226,6 +232,7 @@ def test_the_folder_holds_small_models_and_nothing_for_node(site: Path) -> None:
         (["--model", "dpcrn"], "do not come with the package"),
         (["--model", "no-model"], "no-model"),
         (["--model", "no-graph.onnx"], "no-graph.onnx"),
+        (["--model", "gtcrn", "other/gtcrn.onnx"], "two models have one name"),
         (["--onnxruntime-web", "no-folder"], "that npm install onnxruntime-web makes"),
         (["--model", "gtcrn", "--port", "99999999"], "choose another with --port"),
     ],

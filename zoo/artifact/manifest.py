@@ -85,10 +85,13 @@ class Manifest:
         """The task's class of records.
 
         Raises:
-            KeyError: there is no such task.
+            ValueError: there is no such task.
         """
         kinds = [*Manifest.__subclasses__(), *StreamManifest.__subclasses__()]
-        return {kind.task: kind for kind in kinds if not kind.__subclasses__()}[task]
+        known = {kind.task: kind for kind in kinds if not kind.__subclasses__()}
+        if task not in known:
+            raise ValueError(f"there is no task {str(task)[:40]!r}; tasks are {', '.join(known)}")
+        return known[task]
 
     @property
     def warning(self) -> str:

@@ -28,9 +28,10 @@ from zoo.benchmark.measure import measure
 from zoo.benchmark.picture import plot_runs
 from zoo.benchmark.report import make_report
 from zoo.benchmark.rows import Row, Run, read_run, to_json
-from zoo.benchmark.tables import text_table, warning
+from zoo.benchmark.tables import FIGURES, text_table, warning
 from zoo.cli._arguments import Misuse, above_zero, add_offline, positive, threads
 from zoo.errors import SpeechZooError
+from zoo.figures import explain_table
 from zoo.files import atomic
 from zoo.signal.plot import check_picture
 
@@ -106,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
         print(text_table(run.rows))
         if busy := warning(run):
             print(f"warning: {busy}", file=sys.stderr)
+    explain_table(heading for heading, _ in FIGURES)
     return 0
 
 

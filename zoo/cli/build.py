@@ -183,7 +183,7 @@ def _compile(args: argparse.Namespace, march: str, target: str | None) -> int | 
     with TemporaryDirectory() as folder:
         command = find_compiler(target)
         words = stack_words(command, Path(folder))
-        build(args.source, args.output, march, compiler=command, target=target, more=words)
+        build(args.source, args.output, march, compiler=command, target=target, flags=words)
         return stack_in(Path(folder), args.source) if words else None
 
 

@@ -84,7 +84,12 @@ def write_page(folder: Path, models: list[str] | None = None, runtime: Path | No
         MissingExtraError: what makes C or compiles it is not installed.
         UnknownModelError: there is no such model.
     """
-    graphs = dict(map(_graph, packaged_models() if models is None else models))
+    named = [_graph(given) for given in (packaged_models() if models is None else models)]
+    graphs = dict(named)
+    if len(graphs) < len(named):
+        raise ArtifactError(
+            f"two models have one name, of {', '.join(name for name, _ in named)}; rename a file"
+        )
     files = {} if runtime is None else _runtime_files(runtime)
     with extra("native", "making C of a graph"):
         from converters.c.compiler import compile_graph

@@ -27,9 +27,11 @@ import numpy as np
 from zoo.arrays import Array
 from zoo.cli._arguments import add_offline, add_threads, one_sentence, positive
 from zoo.errors import AudioError
-from zoo.evaluation.comparison import Row, evaluate, open_row, suite_table, table
+from zoo.evaluation.comparison import Row, evaluate, kinds_table, open_row, suite_table, table
+from zoo.evaluation.metrics import HEADINGS
 from zoo.evaluation.pairs import Pair, folder_pairs, mixed_pairs
 from zoo.evaluation.suites import SUITES, make
+from zoo.figures import explain_table
 from zoo.files import atomic
 from zoo.signal.audio import AudioFormat, AudioWriter
 from zoo.signal.plot import check_picture, plot_spectrograms
@@ -115,6 +117,7 @@ def run(args: argparse.Namespace) -> int:
             signals = [(row.name, own[case]) for row, own in zip(rows, kept, strict=True)]
             _keep(args, case, [*signals, ("clean", pair.clean)])
         print(table(rows))
+        explain_table(HEADINGS[name] for name in HEADINGS if any(name in row.means for row in rows))
         if args.json:
             _write_json(args.json, _record(rows, args))
     return 0
@@ -139,7 +142,12 @@ def _judge(args: argparse.Namespace) -> int:
             rows, _ = evaluate(enhancers, suite.pairs, args.sample_rate, suite.metrics, jobs=jobs)
             print(f"{suite.name}: {suite.title}, {len(suite.pairs)} files", flush=True)
             print(f"{suite_table(rows, suite)}\n", flush=True)
+            if suite.metrics == ("reduction",):
+                shown = kinds_table(rows[1:] or rows, "reduction")
+                print(f"{HEADINGS['reduction']}, by kind\n{shown}\n", flush=True)
             records.append({"suite": suite.name, "title": suite.title, "rows": _plain(rows)})
+    measured = dict.fromkeys(HEADINGS[name] for suite in suites for name in suite.metrics)
+    explain_table([*measured, "worst tenth", "got worse"])
     if args.json:
         _write_json(args.json, {"suites": records})
     return 0

@@ -18,6 +18,7 @@ examples:
   speechzoo export gtcrn --weights speechzoo --target ladspa -o gtcrn_ladspa.so
   speechzoo export -n fastenhancer_t --form spec2spec --onnx-path fastenhancer_t.onnx  # logs/fastenhancer_t
   speechzoo export --model dpcrn --checkpoint dpcrn.pt --offline --frames 563 -o dpcrn.onnx
+  speechzoo export gtcrn --weights dns3 --for sherpa-onnx -o gtcrn.sherpa.onnx
   speechzoo export --model fastenhancer_t --weights mine.safetensors --compiled -o mine.pt2
   speechzoo export --folder exp/resnet --mean-vec mean_vec.npy --form wav -o resnet34.onnx
   speechzoo export --model fastspeech --weights checkpoint_012000.pt --buckets 32/256 64/512 -o graphs/
@@ -50,7 +51,7 @@ GROUP = "make artifacts"
 _OF_MODELS = (  # options that a finished graph has no use for
     "model", "weights", "checkpoint", "folder", "name", "form", "opset", "compiled", "fp16", "int8", "rtx",
     "profile", "streams", "hops", "offline", "frames", "mean_vec", "language", "buckets", "batch", "config",
-    "force", "sidecar",
+    "for", "force", "sidecar",
 )  # fmt: skip
 OF_FILES = ("c", "ladspa")  # what is also made of a finished graph
 FREE = "; 0 leaves the number free (default 1)"
@@ -84,6 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of enhancers (default wav2wav), of speaker models (default feats)",
     )
     add("--sidecar", action="store_true", default=None, help="of ONNX: its record as JSON beside it")
+    add(
+        "--for", choices=("sherpa-onnx",), help="of ONNX: whose programs are to read it; docs/integrations.md"
+    )
     add("--opset", type=positive, metavar="N", help="of ONNX, 18 to 23 (default: the lowest that is fast)")
     add("--compiled", action="store_true", default=None, help="a program as machine code for such processors")
     add("--symbol", metavar="NAME", help="of C: what all public names begin with (default: the model's)")
@@ -127,6 +131,8 @@ def run(args: argparse.Namespace) -> int:
     with one_sentence():
         spec = get_spec(named_model(args)[0])
         target = get_target(args.target or _target(args.output))
+        if getattr(args, "for") and target.name != "onnx":
+            raise Misuse(f"--for goes with --target onnx, not with {target.name}")
         with extra(target.brought_by, f"exporting {spec.name}"):
             from converters.exporters import export_files
         options = _options(args, spec, target.name)
@@ -172,7 +178,7 @@ def _export_file(args: argparse.Namespace) -> int:
         if name not in words and getattr(args, name) is not None:
             why = f"{args.source} is finished" if name in _OF_MODELS else f"{target} has no use for it"
             raise Misuse(f"--{name.replace('_', '-')}: {why}; leave it out")
-    options = {word: getattr(args, word) for word in words}
+    options = {word: getattr(args, word) for word in words if getattr(args, word) is not None}
     with one_sentence():
         boards = _boards(options.pop("report", None))
         report = get_target(target).export(

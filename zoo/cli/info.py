@@ -1,4 +1,4 @@
-"""Show all that is known of a model.
+"""Show all that is known of a model, and what its figures mean.
 
 examples:
   speechzoo info gtcrn
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from zoo.figures import explain
 from zoo.registry import get_spec
 from zoo.tasks.describe import lines, record, weights_lines
 
@@ -33,4 +34,8 @@ def run(args: argparse.Namespace) -> int:
         print("\n" + "\n".join(weights_lines(weights)))
     if not spec.weights:
         print("\nweights: none known by tag; pass the path of a checkpoint")
+    metrics = [metric for weights in spec.weights for metric in weights.metrics]
+    print("\nwhat the figures mean:")
+    for word, meaning in explain([*known, *metrics]).items():
+        print(f"  {word}: {meaning}")
     return 0

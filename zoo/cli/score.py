@@ -16,6 +16,7 @@ import json
 from pathlib import Path
 
 from zoo.cli._arguments import one_sentence, positive
+from zoo.figures import explain_table
 from zoo.tasks.speaker.trials import PRIORS, TOP, score_trials
 
 GROUP = "measure"
@@ -56,4 +57,5 @@ def run(args: argparse.Namespace) -> int:
             plots=not args.no_plots,
         )
     print(json.dumps(report, indent=2))
+    explain_table(("EER %", "minDCF"))
     return 0

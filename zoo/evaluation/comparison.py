@@ -162,6 +162,18 @@ def suite_table(rows: Sequence[Row], suite: Suite) -> str:
     return "\n".join(lines)
 
 
+def kinds_table(rows: Sequence[Row], metric: str) -> str:
+    """Write one figure of every recording, a line each, and the rows in columns."""
+    names = list(rows[0].files)
+    width, columns = max(map(len, names)), [max(10, len(row.name) + 2) for row in rows]
+    heads = "".join(f"{row.name:>{column}}" for row, column in zip(rows, columns, strict=True))
+    lines = [" " * width + heads]
+    for name in names:
+        cells = (f"{row.files[name][metric]:>{c}.1f}" for row, c in zip(rows, columns, strict=True))
+        lines.append(f"{name:<{width}}" + "".join(cells))
+    return "\n".join(lines)
+
+
 def _measure(task: tuple[Array, Pair, int, tuple[str, ...]]) -> dict[str, float]:
     output, pair, rate, metrics = task
     figures = measure(output, pair.clean, rate, metrics)

@@ -15,11 +15,14 @@ import numpy as np
 from zoo.arrays import Array
 from zoo.errors import AudioError
 from zoo.evaluation.pairs import Pair
+from zoo.signal.audio import find_audio
 from zoo.signal.bands import band_gain
-from zoo.signal.recordings import read_folder
+from zoo.signal.music import music as melody
+from zoo.signal.recordings import read
 from zoo.signal.whisper import whispered
 
 SPEECH_FILES = {"librispeech_other": 20, "kerstin": 8, "flemishguy": 8}
+TRAINED_FILES = {"librispeech": 20, "kathleen": 8, "nathalie": 8}
 MOST_SECONDS = 10.0  # of a recording
 MIXED = ("si_sdr", "pesq", "stoi")
 TELEPHONE_HERTZ = (300.0, 3400.0)
@@ -54,11 +57,13 @@ class Kept:
         sample_rate: in Hz.
         speech: by source.
         noise: scenes.
+        trained: speech that training has, where the corpus has it.
     """
 
     sample_rate: int
     speech: dict[str, list[tuple[str, Array]]]
     noise: list[tuple[str, Array]]
+    trained: list[tuple[str, Array]]
 
     @property
     def voices(self) -> list[tuple[str, Array]]:
@@ -72,26 +77,38 @@ def kept_apart(corpus: Path, sample_rate: int) -> Kept:
     Raises:
         AudioError: they are not in it, or one begins with silence only.
     """
+    speech = {
+        source: _chosen(corpus / "speech" / "judging" / source, count, sample_rate)
+        for source, count in SPEECH_FILES.items()
+    }
+    folders = {corpus / "speech" / "train" / source: count for source, count in TRAINED_FILES.items()}
+    trained = []
+    if all(folder.is_dir() for folder in folders):
+        trained = [one for folder, count in folders.items() for one in _chosen(folder, count, sample_rate)]
+    scenes = find_audio(corpus / "noise" / "judging", recursive=True)
+    if not scenes:
+        raise AudioError(f"{corpus / 'noise' / 'judging'}: there are no audio files in it")
+    noise = [(f"{path.parent.name}-{path.stem}", _heard(path, sample_rate)) for path in scenes]
+    return Kept(sample_rate, speech, noise, trained)
+
+
+def _chosen(folder: Path, count: int, sample_rate: int) -> list[tuple[str, Array]]:
+    """So many recordings of a folder, evenly spread over it, with their names."""
+    paths = find_audio(folder, recursive=True)
+    if not paths:
+        raise AudioError(f"{folder}: there are no audio files in it")
+    indices = np.linspace(0, len(paths) - 1, count).round().astype(int)
     most = round(MOST_SECONDS * sample_rate)
-    speech: dict[str, list[tuple[str, Array]]] = {}
-    for source, count in SPEECH_FILES.items():
-        found = _heard(corpus / "speech" / "judging" / source, sample_rate)
-        found = [found[index] for index in np.linspace(0, len(found) - 1, count).round().astype(int)]
-        speech[source] = [(path.stem, wave[:most] / np.abs(wave).max() * 0.5) for path, wave in found]
-    noise = [
-        (f"{path.parent.name}-{path.stem}", wave)
-        for path, wave in _heard(corpus / "noise" / "judging", sample_rate)
-    ]
-    return Kept(sample_rate, speech, noise)
+    waves = ((paths[index], _heard(paths[index], sample_rate)) for index in indices)
+    return [(path.stem, wave[:most] / np.abs(wave).max() * 0.5) for path, wave in waves]
 
 
-def _heard(folder: Path, sample_rate: int) -> list[tuple[Path, Array]]:
-    """Read a folder in which every recording is heard within ``MOST_SECONDS``."""
-    found = read_folder(folder, sample_rate)
-    for path, wave in found:
-        if not wave[: round(MOST_SECONDS * sample_rate)].any():
-            raise AudioError(f"{path}: it is silent for {MOST_SECONDS:g} s; leave the file out")
-    return found
+def _heard(path: Path, sample_rate: int) -> Array:
+    """Read a recording that is heard within ``MOST_SECONDS``."""
+    wave = read(path, sample_rate)
+    if not wave[: round(MOST_SECONDS * sample_rate)].any():
+        raise AudioError(f"{path}: it is silent for {MOST_SECONDS:g} s; leave the file out")
+    return wave
 
 
 def unseen(kept: Kept) -> list[Suite]:
@@ -132,11 +149,7 @@ def levels(kept: Kept) -> list[Suite]:
     """The mixtures of ``unseen`` at other levels."""
     suites = []
     for level in (-20, -26, -40, -60):
-        pairs = []
-        for pair in _mixed(kept, kept.voices, seed=1):
-            gain = 10 ** (level / 20) / np.sqrt(np.mean(pair.noisy.astype(np.float64) ** 2))
-            gain = np.float32(min(gain, 1 / np.abs(pair.noisy).max()))
-            pairs.append(Pair(pair.name, pair.noisy * gain, pair.clean * gain))
+        pairs = [_at_level(pair, level) for pair in _mixed(kept, kept.voices, seed=1)]
         suites.append(Suite(f"level {level}", f"unseen at {level} dB of full scale", pairs, ("si_sdr",)))
     return suites
 
@@ -152,22 +165,31 @@ def clipped(kept: Kept) -> list[Suite]:
 
 def reverberant(kept: Kept) -> list[Suite]:
     """Voices in rooms, with noise; the target has the room's early part."""
-    rng, rate = np.random.default_rng(5), kept.sample_rate
-    wet, early = [], []
-    for name, wave in kept.voices:
-        time = np.arange(rate) / rate
-        tail = rng.standard_normal(rate) * 10 ** (-3 * time / rng.uniform(0.3, 0.8)) * (time > 0.005)
-        tail *= 10 ** (-rng.uniform(0, 8) / 20) / np.sqrt(np.sum(tail**2))
-        tail[0] = 1
-        spectrum = np.fft.rfft(wave, len(wave) + rate)
-        both = [
-            np.fft.irfft(spectrum * np.fft.rfft(part, len(wave) + rate))[: len(wave)].astype(np.float32)
-            for part in (tail, tail * (time < EARLY_SECONDS))
-        ]
-        wet.append((name, both[0]))
-        early.append(both[1])
-    pairs = _mixed(kept, wet, seed=6, low=5.0, high=20.0, targets=early)
+    pairs = _in_rooms(kept, seed=5, tail_db=(-8.0, 0.0), low=5.0)
     return [Suite("reverberant", "in rooms, 5 to 20 dB", pairs)]
+
+
+def far(kept: Kept) -> list[Suite]:
+    """Voices that the room is louder than, quiet and with noise; the target as of ``reverberant``."""
+    pairs = _in_rooms(kept, seed=8, tail_db=(0.0, 8.0), low=0.0)
+    quiet = [_at_level(pair, -40) for pair in pairs]
+    return [Suite("far", "far away in rooms, 0 to 20 dB, at -40 dB of full scale", quiet)]
+
+
+def music(kept: Kept) -> list[Suite]:
+    """Voices before music of our own making, which training has too, if not the same."""
+    rng, pairs = np.random.default_rng(9), []
+    for name, wave in kept.voices:
+        played = melody(len(wave), kept.sample_rate, rng)
+        pairs.append(_mixture(name, wave, wave, played, rng.uniform(0, 15), "music"))
+    return [Suite("music", "before synthetic music, 0 to 15 dB", pairs)]
+
+
+def seen(kept: Kept) -> list[Suite]:
+    """Recordings that training has, in scenes that it has not; none where the corpus has no training part."""
+    if not kept.trained:
+        return []
+    return [Suite("seen", "voices that training has heard, -5 to 15 dB", _mixed(kept, kept.trained, seed=10))]
 
 
 def babble(kept: Kept) -> list[Suite]:
@@ -193,7 +215,10 @@ def noise(kept: Kept) -> list[Suite]:
 
 SUITES: dict[str, Callable[[Kept], list[Suite]]] = {
     made.__name__: made
-    for made in (unseen, clean, telephone, whisper, levels, clipped, reverberant, babble, noise)
+    for made in (
+        *(unseen, clean, telephone, whisper, levels, clipped, reverberant, far, babble, music, noise),
+        seen,
+    )
 }
 
 
@@ -220,6 +245,32 @@ def _mixed(
         target = wave if targets is None else targets[turn]
         pairs.append(_mixture(name, wave, target, added, rng.uniform(low, high), scene))
     return pairs
+
+
+def _in_rooms(kept: Kept, *, seed: int, tail_db: tuple[float, float], low: float) -> list[Pair]:
+    """Voices with reverberation, louder than the direct sound by ``tail_db``, and noise."""
+    rng, rate = np.random.default_rng(seed), kept.sample_rate
+    wet, early = [], []
+    for name, wave in kept.voices:
+        time = np.arange(rate) / rate
+        tail = rng.standard_normal(rate) * 10 ** (-3 * time / rng.uniform(0.3, 0.8)) * (time > 0.005)
+        tail *= 10 ** (-rng.uniform(-tail_db[1], -tail_db[0]) / 20) / np.sqrt(np.sum(tail**2))
+        tail[0] = 1
+        spectrum = np.fft.rfft(wave, len(wave) + rate)
+        both = [
+            np.fft.irfft(spectrum * np.fft.rfft(part, len(wave) + rate))[: len(wave)].astype(np.float32)
+            for part in (tail, tail * (time < EARLY_SECONDS))
+        ]
+        wet.append((name, both[0]))
+        early.append(both[1])
+    return _mixed(kept, wet, seed=seed + 1, low=low, high=20.0, targets=early)
+
+
+def _at_level(pair: Pair, level: float) -> Pair:
+    """A pair with the input at a level in dB of full scale, peaks permitting."""
+    gain = 10 ** (level / 20) / np.sqrt(np.mean(pair.noisy.astype(np.float64) ** 2))
+    gain = np.float32(min(gain, 1 / np.abs(pair.noisy).max()))
+    return Pair(pair.name, pair.noisy * gain, pair.clean * gain)
 
 
 def _mixture(name: str, wave: Array, target: Array, added: Array, ratio: float, scene: str) -> Pair:

@@ -98,8 +98,9 @@ class Index:
     version: int = VERSION
 
     def __post_init__(self) -> None:
+        kind = Manifest.of_task(self.task)
         for file in self.files:
-            if file.form and not Manifest.of_task(self.task).has_form(file.form):
+            if file.form and not kind.has_form(file.form):
                 raise ValueError(f"{file.path}: {file.form!r} is no form of a graph for {self.task}")
 
     def to_json(self) -> str:

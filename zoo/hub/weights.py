@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from zoo.builtin import packaged_artifact, packaged_file
+from zoo.builtin import packaged_artifact
 from zoo.errors import CheckpointError
 from zoo.files import sha256_of
 from zoo.hub import client
 from zoo.hub.archive import unpacked
+from zoo.hub.packaged import packaged_parameters
 from zoo.hub.repository import fetched_folder, is_repository
 from zoo.registry import find_weights, get_spec, list_models
 from zoo.spec import (
@@ -129,7 +130,7 @@ def fetch(spec: ModelSpec, weights: Weights) -> Path:
         ArtifactError: weights that come with the package are damaged.
     """
     if weights.url.startswith(PACKAGE_SCHEME):
-        return packaged_file(weights.url, weights.sha256)
+        return packaged_parameters(weights)
     return _downloaded(spec, weights, weights.file)
 
 

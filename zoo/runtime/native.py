@@ -37,30 +37,37 @@ class _Information(ctypes.Structure):
 
 
 class NativeStream:
-    """A stream with its state in C.
+    """A stream with its state in C, or as many as the code computes side by side.
 
     Args:
         process, begin: functions of the library; the second one makes a state anew.
         info: what the library says of its sizes.
-        shape: of what a call gives.
+        shape: of what a call gives, streams first.
 
     Attributes:
-        memory: what goes from call to call, (elements,) float32: the state itself, not a copy.
+        memory: what goes from call to call, (elements, streams) float32: the state itself, not a copy.
     """
 
     def __init__(self, process: Function, begin: Function, info: _Information, shape: Sequence[int]) -> None:
-        self._process, self._shape = process, shape
+        self._process, self._shape, self._streams = process, shape, shape[0]
         room = np.zeros(info.state_bytes + _ALIGNMENT, np.uint8)
         first = -room.ctypes.data % _ALIGNMENT
         self._state = room.ctypes.data + first
-        self.memory: Array = room[first + info.memory_offset :][: info.memory_bytes].view(np.float32)
+        memory = room[first + info.memory_offset :][: info.memory_bytes].view(np.float32)
+        self.memory: Array = memory.reshape(-1, self._streams)
         begin(self._state)
 
     def __call__(self, signal: Array) -> Array:
-        """Process the next frames; the output is a new array."""
+        """Process the next frames, a stream a row; the output is a new array."""
         given = np.ascontiguousarray(signal, np.float32)
         result = np.empty(self._shape, np.float32)
-        self._process(self._state, given.ctypes.data, result.ctypes.data)
+        if self._streams == 1:
+            self._process(self._state, given.ctypes.data, result.ctypes.data)
+            return result
+        given = np.ascontiguousarray(given.reshape(self._streams, -1).T)
+        beside = np.empty((result.size // self._streams, self._streams), np.float32)
+        self._process(self._state, given.ctypes.data, beside.ctypes.data)
+        result.reshape(self._streams, -1)[:] = beside.T
         return result
 
 
@@ -106,6 +113,7 @@ class NativeGraph:
         backend: ``native``.
         inputs, outputs: the signal, and ``state``: all that one call leaves for the next.
         manifest: of the graph that the C was made from.
+        streams: that the code computes side by side.
 
     Raises:
         ArtifactError: it cannot be loaded, or is none of ours; or weights that are missing, too many, damaged
@@ -135,16 +143,18 @@ class NativeGraph:
         check_weights(self.path, weights, inside=load is None)
         self._weights = _Weights(load, Path(weights)) if load and weights is not None else None
         if self._weights:
-            record = self._weights.record(self.state_bytes)
+            record = self._weights.record(self._info.state_bytes)
         elif manifest:
             manifest.restype = ctypes.POINTER(ctypes.c_char_p)
             record = _joined(manifest())
         self.manifest: StreamManifest = read_manifest(record, Path(weights or self.path))
         self.inputs, self.outputs = self.manifest.graph_inputs, self.manifest.graph_outputs
         check_record(self.path, self.manifest, self.inputs, self.outputs)
-        found = [self._info.signal, self._info.memory_bytes // 4, self._info.result]
+        memory = self._info.memory_bytes // 4
+        self.streams = max(1, memory // _elements(self.inputs[1]))
+        found = [self._info.signal, memory // self.streams, self._info.result]
         check_sizes(self.path, self.inputs, self.outputs, found)
-        self._shape = [1, *(size for size in self.outputs[0].shape if isinstance(size, int))]
+        self._shape = [self.streams, *(size for size in self.outputs[0].shape if isinstance(size, int))]
         self._own = threading.local()
 
     def __call__(self, *values: Array) -> list[Array]:
@@ -154,11 +164,17 @@ class NativeGraph:
         if stream is None:  # of this thread
             stream = self._own.stream = self.stream()
         results = np.empty((len(signals), *self._shape[1:]), np.float32)
-        following = np.empty((len(signals), stream.memory.size), np.float32)
-        for row, signal in enumerate(signals):
-            stream.memory[:] = states[row]
-            results[row] = stream(signal)[0]
-            following[row] = stream.memory
+        following = np.empty((len(signals), len(stream.memory)), np.float32)
+        for first in range(0, len(signals), self.streams):
+            rows = slice(first, first + self.streams)
+            given, count = signals[rows], len(signals[rows])
+            if count < self.streams:
+                given = np.concatenate(
+                    [given, np.zeros((self.streams - count, *given.shape[1:]), np.float32)]
+                )
+            stream.memory[:, :count] = states[rows].T
+            results[rows] = stream(given)[:count]
+            following[rows] = stream.memory[:, :count].T
         return [results, following]
 
     def stream(self) -> NativeStream:
@@ -174,7 +190,7 @@ class NativeGraph:
     @property
     def state_bytes(self) -> int:
         """Memory of one stream in C, what only one call needs among it."""
-        return int(self._info.state_bytes)
+        return int(self._info.state_bytes) // self.streams
 
 
 def check_sizes(
@@ -190,13 +206,17 @@ def check_sizes(
     Raises:
         ArtifactError: they are others.
     """
-    tensors = (*inputs, outputs[0])
-    expected = [math.prod(size for size in spec.shape if isinstance(size, int)) for spec in tensors]
+    expected = [_elements(spec) for spec in (*inputs, outputs[0])]
     if expected != list(found):
         raise ArtifactError(
             f"{path}: its manifest tells of {expected} elements of signal, state and result, its "
             f"code of {list(found)}; build it again"
         )
+
+
+def _elements(spec: TensorSpec) -> int:
+    """Of one stream."""
+    return math.prod(size for size in spec.shape if isinstance(size, int))
 
 
 def check_weights(path: Path, weights: object, *, inside: bool) -> None:

@@ -51,11 +51,12 @@ def compiled(source: str | os.PathLike[str], weights: str | os.PathLike[str] | N
     return graph
 
 
-def compiled_graph(path: str | os.PathLike[str]) -> NativeGraph:
+def compiled_graph(path: str | os.PathLike[str], streams: int = 1) -> NativeGraph:
     """A streaming ONNX file of ours as native code; the C is kept too.
 
     Args:
         path: the file, for one stream and a fixed number of hops.
+        streams: that are computed side by side: 1, or a multiple of 16.
 
     Raises:
         ArtifactError: C cannot be made of it, or compiled.
@@ -66,22 +67,24 @@ def compiled_graph(path: str | os.PathLike[str]) -> NativeGraph:
         raise ArtifactError(f"{path}: there is no such file; expected an ONNX artifact")
     if not find_spec("onnx"):
         raise missing("native", "making C of a graph needs onnx")
-    source = _folder([__version__, version("onnx"), _code(), sha256_of(path)]) / f"{path.stem}.c"
+    source = (
+        _folder([__version__, version("onnx"), _code(), str(streams), sha256_of(path)]) / f"{path.stem}.c"
+    )
     if not source.is_file():
         with atomic(source) as temporary:
-            _generate(path, temporary)
+            _generate(path, temporary, streams)
     graph = compiled(source)
     graph.path = path
     return graph
 
 
-def _generate(path: Path, out: Path) -> None:
+def _generate(path: Path, out: Path, streams: int) -> None:
     """Run the generator.
 
     Raises:
         ArtifactError: what it says.
     """
-    command = [sys.executable, "-m", _GENERATOR, str(path.resolve()), str(out.resolve())]
+    command = [sys.executable, "-m", _GENERATOR, str(path.resolve()), str(out.resolve()), str(streams)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]

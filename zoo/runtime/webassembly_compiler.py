@@ -76,7 +76,13 @@ def build_webassembly(
             f"{source}: its weights are in a file of their own, which a page cannot load; export it without "
             f"--weights-file"
         )
-    macro = re.search(r"^#ifndef (\w+_NO_MANIFEST)$", source.read_text(errors="replace"), re.MULTILINE)
+    text = source.read_text(errors="replace")
+    if several := re.search(r"^#define STREAMS (\d+)", text, re.MULTILINE):
+        raise ArtifactError(
+            f"{source}: it is for {several[1]} streams side by side, and a page has one; export it without "
+            f"--streams"
+        )
+    macro = re.search(r"^#ifndef (\w+_NO_MANIFEST)$", text, re.MULTILINE)
     if macro is None:
         raise ArtifactError(f"{source}: it is no C that speechzoo export --target c wrote")
     command = list(find_webassembly_compiler() if compiler is None else compiler)

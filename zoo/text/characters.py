@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 
 from anyascii import anyascii
 
@@ -23,9 +24,10 @@ _GREEK = {
     "Γ": "gamma", "Θ": "theta", "Λ": "lambda", "Φ": "phi", "Ψ": "psi",
 }  # fmt: skip
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
-_RAISED_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
-_GREEK_ALONE = re.compile(f"(?<![\u0370-\u03ff])[{''.join(_GREEK)}](?![\u0370-\u03ff])")
-_VULGAR = re.compile(r"(\d?)([¼-¾⅐-⅞])")
+_SPECIAL = re.compile(
+    "(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+)|(?P<vulgar>[¼-¾⅐-⅞])"
+    f"|(?P<greek>(?<![\u0370-\u03ff])[{''.join(_GREEK)}](?![\u0370-\u03ff]))"
+)
 
 
 def simplify(text: str) -> str:
@@ -34,22 +36,42 @@ def simplify(text: str) -> str:
     Powers become ``^2``, fractions ``1/2`` (``1½`` is ``1 1/2``), letters of other scripts those of the Latin
     one that sound about like them.
     """
+    return "".join(said for _, said in _changes(unicodedata.normalize("NFC", text)))
+
+
+def simplify_in_place(text: str) -> tuple[str, Sequence[int]]:
+    """The same of a text in the form NFC, and for each character of it where it came from."""
     if text.isascii() and text.isprintable():
-        return text
-    text = unicodedata.normalize("NFC", text)
-    text = _RAISED_RUN.sub(lambda match: "^" + match[0].translate(_RAISED), text)
-    text = _VULGAR.sub(lambda m: f"{m[1]} {m[2]}" if m[1] else m[2], text)
-    text = _GREEK_ALONE.sub(_greek, text)
-    return "".join(map(_simple, text))
+        return text, range(len(text))
+    said, origins = [], []
+    for begin, characters in _changes(text):
+        said.append(characters)
+        origins += [begin] * len(characters)
+    return "".join(said), origins
 
 
-def _greek(match: re.Match[str]) -> str:
-    """The name of a letter, apart from what stands beside it"""
+def _changes(text: str) -> Iterator[tuple[int, str]]:
+    """What each stretch of a text becomes, with where it begins."""
+    position = 0
+    for match in _SPECIAL.finditer(text):
+        yield from ((i, _simple(text[i])) for i in range(position, match.start()))
+        yield match.start(), _special(match)
+        position = match.end()
+    yield from ((i, _simple(text[i])) for i in range(position, len(text)))
+
+
+def _special(match: re.Match[str]) -> str:
+    """A power, a fraction, or the name of a Greek letter, apart from what stands beside it"""
+    text = match[0]
     ahead, behind = (
         match.string[match.start() - 1 : match.start()],
         match.string[match.end() : match.end() + 1],
     )
-    return " " * ahead.isalnum() + _GREEK[match[0]] + " " * behind.isalnum()
+    if match.lastgroup == "raised":
+        return "^" + text.translate(_RAISED)
+    if match.lastgroup == "vulgar":
+        return " " * ahead.isdigit() + unicodedata.normalize("NFKC", text).replace("\u2044", "/")
+    return " " * ahead.isalnum() + _GREEK[text] + " " * behind.isalnum()
 
 
 def _simple(character: str) -> str:

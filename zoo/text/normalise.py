@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import re
+import unicodedata
+from collections.abc import Iterator
 
 from zoo.text import (
     abbreviations,
@@ -20,8 +23,9 @@ from zoo.text import (
     signs,
     times,
 )
-from zoo.text.characters import simplify
+from zoo.text.characters import simplify_in_place
 from zoo.text.rules import Rule
+from zoo.text.sentences import SENTENCE
 
 _BRACES = re.compile(r"(\{[^{}]*\})")
 _RULES: tuple[Rule, ...] = (
@@ -43,6 +47,7 @@ _RULES: tuple[Rule, ...] = (
     *signs.RULES,
 )
 _CAPITALS = re.compile("[A-Z]{2,}")
+_SPEAKER = re.compile(r"[\"'”’)]\s+[a-z]")  # goes on behind what was said: "Really?" she asked.
 _SPACES = re.compile(r"\s+")
 
 
@@ -59,8 +64,21 @@ def write_out(text: str) -> str:
 
     Points, question and exclamation marks are left only where a sentence ends.
     """
-    parts = [part if part.startswith("{") else _words(part) for part in _BRACES.split(text)]
-    return _SPACES.sub(" ", "".join(parts)).strip()
+    return _SPACES.sub(" ", _read(unicodedata.normalize("NFC", text))[0]).strip()
+
+
+def read_sentences(text: str) -> Iterator[tuple[str, str]]:
+    """Sentences of a text as they are written, and as ``write_out`` gives them."""
+    text = unicodedata.normalize("NFC", text)
+    said, spaces = _read(text)
+    begin, written = 0, 0
+    for match in SENTENCE.finditer(said):
+        index = bisect.bisect_left(spaces, (match.end(),)) - 1
+        end = spaces[index][1] if index >= 0 else 0
+        if index >= 0 and spaces[index][0] >= match.start() and not _SPEAKER.match(text, max(0, end - 1)):
+            yield text[written:end].strip(), _SPACES.sub(" ", said[begin : match.end()]).strip()
+            begin, written = match.end(), end
+    yield text[written:].strip(), _SPACES.sub(" ", said[begin:]).strip()
 
 
 def lower(text: str) -> str:
@@ -71,31 +89,53 @@ def lower(text: str) -> str:
     )
 
 
-def _words(text: str) -> str:
-    text = simplify(text)
+def _read(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """What a text says, with spaces as they come; and each space's place in it and in the text."""
     said: list[str] = []
-    position, ruled = 0, False
+    spaces: list[tuple[int, int]] = []
+    done = 0
+    for part in _BRACES.split(text):
+        if part.startswith("{"):
+            said.append(part)
+        else:
+            words, own = _words(part)
+            length = sum(map(len, said))
+            spaces += [(length + place, done + origin) for place, origin in own]
+            said.append(words)
+        done += len(part)
+    return "".join(said), spaces
+
+
+def _words(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The same of a text without braces."""
+    text, origins = simplify_in_place(text)
+    said: list[str] = []
+    spaces: list[tuple[int, int]] = []
+    position, length, ruled = 0, 0, False
     while position < len(text):
         for rule in _rules_of(text[position]):
             match = rule.pattern.match(text, position)
             if not match or match.end() == position:
                 continue
             if (words := rule.say(match)) is not None:
-                _join(said, words, True)
+                length += _join(said, words, True)
                 position, ruled = match.end(), True
                 break
         else:
-            _join(said, text[position], ruled)
+            if text[position].isspace():
+                spaces.append((length, origins[position]))
+            length += _join(said, text[position], ruled)
             position, ruled = position + 1, False
-    return "".join(said)
+    return "".join(said), spaces
 
 
-def _join(said: list[str], words: str, apart: bool) -> None:
-    """Add what is said, with a space where two words would become one."""
-    if words:
-        if apart and said and words[0].isalnum() and said[-1][-1].isalnum():
-            said.append(" ")
-        said.append(words)
+def _join(said: list[str], words: str, apart: bool) -> int:
+    """Add what is said, with a space where two words would become one; returns the characters added."""
+    if not words:
+        return 0
+    space = apart and said and words[0].isalnum() and said[-1][-1].isalnum()
+    said.append(f" {words}" if space else words)
+    return len(said[-1])
 
 
 @functools.lru_cache(1024)

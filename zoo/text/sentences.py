@@ -10,13 +10,19 @@ from zoo.errors import TextError
 
 SENTENCE_PAUSE = 0.35  # seconds of silence
 CLAUSE_PAUSE = 0.15
+PARAGRAPH_PAUSE = 0.7
+LONGEST_PAUSE = 60.0
+_LONGEST = 8000  # characters that are read at once
+_WRAPPED = 50  # characters from which on a line may have been broken because it was full
 
-_SENTENCE = re.compile(r"(?<=[.!?])['\")]*\s+(?=\S)")
-_CUTS = (  # where else, from the best place to the worst, with the pause that stands there
-    (re.compile(r"(?<=[;:])\s+"), CLAUSE_PAUSE),
-    (re.compile(r"(?<=,)\s+|\s+(?=[-(])"), CLAUSE_PAUSE),
-    (re.compile(r"\s+(?=(?:and|or|but|which|that|because|if|when|while)\s)"), 0.0),
-    (re.compile(r"\s+"), 0.0),
+SENTENCE = re.compile(r"(?<=[.!?])['\")]*\s+(?=\S)")
+_LISTED = re.compile(r"\s*(?:[-*•+>#|]|\d{1,3}[.)]\s|[a-z][.)]\s)")
+_BLANK = re.compile(r"\n\s*\n")
+_CUTS = (  # where else, from the best place to the worst, and whether one pauses there
+    (re.compile(r"(?<=[;:])\s+"), True),
+    (re.compile(r"(?<=,)\s+|\s+(?=[-(])"), True),
+    (re.compile(r"\s+(?=(?:and|or|but|which|that|because|if|when|while)\s)"), False),
+    (re.compile(r"\s+"), False),
 )
 _BRACES = re.compile(r"\{[^{}]*\}")
 _PRIVATE, _LAST = 0xF0000, 0x10FFFF  # characters without a meaning
@@ -30,33 +36,101 @@ class Piece:
     pause: float
 
 
-def split(text: str, tokens: Callable[[str], int], most: int) -> list[Piece]:
+@dataclass(frozen=True)
+class Pauses:
+    """Seconds of silence behind a sentence, a part of one that is too long for a network, and a paragraph."""
+
+    sentence: float = SENTENCE_PAUSE
+    clause: float = CLAUSE_PAUSE
+    paragraph: float = PARAGRAPH_PAUSE
+
+    def __post_init__(self) -> None:
+        for name, seconds in vars(self).items():
+            if not 0 <= seconds <= LONGEST_PAUSE:
+                raise ValueError(f"{name} pause {seconds!r}: expected from 0 to {LONGEST_PAUSE:g} seconds")
+
+
+def paragraphs(text: str) -> Iterator[str]:
+    """Stretches of a text that no sentence goes beyond: paragraphs, headings, items of lists, lines of verse.
+
+    A line that was broken because it was full goes on in the next. Of very long stretches parts, cut at the
+    end of a sentence or else at a space.
+    """
+    for block in _BLANK.split(text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n")):
+        lines = [line.strip() for line in block.split("\n") if line.strip()]
+        width = max(map(len, lines), default=0)
+        joined: list[str] = []
+        for previous, line in zip(["", *lines], lines, strict=False):
+            if previous and _goes_on(previous, line, width):
+                joined.append(line)
+                continue
+            if joined:
+                yield from _shorter(" ".join(joined))
+            joined = [line]
+        if joined:
+            yield from _shorter(" ".join(joined))
+
+
+def _goes_on(line: str, following: str, width: int) -> bool:
+    """Whether a line goes on in the next: as that begins in lower case, or its first word had no room."""
+    if _LISTED.match(following) or (line[-1] in ".!?:" and len(line) < _WRAPPED):
+        return False
+    full = width >= _WRAPPED and len(line) + 1 + len(following.split()[0]) > width
+    return full or following[0].islower()
+
+
+def _shorter(text: str) -> Iterator[str]:
+    while len(text) > _LONGEST:
+        ends = [match.end() for match in SENTENCE.finditer(text, 0, _LONGEST)]
+        cut = ends[-1] if ends else text.rfind(" ", 1, _LONGEST) + 1 or _LONGEST
+        yield text[:cut].strip()
+        text = text[cut:]
+    if text.strip():
+        yield text.strip()
+
+
+def split(text: str, tokens: Callable[[str], int], most: int, pauses: Pauses | None = None) -> list[Piece]:
     """Sentences, and what is too long for one piece in parts, the last without a pause behind it.
 
     Args:
         text: already in words: a point ends a sentence, ARPAbet is in braces.
         tokens: how many tokens a text has.
         most: tokens of a piece.
+        pauses: between sentences and their parts.
 
     Raises:
         TextError: something that cannot be cut has more.
     """
+    pauses = pauses or Pauses()
     hidden, braces = _hide(text)
     pieces: list[Piece] = []
-    for sentence in _SENTENCE.split(hidden):
-        if sentence.strip():
-            whole = Piece(sentence.strip(), SENTENCE_PAUSE)
-            pieces += _parts(whole, lambda part: tokens(_show(part, braces)), most)
-    shown = [replace(piece, text=_show(piece.text, braces)) for piece in pieces]
-    return [*shown[:-1], replace(shown[-1], pause=0.0)] if shown else []
+    for sentence in filter(str.strip, SENTENCE.split(hidden)):
+        pieces += _cut(sentence, braces, tokens, most, pauses)
+    return [*pieces[:-1], replace(pieces[-1], pause=0.0)] if pieces else []
 
 
-def _parts(piece: Piece, tokens: Callable[[str], int], most: int) -> Iterator[Piece]:
+def split_sentence(sentence: str, tokens: Callable[[str], int], most: int, pauses: Pauses) -> list[Piece]:
+    """One sentence, or its parts where it is too long for one piece; see ``split``."""
+    hidden, braces = _hide(sentence)
+    return _cut(hidden, braces, tokens, most, pauses) if hidden.strip() else []
+
+
+def _cut(
+    hidden: str, braces: list[str], tokens: Callable[[str], int], most: int, pauses: Pauses
+) -> list[Piece]:
+    """The same of a sentence whose ARPAbet is hidden."""
+    whole = Piece(hidden.strip(), pauses.sentence)
+    parts = _parts(whole, lambda part: tokens(_show(part, braces)), most, pauses.clause)
+    return [replace(part, text=_show(part.text, braces)) for part in parts]
+
+
+def _parts(piece: Piece, tokens: Callable[[str], int], most: int, clause_pause: float) -> Iterator[Piece]:
     """The piece, or as few parts of it as will do, cut at the best places there are."""
     if tokens(piece.text) <= most:
         yield piece
         return
-    clauses, pause = _clauses(piece.text)
+    clauses, marked = _clauses(piece.text)
+    pause = clause_pause if marked else 0.0
     if len(clauses) < 2:
         raise TextError(f"a piece of {most} tokens does not hold {piece.text[:80]!r}; write it in parts")
     joined = clauses[:1]
@@ -66,18 +140,18 @@ def _parts(piece: Piece, tokens: Callable[[str], int], most: int) -> Iterator[Pi
         else:
             joined.append(clause)
     for part in joined[:-1]:
-        yield from _parts(Piece(part, pause), tokens, most)
-    yield from _parts(Piece(joined[-1], piece.pause), tokens, most)
+        yield from _parts(Piece(part, pause), tokens, most, clause_pause)
+    yield from _parts(Piece(joined[-1], piece.pause), tokens, most, clause_pause)
 
 
-def _clauses(text: str) -> tuple[list[str], float]:
-    """The text cut at the best places that it has, a word without any in the middle, and the pause there."""
+def _clauses(text: str) -> tuple[list[str], bool]:
+    """The text cut at the best places that it has, or in the middle, and whether one pauses there."""
     for pattern, pause in _CUTS:
         clauses = [clause for clause in pattern.split(text) if clause]
         if len(clauses) > 1:
             return clauses, pause
     middle = len(text) // 2
-    return [part for part in (text[:middle], text[middle:]) if part], 0.0
+    return [part for part in (text[:middle], text[middle:]) if part], False
 
 
 def _hide(text: str) -> tuple[str, list[str]]:

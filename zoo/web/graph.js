@@ -9,7 +9,7 @@ const KEY = "speechzoo"; // of the record in the metadata
 const METADATA = 14; // field of a ModelProto
 const FILES = ["ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"];
 
-/** A graph: one session, and a stream through it. */
+/** A graph: one session, and any number of streams through it. */
 export class GraphDenoiser {
   /**
    * @param {ArrayBuffer} bytes the file.
@@ -23,49 +23,69 @@ export class GraphDenoiser {
     return new GraphDenoiser(info, manifest, runtime, session);
   }
 
+  #last = Promise.resolve(); // a session computes one call after the other
+
   constructor(info, manifest, runtime, session) {
     Object.assign(this, { info, manifest, runtime, session });
-    this.wavIn = manifest.inputs[0].name;
-    this.wavOut = manifest.outputs[0].name;
-    this.reset();
   }
 
-  /** Begin anew. */
-  reset() {
-    const { Tensor } = this.runtime;
-    this.memory = {};
-    for (const { name, shape } of this.manifest.states) {
-      const sizes = shape.map((size) => (typeof size === "number" ? size : 1));
-      this.memory[name] = new Tensor("float32", new Float32Array(sizes.reduce((a, b) => a * b, 1)), sizes);
-    }
-  }
-
-  /**
-   * Process a hop.
-   * @param {Float32Array} block `info.hop` samples.
-   * @returns {Promise<Float32Array>} as many, `info.latency` late.
-   */
-  async process(block) {
-    const { Tensor } = this.runtime;
-    const outputs = await this.session.run({
-      ...this.memory, [this.wavIn]: new Tensor("float32", block, [1, block.length]),
-    });
-    for (const name of Object.keys(this.memory)) this.memory[name] = outputs[`${name}.next`];
-    return outputs[this.wavOut].data;
+  /** Begin a stream. @returns {GraphStream} */
+  stream() {
+    return new GraphStream(this);
   }
 
   /** Enhance a whole recording: see Denoiser.enhance. @returns {Promise<Float32Array>} */
   async enhance(samples, progress) {
     const { hop, latency } = this.info;
+    const stream = this.stream();
     const result = new Float32Array(Math.ceil((samples.length + latency) / hop) * hop);
-    this.reset();
     for (let at = 0, n = 0; at < result.length; at += hop, n++) {
       const block = new Float32Array(hop);
       block.set(samples.subarray(at, at + hop));
-      result.set(await this.process(block), at);
+      result.set(await stream.process(block), at);
       if (progress && n % 64 === 0) progress(at / result.length);
     }
     return result.slice(latency, latency + samples.length);
+  }
+
+  /** Compute when what was asked for before is done. */
+  run(inputs) {
+    const found = this.#last.then(() => this.session.run(inputs));
+    this.#last = found.catch(() => {});
+    return found;
+  }
+}
+
+/** One stream through a graph. */
+export class GraphStream {
+  /** @param {GraphDenoiser} graph */
+  constructor(graph) {
+    this.graph = graph;
+    this.reset();
+  }
+
+  /** Begin anew. */
+  reset() {
+    const { manifest, runtime } = this.graph;
+    this.memory = {};
+    for (const { name, shape } of manifest.states) {
+      const sizes = shape.map((size) => (typeof size === "number" ? size : 1));
+      const zeros = new Float32Array(sizes.reduce((a, b) => a * b, 1));
+      this.memory[name] = new runtime.Tensor("float32", zeros, sizes);
+    }
+  }
+
+  /**
+   * Process a hop; the next one when this one is done.
+   * @param {Float32Array} block `info.hop` samples.
+   * @returns {Promise<Float32Array>} as many, `info.latency` late.
+   */
+  async process(block) {
+    const { manifest, runtime } = this.graph;
+    const signal = new runtime.Tensor("float32", block, [1, block.length]);
+    const outputs = await this.graph.run({ ...this.memory, [manifest.inputs[0].name]: signal });
+    for (const name of Object.keys(this.memory)) this.memory[name] = outputs[`${name}.next`];
+    return outputs[manifest.outputs[0].name].data;
   }
 }
 
@@ -105,7 +125,7 @@ export function describe(manifest) {
   const hop = hops * front_end.hop_length;
   return {
     model, form, weightsSha256: weights.sha256 ?? "", licence: weights.licence ?? "",
-    sampleRate: front_end.sample_rate, hop, signal: hop, result: hop, latency: latency,
+    sampleRate: front_end.sample_rate, hop, signal: hop, result: hop, latency,
   };
 }
 

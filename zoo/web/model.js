@@ -34,10 +34,7 @@ export class Model {
       if (error === undefined) resolve(result);
       else reject(new Error(error));
     };
-    this.#worker.onerror = (event) => {
-      for (const { reject } of this.#waiting.values()) reject(new Error(event.message ?? "the worker stopped"));
-      this.#waiting.clear();
-    };
+    this.#worker.onerror = ({ message }) => this.#fail(message ?? "the worker stopped");
   }
 
   /** @param {Float32Array} samples @returns {Promise<{enhanced: Float32Array, seconds: number}>} */
@@ -62,8 +59,15 @@ export class Model {
     return node;
   }
 
+  /** End it, and what it computes. */
   close() {
     this.#worker.terminate();
+    this.#fail("another model was chosen");
+  }
+
+  #fail(message) {
+    for (const { reject } of this.#waiting.values()) reject(new Error(message));
+    this.#waiting.clear();
   }
 
   #call(action, given = {}, transfer = []) {

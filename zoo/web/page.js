@@ -12,10 +12,11 @@ const NO_LIMIT = 41; // the slider's end
 
 const at = (id) => document.getElementById(id);
 let model; // what is chosen
-let recording; // the last one: a file's bytes, or what was recorded
+let recording; // the last one: its name, and a file's bytes or what was recorded
 let result; // its samples, before and after
 let live; // the microphone, while it is on
 let taping; // the microphone, while it is recorded
+let turns = 0; // choices of a model
 const player = new Player(() => showPlaying());
 
 /** Do something at a user's request, and say what went wrong. */
@@ -43,7 +44,9 @@ const limit = () => (at("limit").value >= NO_LIMIT ? Infinity : Number(at("limit
 async function choose(bytes, name) {
   stopLive();
   say(`Loading ${name}.`);
+  const turn = ++turns;
   const next = await Model.open(bytes);
+  if (turn !== turns) return next.close(); // another one was chosen meanwhile
   model?.close();
   model = next;
   model.onprogress = (share) => (at("progress").value = share);
@@ -53,7 +56,7 @@ async function choose(bytes, name) {
     `${model.info.model}: for sound up to ${band}, ${Math.round((1000 * (latency + hop - 1)) / sampleRate)} ms late on live ` +
     `sound. Licence of the weights: ${licence || "not said"}.`;
   say("");
-  if (recording) await enhance(recording, result.name);
+  if (recording) await enhance(recording.given, recording.name);
 }
 
 /** Samples at the model's rate, of one channel. */
@@ -85,20 +88,24 @@ async function decode(given) {
 
 async function enhance(given, name) {
   if (!model) throw new Error("Choose a model first.");
+  const mine = model;
   const noisy = await decode(given);
+  const wanted = (recording = { given, name });
   at("progress").hidden = false;
   at("progress").value = 0;
   say(`Computing with ${model.info.model}.`);
   let found;
   try {
-    found = await model.enhance(noisy);
+    found = await mine.enhance(noisy);
+  } catch (error) {
+    if (mine === model) throw error;
   } finally {
     at("progress").hidden = true;
   }
+  if (mine !== model || wanted !== recording) return; // something else was chosen meanwhile
   const { sampleRate } = model.info;
   const duration = noisy.length / sampleRate;
   const factor = found.seconds / duration;
-  recording = given;
   result = { noisy, enhanced: found.enhanced, sampleRate, name };
   player.load(noisy, found.enhanced, sampleRate);
   at("position").max = duration;
@@ -214,7 +221,7 @@ async function listen() {
     const lost = data.hops ? `, ${data.lost} of ${data.hops} hops came too late` : "";
     say(`${name}: ${milliseconds(live.node.latency)} late, and ${played} ms of the browser's${heard}${lost}`);
   });
-  say(`${name}: real-time factor ${rounded(factor)}`);
+  at("live-told").textContent = `Real-time factor ${rounded(factor)}: computing takes ${rounded(100 * factor)} % of the time.`;
   setLive();
   at("live").hidden = false;
   const drawn = [drawLive(at("live-before"), live.before), drawLive(at("live-after"), live.after)];

@@ -10,7 +10,7 @@ let stop = () => {}; // what is heard live
 const actions = {
   async load({ module, graph, runtime }) {
     model = module ? new Denoiser(module) : await GraphDenoiser.load(graph, await loadRuntime(runtime));
-    const stream = model.stream?.() ?? model;
+    const stream = model.stream();
     const begin = performance.now();
     for (let n = 0; n < WARM[0] && performance.now() - begin < WARM[1]; n++) {
       await stream.process(new Float32Array(model.info.signal));
@@ -27,7 +27,7 @@ const actions = {
   /** Processing time over the duration of the sound. */
   async time() {
     const { hop, sampleRate } = model.info;
-    const stream = model.stream?.() ?? model;
+    const stream = model.stream();
     const noise = new Float32Array(hop).map(() => 0.1 * (Math.random() - 0.5));
     await stream.process(noise.slice());
     const begin = performance.now();
@@ -44,9 +44,9 @@ const actions = {
     let on = true;
     stop();
     stop = () => (on = false);
-    model.reset();
+    const stream = model.stream();
     port.onmessage = ({ data: { hop, block } }) => {
-      last = last.then(async () => on && port.postMessage({ hop, block: Float32Array.from(await model.process(block)) }));
+      last = last.then(async () => on && port.postMessage({ hop, block: Float32Array.from(await stream.process(block)) }));
     };
   },
 };

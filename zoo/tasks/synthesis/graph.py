@@ -15,6 +15,8 @@ from zoo.tasks.limits import record_of
 from zoo.tasks.synthesis.plugins import register_plugins
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
 
+_AT_ONCE = 8  # texts of one call of a graph that takes any number: what many more hold in memory grows
+
 
 class GraphSynthesis:
     """Graphs or engines of one network at several sizes.
@@ -59,11 +61,12 @@ class GraphSynthesis:
         self.name = where.name if len(found) == 1 else where.parent.name
         self.front_end, self.symbols = first.front_end, first.symbols
         self.buckets = tuple((manifest.tokens, manifest.frames) for manifest, _ in found)
+        self.at_once = min(most or _AT_ONCE for _, most in self._batches)
 
     def run(self, utterances: Sequence[Utterance], bucket: int) -> list[Frames]:
         """See ``SynthesisSession``."""
         graph, (least, most) = self._graphs[bucket], self._batches[bucket]
-        step = most or max(1, len(utterances))
+        step = most or _AT_ONCE
         results: list[Frames] = []
         for start in range(0, len(utterances), step):
             part = list(utterances[start : start + step])

@@ -54,6 +54,7 @@ class SynthesisSession(Protocol):
         front_end: the frames' geometry.
         symbols: what the ids stand for.
         buckets: tokens and frames that it is made for, ascending.
+        at_once: utterances that it computes in one call as fast as one by one, or faster.
     """
 
     name: str
@@ -61,6 +62,7 @@ class SynthesisSession(Protocol):
     front_end: MelSpectrum
     symbols: tuple[str, ...]
     buckets: tuple[tuple[int, int], ...]
+    at_once: int
 
     def run(self, utterances: Sequence[Utterance], bucket: int) -> list[Frames]:
         """Frames of utterances, each alone or in batches, at the size ``buckets[bucket]``."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
@@ -21,10 +22,11 @@ from zoo.tasks.synthesis.graph import find_files
 from zoo.tasks.synthesis.session import Frames, SynthesisSession, Utterance
 from zoo.tasks.synthesis.task import TASK
 from zoo.tasks.vocoder.open import find_vocoder
-from zoo.text.dictionary import Dictionary, as_read
+from zoo.text.dictionary import Dictionary, english
 from zoo.text.espeak import say_word
-from zoo.text.normalise import normalise
-from zoo.text.sentences import Piece, split
+from zoo.text.normalise import normalise as normalise
+from zoo.text.reading import Part, Reader
+from zoo.text.sentences import Pauses, Piece, split
 from zoo.text.symbols import encode
 from zoo.vocoder import GriffinLim, Vocoder
 
@@ -62,10 +64,41 @@ class Speech:
     letters: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """A piece of a text, spoken.
+
+    Attributes:
+        waveform: (N,) float32, with the silence behind it.
+        begin: seconds of speech before it.
+        end: where its speech ends and its silence begins, in seconds.
+        piece: what was spoken, in words, with the seconds of silence behind it.
+        mel: (F, mels) log-mel frames, without the silence.
+        durations: predicted frames of each token.
+        written: the sentence that it is of, as it was written.
+        sentence: how many sentences stand before that.
+        unknown: characters of the sentence that cannot be spoken and were left out.
+        letters: words of the sentence that no dictionary holds, and that were read by their letters.
+        last: whether it ends a piece of the text; one that is too long for the network becomes several.
+    """
+
+    waveform: Array
+    begin: float
+    end: float
+    piece: Piece
+    mel: Array
+    durations: Array
+    written: str
+    sentence: int
+    unknown: tuple[str, ...]
+    letters: tuple[str, ...]
+    last: bool
+
+
 class Synthesizer(Reopenable):
     """Speaks text.
 
-    It is pickled by what it was made from, and opened again where it is unpickled.
+    Pickling keeps what it was made from, and unpickling opens that again.
 
     Attributes:
         session: what computes the frames.
@@ -89,19 +122,18 @@ class Synthesizer(Reopenable):
     ) -> None:
         """
         Args:
-            source: an exported graph (``.onnx``) or an engine of one (``.engine``, ``.trt``), several of one
-                kind, or the folder that holds them, whose engines run if it has some; a configuration file
-                (``.yaml``) that names engines, which run if they are there and ``use_trt`` is not false, else
-                the graphs beside them; or the name of a registered model, or a network, which then run in
-                PyTorch; or a session.
+            source: a graph (``.onnx``) or an engine of one (``.engine``, ``.trt``); several of one kind, or
+                their folder, whose engines run if it has some; a configuration file (``.yaml``) that names
+                engines: these run if they are there and ``use_trt`` is not false, else the graphs beside
+                them; a registered model's name, or a network, which run in PyTorch; or a session.
             weights: tag or checkpoint path, for a model's name; by default those that come with the package,
                 which run in ONNX Runtime.
             vocoder: ``griffin-lim``, a vocoder's name (``vocos``, ``vocos:TAG``), the path of its ONNX file,
                 or a ``zoo.vocoder.Vocoder``. By default the ONNX file that a configuration file names as
                 its vocoder, else Griffin-Lim, with a warning if the file names an engine of a vocoder.
-            dictionary: a pronouncing dictionary in the format of CMU's: words that it holds are spoken by
-                their phonemes, for a network that learned those. If None, words stay in letters, or
-                become phonemes by the package's own dictionary if the network reads nothing else.
+            dictionary: a pronouncing dictionary in the format of CMU's, asked before the package's own, for
+                a network that learned phonemes. Without one, words stay in letters; if the network reads
+                phonemes only, they become those of the package's own dictionary.
             g2p: what gives phonemes of words that the dictionary lacks: ``espeak``, for the rules of eSpeak
                 NG, or a function from a word in lower case to its ARPAbet, or None.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
@@ -127,8 +159,8 @@ class Synthesizer(Reopenable):
         )
         self.name, self.backend = self.session.name, self.session.backend
         self.sample_rate = self.session.front_end.sample_rate
-        self._dictionary = None if dictionary is None else Dictionary(dictionary)
-        self._rules = _rules(g2p)
+        own = None if dictionary is None else Dictionary(dictionary, english())
+        self._reader = Reader(self.session.symbols, self.session.buckets[-1][0], own, _rules(g2p))
         if config is not None:
             _check_sizes(config, self.session)
         vocoder = _vocoder_of(config) if vocoder is None else vocoder
@@ -137,16 +169,22 @@ class Synthesizer(Reopenable):
         self.vocoder = vocoder
 
     def __call__(
-        self, text: str, *, alpha: float = 1.0, progress: Callable[[float], object] | None = None
+        self,
+        text: str,
+        *,
+        alpha: float = 1.0,
+        pauses: Pauses | None = None,
+        progress: Callable[[float], object] | None = None,
     ) -> Speech:
         """Speak a text.
 
         It is written out in words, cut into sentences, and those into parts where they are too long for the
-        model; each goes through the smallest size that holds it, those of one size together.
+        model; each goes through the smallest size that holds it, some of one size together.
 
         Args:
             text: English; ARPAbet in braces.
             alpha: how slowly: 1.2 takes 1.2 times as long.
+            pauses: silence between sentences, parts of long ones, and paragraphs.
             progress: called with the part that is done, up to 1, as each piece becomes audible.
 
         Raises:
@@ -154,38 +192,69 @@ class Synthesizer(Reopenable):
             ArtifactError: frames or waveform are not finite.
             ValueError: an alpha that is not from 0.1 to 10.
         """
-        if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
-            raise ValueError(f"alpha {alpha!r}: expected from {LEAST_ALPHA:g} to {MOST_ALPHA:g}")
-        said = normalise(text)
-        encode(said)  # what is wrong in braces is told of the text as it was given
-        said, letters = as_read(said, self.session.symbols, self._dictionary, self._rules)
-        unknown = encode(said, self.session.symbols).unknown
-        most = self.session.buckets[-1][0]
-        pieces = [piece for piece in split(said, self._tokens, most) if self._tokens(piece.text)]
-        if not pieces:
-            left = f"; it has no symbols for {' '.join(unknown)}" if unknown else ""
-            raise TextError(f"{text[:80]!r}: nothing in it can be spoken{left}")
-        spoken = self._speak(pieces, alpha)
-        waves = []
-        for done, (piece, frames) in enumerate(spoken, 1):
-            waves += [
-                self._audible(piece, frames),
-                np.zeros(round(piece.pause * self.sample_rate), np.float32),
-            ]
-            if progress is not None:
-                progress(done / len(spoken))
+        _check_alpha(alpha)
+        parts = list(self._reader.parts(text, pauses))
+        spoken: list[Spoken] = []
+        done = 0
+        for one in self._spoken(iter(parts), alpha):
+            spoken.append(one)
+            done += one.last
+            if progress is not None and one.last:
+                progress(done / len(parts))
         return Speech(
-            waveform=np.concatenate(waves),
+            waveform=np.concatenate([one.waveform for one in spoken]),
             sample_rate=self.sample_rate,
-            mel=np.concatenate([frames.mel for _, frames in spoken]),
-            pieces=tuple(piece for piece, _ in spoken),
-            durations=tuple(frames.durations for _, frames in spoken),
-            unknown=unknown,
-            letters=letters,
+            mel=np.concatenate([one.mel for one in spoken]),
+            pieces=tuple(one.piece for one in spoken),
+            durations=tuple(one.durations for one in spoken),
+            unknown=tuple(dict.fromkeys(c for one in spoken for c in one.unknown)),
+            letters=tuple(dict.fromkeys(word for one in spoken for word in one.letters)),
         )
 
+    def stream(self, text: str, *, alpha: float = 1.0, pauses: Pauses | None = None) -> Iterator[Spoken]:
+        """Speak a text piece by piece, each as soon as it is made: the first when the first sentence is.
+
+        What one piece takes is let go with it, however long the text. Together they are what a call gives.
+
+        Args:
+            text: as in a call.
+            alpha: as in a call.
+            pauses: as in a call.
+
+        Raises:
+            TextError: as in a call; nothing to speak is told at the end.
+            ArtifactError: as in a call.
+            ValueError: as in a call.
+        """
+        _check_alpha(alpha)
+        return self._spoken(self._reader.parts(text, pauses), alpha)
+
+    def _spoken(self, parts: Iterator[Part], alpha: float) -> Iterator[Spoken]:
+        """The first part alone, so that it is heard soon, then as many at once as the session likes."""
+        begin, size = 0, 1
+        while group := list(islice(parts, size)):
+            for part, found in zip(group, self._speak([part.piece for part in group], alpha), strict=True):
+                for index, (piece, frames) in enumerate(found, 1):
+                    wave = self._audible(piece, frames)
+                    silence = np.zeros(round(piece.pause * self.sample_rate), np.float32)
+                    yield Spoken(
+                        waveform=np.concatenate([wave, silence]),
+                        begin=begin / self.sample_rate,
+                        end=(begin + len(wave)) / self.sample_rate,
+                        piece=piece,
+                        mel=frames.mel,
+                        durations=frames.durations,
+                        written=part.written,
+                        sentence=part.sentence,
+                        unknown=part.unknown,
+                        letters=part.letters,
+                        last=index == len(found),
+                    )
+                    begin += len(wave) + len(silence)
+            size = getattr(self.session, "at_once", 1)
+
     def frames(self, utterances: Sequence[Utterance]) -> list[Frames]:
-        """Log-mel frames of token ids, each by the smallest size that holds its tokens and its frames.
+        """Compute log-mel frames of token ids, each by the smallest size that holds tokens and frames.
 
         Raises:
             TextError: an utterance without tokens, with ids that are not in the table, with more or fewer
@@ -216,20 +285,21 @@ class Synthesizer(Reopenable):
                     found[i] = result
         return found
 
-    def _speak(self, pieces: list[Piece], alpha: float) -> list[tuple[Piece, Frames]]:
-        """Pieces with their frames; what has too many frames for the largest size is cut in two."""
-        spoken: list[tuple[Piece, Frames]] = []
+    def _speak(self, pieces: list[Piece], alpha: float) -> list[list[tuple[Piece, Frames]]]:
+        """Frames of each piece; what has too many for the largest size is cut in two."""
+        spoken: list[list[tuple[Piece, Frames]]] = []
         texts = [Utterance(encode(piece.text, self.session.symbols).ids, alpha) for piece in pieces]
         for piece, text, frames in zip(pieces, texts, self._fitting(texts), strict=True):
             if frames is not None:
-                spoken.append((piece, frames))
+                spoken.append([(piece, frames)])
             elif len(text.ids) < 2:
                 raise TextError(
                     f"{piece.text!r}: too long for {self.name}; take a smaller alpha than {alpha:g}"
                 )
             else:
-                *parts, last = split(piece.text, self._tokens, (len(text.ids) + 1) // 2)
-                spoken += self._speak([*parts, replace(last, pause=piece.pause)], alpha)
+                *parts, last = split(piece.text, self._reader.tokens, (len(text.ids) + 1) // 2)
+                halves = [*parts, replace(last, pause=piece.pause)]
+                spoken.append([pair for half in self._speak(halves, alpha) for pair in half])
         return spoken
 
     def _check_frames(self, index: int, frames: Frames) -> None:
@@ -252,9 +322,6 @@ class Synthesizer(Reopenable):
             )
         return wave
 
-    def _tokens(self, text: str) -> int:
-        return len(encode(text, self.session.symbols).ids)
-
     def _check(self, index: int, utterance: Utterance) -> None:
         """Refuse what a graph would answer with an error of its own, or with nonsense."""
         ids, known = utterance.ids, len(self.session.symbols)
@@ -269,6 +336,11 @@ class Synthesizer(Reopenable):
             raise TextError(
                 f"utterance {index}: its alpha and durations must be finite numbers, and alpha above 0"
             )
+
+
+def _check_alpha(alpha: float) -> None:
+    if not LEAST_ALPHA <= alpha <= MOST_ALPHA:
+        raise ValueError(f"alpha {alpha!r}: expected from {LEAST_ALPHA:g} to {MOST_ALPHA:g}")
 
 
 def _config(source: Any) -> EngineConfig | None:

@@ -28,6 +28,7 @@ class TorchSynthesis:
     """
 
     backend = "torch"
+    at_once = 1
 
     def __init__(self, model: SynthesisNetwork) -> None:
         if model.training:
