@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+import zoo
 from scripts.share_parameters import share
 from zoo import builtin as packaged
 from zoo.builtin import TAG, folder, packaged_recipe
@@ -53,6 +54,7 @@ def test_the_voice_is_put_together_in_the_cache(tmp_path: Path, monkeypatch: pyt
     path = packaged_parameters(weights)
     assert path.is_relative_to(tmp_path) and path.name == f"{VOICE}.safetensors"
     assert (sha256_of(path), path.stat().st_size) == (weights.sha256, weights.size)
+    assert zoo.pull(VOICE, format="safetensors", out=tmp_path / "out").name == path.name
     path.write_bytes(b"damaged")
     assert sha256_of(packaged_parameters(weights)) == weights.sha256
 
