@@ -24,7 +24,7 @@ from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.files import atomic, sha256_of
 from zoo.registry import find_weights, get_spec
-from zoo.spec import EnhancementSpec, SynthesisSpec, Weights
+from zoo.spec import EnhancementSpec, ModelSpec, SynthesisSpec, Weights
 
 DESCRIPTION = """Takes the best weights of a run of scripts.train and writes beside the model, under
 zoo/models/<family>/packaged: the parameters, streaming wav2wav graphs for one hop and for many a call that
@@ -132,11 +132,7 @@ def package(
     spec = get_spec(history[-1]["model"])
     if continued:
         history = joined(read_made(RECORDS / f"{spec.name}.json").history, history)
-    sentence = training_data.split("\n\n")[1].strip()
-    if begun := [weights for weights in spec.weights if weights.tag == history[0].get("weights")]:
-        sentence = (
-            f"{begun[0].training_data} (the weights {begun[0].tag}, {begun[0].licence}); then: {sentence}"
-        )
+    sentence = _sentence(training_data, spec, history[0].get("weights"))
     model = zoo.create_model(spec.name, runs[-1] / BEST)
     model.provenance = {"source": TAG, "licence": licence, "training_data": sentence}
     target = folder(spec)
@@ -167,6 +163,15 @@ def package(
         files = [path.replace(target / path.name) for path in (graph, many, parameters, record, text)]
     keep_record(spec.name, made.to_json())
     return files
+
+
+def _sentence(training_data: str, spec: ModelSpec, begun: str | None) -> str:
+    """What the weights were trained on, in a sentence; before it what those had heard that they began as."""
+    sentence = training_data.split("\n\n")[1].strip()
+    for weights in spec.weights:
+        if weights.tag == begun:
+            return f"{weights.training_data} (the weights {begun}, {weights.licence}); then: {sentence}"
+    return sentence
 
 
 def keep_record(name: str, text: str) -> None:
