@@ -1,8 +1,8 @@
 """Remove the noise from a microphone, live.
 
-What the input device records is played on the output device, enhanced; on a terminal with meters. For a
-microphone without noise in other programs the output is a virtual device, from which they record:
-docs/live.md tells how on Linux, macOS and Windows.
+What the input device records is enhanced and played on the output device. A terminal shows meters. To give
+other programs a microphone without noise, play on a virtual device and let them record from it: docs/live.md
+tells how on Linux, macOS and Windows.
 
 keys: b turns the enhancing off and on, at the same delay; + and - change the attenuation limit; q ends.
 

@@ -1,12 +1,12 @@
 """Speak a text.
 
-The text is written out in words, cut into sentences and spoken one after the other, with pauses between
-them; each is written as soon as it is made. ARPAbet may stand in braces: "turn {L EH1 F T}". "-" reads the
-text from standard input.
+The text is written out in words and cut into sentences, which are spoken one after the other, with pauses
+between them. Each is written as soon as it is made. Phonemes may stand in braces, in ARPAbet: "turn {L EH1 F
+T}". The text "-" is read from standard input.
 
 examples:
   speechzoo speak "It cost £20." -o spoken.wav
-  speechzoo speak - -o book.flac --srt book.srt < book.txt
+  speechzoo speak - -o book.flac --srt book.srt    # what standard input holds
   speechzoo speak "Hello." --artifact graphs/ --vocoder waveglow.onnx -o hello.wav
   speechzoo speak "Hello." --vocoder vocos -o hello.wav    # a large one, which is downloaded
 """
