@@ -1,9 +1,9 @@
 """Time streaming models and graphs side by side, in one run.
 
-Every row gets noise and its own states back, as in a stream. The rounds go through all rows in turn, so
-that a change of the machine's speed meets them all. A model is exported as the sizes of its calls need it,
-with random weights unless some are named. Ratios are of the times a frame, to the file that --against has
-for the row, or without --against to the first row. Networks for text to speech, by name or as a folder of
+Every row is fed noise, and its own states as in a stream. A round times every row once, so that a change of
+the machine's speed meets them all. A model is exported for the streams and hops of its calls, with random
+weights unless some are named. A ratio is a row's time a frame over that of the file that --against names for
+it, or without --against over that of the first row. Networks for text to speech, by name or as a folder of
 graphs, are timed among themselves: at each of their sizes, with --streams texts a call.
 
 examples:

@@ -1,8 +1,8 @@
 """Build an engine of TensorRT from a graph, or a library from generated C.
 
-A configuration file as the public implementation of FastSpeech has it names the engines, with their sizes,
-batch, precision and workspace. Each is built from the graph beside it (.onnx), which is exported if it is not
-there. What is there already is kept if it is the same in all that decides.
+--config takes a configuration file of the public implementation of FastSpeech, which names the engines with
+their sizes, batch, precision and workspace. Each is built from the graph beside it (.onnx), which is exported
+if it is not there. An engine that is there already is kept if all of this is the same for it.
 
 examples:
   speechzoo build gtcrn.c -o libgtcrn.so --march portable

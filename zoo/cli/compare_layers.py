@@ -1,8 +1,8 @@
 """Compare every layer of a network with what a backend makes of it.
 
-The layers that fail come first. Of an enhancer they come by the frame and the order in which they do, and the
-first one is the cause; of others the one that is furthest off comes first (--sort has either). In text to
-speech PyTorch's durations are forced on the backend, and padding is not compared.
+The layers that differ too much come first. For an enhancer they are in the order in which they begin to
+differ, so the first one is the cause; for other models the one that is furthest off comes first. --sort
+chooses between the two. In text to speech the backend gets PyTorch's durations, and padding is not compared.
 
 examples:
   speechzoo compare-layers --model gtcrn --weights dns3 --against onnx

@@ -1,9 +1,9 @@
 """Measure enhancement models and artifacts side by side.
 
 Every row is measured on the same recordings, in this order; the first row is the noisy input.
-With --corpus, voices and noises are those that the corpus keeps apart from training. Each suite's table has
-the mean of every figure, the mean of the worst tenth of the files by the first, and the share of the files
-that by it got worse than the input.
+With --corpus, voices and noises are those that the corpus keeps apart from training, suite by suite. Each
+table has the mean of every figure and, for the first figure, the mean of the worst tenth of the files and the
+share of files that are worse than their input.
 
 examples:
   speechzoo evaluate --speech speech/valid --noise noise/valid \\

@@ -1,8 +1,8 @@
 """Speak a text.
 
-The text is written out in words, cut into sentences and spoken one after the other, with pauses between
-them; each is written as soon as it is made. ARPAbet may stand in braces: "turn {L EH1 F T}". "-" reads the
-text from standard input.
+The text is written out in words and cut into sentences, which are spoken one after the other, with pauses
+between them. Each is written as soon as it is made. Phonemes may stand in braces, in ARPAbet: "turn {L EH1 F
+T}". The text "-" is read from standard input.
 
 examples:
   speechzoo speak "It cost £20." -o spoken.wav
