@@ -67,6 +67,8 @@ def explain(told: Iterable[str]) -> dict[str, str]:
 
 def explain_table(headings: Iterable[str]) -> None:
     """Say behind a table, on standard error, what the figures under its headings mean."""
+    if sys.stdout is None:  # closed: there is no table
+        return
     sys.stdout.flush()
     for word, meaning in explain(headings).items():
         print(f"  {word}: {meaning}", file=sys.stderr)

@@ -28,6 +28,7 @@ class Evaluation:
             input; empty if that is not known or the input is what is wanted.
         suite: its name, if it is one: of voices and noises that training has not heard.
         worst: of a suite, by row, the mean of the worst tenth of the recordings by the first metric.
+        kinds: of a suite of noises, by row, the figure of each.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Evaluation:
     worse: dict[str, int] = field(default_factory=dict)
     suite: str = ""
     worst: dict[str, float] = field(default_factory=dict)
+    kinds: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def figures(self, row: str) -> dict[str, float]:
         """The means of a row, by heading.
@@ -80,7 +82,13 @@ def _suite(record: dict[str, Any]) -> Evaluation:
         worst[found["name"]] = round(sum(lowest) / len(lowest), 3)
     changed = rows[0]["means"][first] != UNCHANGED
     worse = {found["name"]: _worse(noisy, found["files"], first) for found in rows[1:] if changed}
-    return Evaluation(record["title"], _means(rows), len(noisy), worse, record["suite"], worst)
+    kinds = {}
+    if first == "reduction":
+        kinds = {
+            found["name"]: {name: round(figures[first], 1) for name, figures in found["files"].items()}
+            for found in rows[1:]
+        }
+    return Evaluation(record["title"], _means(rows), len(noisy), worse, record["suite"], worst, kinds)
 
 
 def _means(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
@@ -184,7 +192,9 @@ _HEARD = (
 _UNHEARD = (
     "The suites of `speechzoo evaluate --corpus` ([what they are](../../../../docs/training.md#evaluate)). "
     "`worst tenth` is the mean of the tenth of the files that is worst by the first figure, `got worse` the "
-    "share of the files that by it is below the input."
+    "share of the files that by it is below the input. `seen` alone has voices of the training. What others "
+    "trained on is what they say: weights of the DNS challenges, and what began with them, may have heard "
+    "LibriSpeech's readers, who read for LibriVox."
 )
 
 
@@ -196,6 +206,7 @@ def _figures(evaluations: list[Evaluation]) -> list[str]:
         parts += ["### Voices that training has heard", _HEARD, *map(_table, heard)]
     if unheard:
         parts += ["### Voices and noises that training has not heard", _UNHEARD, _suites_table(unheard)]
+        parts += [_kinds_table(evaluation) for evaluation in unheard if evaluation.kinds]
     return parts
 
 
@@ -272,6 +283,16 @@ def _suites_table(suites: list[Evaluation]) -> str:
             share = f"{100 * suite.worse[name] / suite.files:.0f} %" if name in suite.worse else ""
             lines.append(f"| {label} | {name} | {' | '.join([*cells, share])} |")
             label = ""
+    return "\n".join(lines)
+
+
+def _kinds_table(evaluation: Evaluation) -> str:
+    """One figure of every noise, a line each, the rows in columns."""
+    rows, names = list(evaluation.kinds), list(next(iter(evaluation.kinds.values())))
+    lines = [f"{HEADINGS['reduction']}, {evaluation.suite}, by kind:", "", f"| | {' | '.join(rows)} |"]
+    lines.append("|---" * (len(rows) + 1) + "|")
+    for name in names:
+        lines.append(f"| {name} | {' | '.join(f'{evaluation.kinds[row][name]:.1f}' for row in rows)} |")
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +11,20 @@ import pytest
 import torch
 
 import zoo
-from scripts import train_vocoder
+from scripts import package_vocoder, train_vocoder
 from scripts.vocoder.discriminator import Discriminator, deceiver_loss, judge_loss
 from scripts.vocoder.loss import SpectralLoss
 from scripts.vocoder.speech import LogMel, lengths, read_speech, segments
 from scripts.vocoder.training import LAST, Settings, train
+from zoo import builtin as packaged
 from zoo.arrays import Array
 from zoo.create import build
+from zoo.files import sha256_of
 from zoo.models.vocos.model import Vocos
 from zoo.registry import get_spec
-from zoo.spec import VocoderSpec
+from zoo.spec import VocoderSpec, Weights
+from zoo.tasks.vocoder.open import find_vocoder
+from zoo.tasks.vocoder.torch import TorchVocoder
 from zoo.vocoder.mel import log_mel
 
 SPEC = get_spec(train_vocoder.MODEL, VocoderSpec)
@@ -108,3 +113,41 @@ def test_speech_is_read_from_folders(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert examples and all(wave.dtype == np.int16 and len(wave) > 22050 for wave in examples)
     words = ["--speech", str(tmp_path / "no"), "--unseen", str(tmp_path), "--output", str(tmp_path / "run")]
     assert train_vocoder.main(words) == 1 and "no" in capsys.readouterr().err
+
+
+def test_packaged_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run becomes files whose hashes are in the record, and the graph computes what the parameters do."""
+    monkeypatch.setattr(packaged, "_ROOT", tmp_path)
+    target = tmp_path / "models/vocos/packaged"
+    target.parent.mkdir(parents=True)
+    torch.save({"model": build(SPEC).state_dict()}, tmp_path / "vocoder.pt")
+    figures = {"log-mel L1": 0.3, "spectral distance": 1.0}
+    (tmp_path / "x.json").write_text(
+        json.dumps({"griffin-lim": figures, "v.onnx": {**figures, "log-mel L1": 0.2}})
+    )
+    words = [
+        "--run",
+        str(tmp_path),
+        "--sentences",
+        "9000",
+        "--hours",
+        "6",
+        "--figures",
+        str(tmp_path / "x.json"),
+    ]
+    assert package_vocoder.main(words) == 0
+    weights = Weights(**json.loads((target / "vocos_small.json").read_text()))
+    assert weights.sha256 == sha256_of(target / "vocos_small.safetensors") and weights.licence == "Apache-2.0"
+    assert (
+        weights.artifact_sha256 == sha256_of(target / "vocos_small.onnx") and "9,000" in weights.training_data
+    )
+    assert weights.metrics["log-mel L1, unseen speech of the teacher"] == 0.2
+    assert "| griffin-lim | 0.3 | 1 |" in (target / "vocos_small.md").read_text()
+    assert zoo.verify(target / "vocos_small.onnx").passed
+    mel = np.full((30, 80), -3, np.float32)
+    network = TorchVocoder(zoo.create_model("vocos_small", target / "vocos_small.safetensors"))
+    expected = network.waveform(mel)
+    found = find_vocoder(target / "vocos_small.onnx", SPEC.front_end)(mel)
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+    (tmp_path / "x.json").write_text("[]")
+    assert package_vocoder.main(words) == 1

@@ -228,6 +228,11 @@ def _work(
                 start(stream)
             while line.failure is None and not watch.is_over(keys):
                 time.sleep(1 / _LOOKS)
+                for stream in streams:
+                    if not stream.active:  # PortAudio gives up where it had to wait for too long
+                        told.restarts += 1
+                        stream.abort()
+                        start(stream)
                 show(watch.note)
                 if record is not None:
                     record.write()
@@ -280,6 +285,7 @@ def _sum_up(line: Line, told: Told, ends: _Ends, record: str | None) -> None:
     for count, what in (
         (told.overflows, "times the device lost input"),
         (told.underflows, "times the device had nothing to play"),
+        (told.restarts, "times a device stopped and was started again"),
         (line.lost, "samples of input were lost"),
         (line.unread, "samples could not be written in time"),
         (line.stream.resets, "resets of the network (it gave no finite values)"),

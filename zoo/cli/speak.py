@@ -6,7 +6,7 @@ T}". The text "-" is read from standard input.
 
 examples:
   speechzoo speak "It cost £20." -o spoken.wav
-  speechzoo speak - -o book.flac --srt book.srt < book.txt
+  speechzoo speak - -o book.flac --srt book.srt    # what standard input holds
   speechzoo speak "Hello." --artifact graphs/ --vocoder waveglow.onnx -o hello.wav
   speechzoo speak "Hello." --vocoder vocos -o hello.wav    # a large one, which is downloaded
 """

@@ -19,9 +19,9 @@ INLINE void shares(const int rows, const int columns, const float scale, float *
     }
 }
 
-/* One head of attention, its positions side by side: each of `size` rows of y is the mean of what an item's row has
-   at `others` places, weighted by the softmax of what the positions' queries and the places' keys have in common.
-   scores has room for a row of whole vectors for each place; query is read up to whole vectors. */
+/* One head of attention, its positions side by side: each of `size` rows of y is a mean over `others` places of an
+   item's row. A place weighs the share of its exponential: of what its key and the positions' queries have in
+   common. scores has room for a row of whole vectors for each place; query is read up to whole vectors. */
 INLINE void attention(const int length, const int others, const int size, const float scale, const float *query,
                       const long query_row, const float *key, const long key_row, const long key_place,
                       const float *item, const long item_row, const long item_place, float *scores, float *y,
