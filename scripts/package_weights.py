@@ -24,7 +24,7 @@ from zoo.checkpoint import digest, write_parameters
 from zoo.errors import CheckpointError, SpeechZooError
 from zoo.files import atomic, sha256_of
 from zoo.registry import find_weights, get_spec
-from zoo.spec import EnhancementSpec, SynthesisSpec, Weights
+from zoo.spec import EnhancementSpec, ModelSpec, SynthesisSpec, Weights
 
 DESCRIPTION = """Takes the best weights of a run of scripts.train and writes beside the model, under
 zoo/models/<family>/packaged: the parameters, streaming wav2wav graphs for one hop and for many a call that
@@ -132,11 +132,7 @@ def package(
     spec = get_spec(history[-1]["model"])
     if continued:
         history = joined(read_made(RECORDS / f"{spec.name}.json").history, history)
-    sentence = training_data.split("\n\n")[1].strip()
-    if begun := [weights for weights in spec.weights if weights.tag == history[0].get("weights")]:
-        sentence = (
-            f"{begun[0].training_data} (the weights {begun[0].tag}, {begun[0].licence}); then: {sentence}"
-        )
+    sentence = heard(spec, history[0], training_data)
     model = zoo.create_model(spec.name, runs[-1] / BEST)
     model.provenance = {"source": TAG, "licence": licence, "training_data": sentence}
     target = folder(spec)
@@ -233,6 +229,15 @@ def run_settings(run: Path) -> dict[str, Any]:
             option: [named(path) for path in paths] for option, paths in recorded["folders"].items()
         }
     return {**settings, "last": content["step"], "best": best, **recorded}
+
+
+def heard(spec: ModelSpec, first: Mapping[str, Any], training_data: str) -> str:
+    """What weights were trained on, those that the first run began with included."""
+    sentence = training_data.split("\n\n")[1].strip()
+    for known in spec.weights:
+        if known.tag == first.get("weights"):
+            return f"{known.training_data} (the weights {known.tag}, {known.licence}); then: {sentence}"
+    return sentence
 
 
 def joined(recorded: list[dict[str, Any]], runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
