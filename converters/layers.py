@@ -7,12 +7,13 @@ compiler may then have to leave alone; the file that is shipped is judged by its
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +55,7 @@ class Layer:
         max_error: the same over the largest magnitude.
         snr_db: over all calls.
         first_call: the first call that differs by more than was allowed, or None.
+        values: PyTorch's and the backend's of that call, or of the first, where they were to be kept.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Layer:
     max_error: float
     snr_db: float
     first_call: int | None
+    values: tuple[NDArray[Any], NDArray[Any]] | None = field(default=None, repr=False, compare=False)
 
     @property
     def passed(self) -> bool:
@@ -149,6 +152,7 @@ def compare_layers(
     tolerance: Tolerance | None = None,
     build: Callable[..., object] | None = None,
     worst: bool | None = None,
+    keep: Sequence[str] = (),
     progress: Progress | None = None,
     **options: Any,
 ) -> list[Layer]:
@@ -159,10 +163,11 @@ def compare_layers(
         against, precision, tolerance, build: as ``verify_layers``.
         worst: those that are furthest off first, in place of those that differ first; by default what tells
             more of the task: where calls follow one another, the first that differs is the cause.
+        keep: names of layers whose values are wanted.
         progress: called with what is to be told of the calls.
         options: of the task. Enhancers: ``form``, ``streaming``, ``frames`` of a call of an offline graph,
             ``calls`` at most. Speaker networks: ``form``, ``frames``, ``calls``. Text to speech: ``text`` or
-            ``texts``, ``alpha``, ``bucket``, ``own_durations``.
+            ``texts``, ``alpha``, ``bucket`` or ``buckets``, ``own_durations``.
 
     Returns:
         one record a layer.
@@ -185,6 +190,7 @@ def compare_layers(
         precision=precision,
         tolerance=tolerance,
         build=build,
+        keep=keep,
         **calls.described,
     )
     return worst_first(layers) if (calls.worst_first if worst is None else worst) else layers
@@ -205,6 +211,7 @@ def verify_layers(
     inputs_of: Sequence[str] = (),
     opset: int = 23,
     build: Callable[..., object] | None = None,
+    keep: Sequence[str] = (),
 ) -> list[Layer]:
     """Compare every module's output in PyTorch with a backend's.
 
@@ -223,19 +230,17 @@ def verify_layers(
         inputs_of: last names of modules whose first input is compared too, for what no module gives.
         opset: of ONNX.
         build: makes an engine from an ONNX file, for ``engine``; as ``build_engine``.
+        keep: names of layers whose values are wanted.
 
     Returns:
         one record a layer: those that fail first, by the call and the order in which they do.
 
     Raises:
-        ValueError: an unknown backend, a precision that it does not have, or an activation that a backend
-            gives in another shape.
+        ValueError: an unknown backend, a precision that it does not have, an activation that a backend
+            gives in another shape, or a layer to keep that there is not.
         ArtifactError: the graph cannot be reduced, or an engine of it cannot be built or run.
     """
-    if against not in BACKENDS:
-        raise ValueError(f"backend {against!r} is none of {', '.join(BACKENDS)}")
-    if precision not in LAYER_TOLERANCES or (precision != "fp32" and against not in ("onnx", "engine")):
-        raise ValueError(f"{against} in {precision} is not compared; take fp32, or fp16 of onnx or engine")
+    _check_backend(against, precision)
     tolerance = tolerance or LAYER_TOLERANCES[precision]
     zeros = _zero_states(module, calls[0], states)
     probed = Probed(module, outputs, within, inputs_of).eval()
@@ -247,9 +252,30 @@ def verify_layers(
             against, probed, example, inputs, Path(folder), opset, precision, feeds, build
         )
         common = _run_beside(probed, candidate, names, calls, zeros, cut, against)
+    _check_names(keep, common)
     ordered = sorted(common, key=lambda name: name in outputs)  # which are computed last
-    layers, never = [_layer(name, i, common[name], tolerance) for i, name in enumerate(ordered)], len(calls)
+    layers, never = [], len(calls)
+    for order, name in enumerate(ordered):
+        layer = _layer(name, order, common[name], tolerance)
+        kept = common[name][layer.first_call or 0] if name in keep else None
+        layers.append(replace(layer, values=kept))
     return sorted(layers, key=lambda x: (never if x.first_call is None else x.first_call, x.order))
+
+
+def _check_backend(against: str, precision: str) -> None:
+    if against not in BACKENDS:
+        raise ValueError(f"backend {against!r} is none of {', '.join(BACKENDS)}")
+    if precision not in LAYER_TOLERANCES or (precision != "fp32" and against not in ("onnx", "engine")):
+        raise ValueError(f"{against} in {precision} is not compared; take fp32, or fp16 of onnx or engine")
+
+
+def _check_names(keep: Sequence[str], known: Collection[str]) -> None:
+    for name in keep:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+            raise ValueError(
+                f"there is no layer {name!r}" + (f"; like it are {', '.join(near)}" if near else "")
+            )
 
 
 def _run_beside(

@@ -19,6 +19,7 @@ _ENTRY = re.compile(r"^(\S+?)(?:\(\d+\))?\s+([A-Z][A-Z0-9 ]*?)\s*(?:#.*)?$")
 _WORD = re.compile(r"[a-z]\.|'?[a-z]+(?:'[a-z]+)*'?")
 _ADDED = {  # what neither holds, or holds wrongly
     "www": "D AH1 B AH0 L Y UW0 D AH1 B AH0 L Y UW0 D AH1 B AH0 L Y UW0",
+    "speechzoo": "S P IY1 CH Z UW1",
     "wifi": "W AY1 F AY2",
     "github": "G IH1 T HH AH2 B",
     "blog": "B L AO1 G",

@@ -48,15 +48,16 @@ def main(argv: list[str] | None = None) -> int:
 
     from scripts.voice.corpus import FRONT_END, save
     from scripts.voice.hibari import Hibari
-    from zoo.text.dictionary import english
+    from zoo.text.dictionary import as_read
+    from zoo.text.normalise import normalise
+    from zoo.text.symbols import PHONEMES
 
     arguments.output.mkdir(parents=True, exist_ok=True)
-    dictionary = english()
     seconds = 0.0
     for number in itertools.count():
         path, sound = (arguments.output / f"{number:04d}{ending}" for ending in (".npz", ".wave.npy"))
         if not (path.exists() and sound.exists()):
-            teacher = Hibari(swap=dictionary.phonemes, seed=number)
+            teacher = Hibari(lambda sentence: as_read(normalise(sentence), PHONEMES)[0], seed=number)
             said = filter(None, map(teacher, sentences(arguments.text, number)))
             examples, waves = zip(*itertools.islice(said, PER_FILE), strict=True)
             with atomic(sound) as temporary, temporary.open("wb") as file:

@@ -35,7 +35,7 @@ INTRODUCTION = """# Models and weights
 
 Written by `python -m scripts.models_page` from what the package knows of each model \
 (`speechzoo info MODEL`), from measured speed and from measured quality. To fetch weights ahead: \
-`speechzoo download MODEL:TAG`.
+`speechzoo download MODEL:TAG`. What the figures mean: [glossary](glossary.md).
 """
 
 
@@ -108,6 +108,7 @@ def page(quality: Quality) -> str:
         ("enhancement", "Speech enhancement"),
         ("speaker", "Speaker embeddings"),
         ("synthesis", "Text to speech"),
+        ("vocoder", "Vocoders"),
     ):
         specs = [spec for spec in _specs() if spec.task == task]
         parts += [f"## {heading}\n", *_weights_of(specs, quality), _architectures(specs)]

@@ -14,6 +14,7 @@ import zoo
 from converters import export_synthesis
 from scripts.package_weights import describe, keep_record
 from scripts.voice.card import Made, card, metrics, read_figures
+from scripts.voice.teachers import FLITE, TEACHERS, read_record
 from scripts.voice.training import MODEL, fill_in
 from zoo.builtin import TAG, folder
 from zoo.checkpoint import digest, write_parameters
@@ -35,10 +36,8 @@ Parameters and graph hold the same numbers, of which the package needs one copy;
 
 What the card was written from stays in docs/weights; package_weights --card fastspeech_small writes it again.
 """
-LICENCE = "MIT"
 BUCKET = (128, 1024)  # tokens and frames of the graph
-SENTENCES = 9940  # that it is trained on; the others judge it
-TRAINING_DATA = "10,000 sentences of random English words, 7 hours, spoken by Flite with its voice cmu_us_slt"
+SENTENCES = 9940  # of Flite's that a run without a record is trained on; the others judge it
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,9 +75,13 @@ def package(run: Path, figures: dict[str, Any]) -> list[Path]:
         raise CheckpointError(f"{run}: expected checkpoints of {MODEL}")
     spec = model.spec
     steps = int(newest_checkpoint(run).stem.rpartition("_")[2])
-    fill_in(model)
+    found = read_record(run)
+    fill_in(model, found.symbols if found else ())
     model.half().float()  # all that is stored has 16 bits, so all forms are equal
-    model.provenance = {"source": TAG, "licence": LICENCE, "training_data": TRAINING_DATA}
+    name, sentences, hours = (found.teacher, found.sentences, found.hours) if found else (FLITE, SENTENCES, 7)
+    teacher = TEACHERS[name]
+    data = teacher.training_data.format(sentences=f"{sentences:,}", hours=f"{hours:g}")
+    model.provenance = {"source": TAG, "licence": teacher.licence, "training_data": data}
     target = folder(spec)
     target.mkdir(exist_ok=True)
     tokens, frames = BUCKET
@@ -91,7 +94,7 @@ def package(run: Path, figures: dict[str, Any]) -> list[Path]:
         weights = describe(model.provenance, parameters, graph, target, metrics=metrics(figures))
         record.write_text(json.dumps(asdict(weights), indent=2) + "\n")
         parity = report.snr_db, report.max_error
-        made = Made(BUCKET, figures, digest(model.state_dict()), *parity, SENTENCES, steps)
+        made = Made(BUCKET, figures, digest(model.state_dict()), *parity, sentences, steps, name, hours)
         text.write_text(card(spec, weights, made))
         files = [path.replace(target / path.name) for path in (graph, parameters, record, text)]
     keep_record(spec.name, made.to_json())

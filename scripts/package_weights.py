@@ -132,7 +132,7 @@ def package(
     spec = get_spec(history[-1]["model"])
     if continued:
         history = joined(read_made(RECORDS / f"{spec.name}.json").history, history)
-    sentence = heard(spec, history[0], training_data)
+    sentence = _sentence(training_data, spec, history[0].get("weights"))
     model = zoo.create_model(spec.name, runs[-1] / BEST)
     model.provenance = {"source": TAG, "licence": licence, "training_data": sentence}
     target = folder(spec)
@@ -163,6 +163,15 @@ def package(
         files = [path.replace(target / path.name) for path in (graph, many, parameters, record, text)]
     keep_record(spec.name, made.to_json())
     return files
+
+
+def _sentence(training_data: str, spec: ModelSpec, begun: str | None) -> str:
+    """What the weights were trained on, in a sentence; before it what those had heard that they began as."""
+    sentence = training_data.split("\n\n")[1].strip()
+    for weights in spec.weights:
+        if weights.tag == begun:
+            return f"{weights.training_data} (the weights {begun}, {weights.licence}); then: {sentence}"
+    return sentence
 
 
 def keep_record(name: str, text: str) -> None:
@@ -229,15 +238,6 @@ def run_settings(run: Path) -> dict[str, Any]:
             option: [named(path) for path in paths] for option, paths in recorded["folders"].items()
         }
     return {**settings, "last": content["step"], "best": best, **recorded}
-
-
-def heard(spec: ModelSpec, first: Mapping[str, Any], training_data: str) -> str:
-    """What weights were trained on, those that the first run began with included."""
-    sentence = training_data.split("\n\n")[1].strip()
-    for known in spec.weights:
-        if known.tag == first.get("weights"):
-            return f"{known.training_data} (the weights {known.tag}, {known.licence}); then: {sentence}"
-    return sentence
 
 
 def joined(recorded: list[dict[str, Any]], runs: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -312,6 +312,22 @@ def open_text(rng: random.Random, place: Path) -> None:
     split(said, lambda part: len(encode(part).ids), 128)
 
 
+@cache
+def stored_graph() -> bytes:
+    from tests.converters.c.graphs import stored_model
+
+    return stored_model()
+
+
+def open_graph(rng: random.Random, place: Path) -> None:
+    """C is made of a graph, which is read and lowered by code of ours."""
+    from converters.c.compiler import compile_graph
+
+    path = place / "x.onnx"
+    path.write_bytes(bytes_of(stored_graph(), rng))
+    compile_graph(path, streams=rng.choice((1, 16)))
+
+
 DOORS: dict[str, Door] = {
     "manifest": open_manifest,
     "artifact": open_artifact,
@@ -324,6 +340,7 @@ DOORS: dict[str, Door] = {
     "audio": open_audio,
     "list": open_list,
     "text": open_text,
+    "graph": open_graph,
 }
 
 

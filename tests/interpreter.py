@@ -11,7 +11,7 @@ from tests.data import ROOT
 EXTRAS = (
     "torch", "safetensors", "yaml", "onnx", "onnxscript", "onnxslim", "onnx_ir", "matplotlib",
     "kaldi_native_fbank", "kaldiio", "pytest", "hypothesis", "soxr", "scipy", "tritonclient", "grpc",
-    "ray", "espeakng_loader", "sounddevice",
+    "ray", "espeakng_loader", "sounddevice", "shtab",
 )  # fmt: skip
 # None in sys.modules is what the import system itself takes for "not installed".
 HIDE = "import sys\nfor name in {names!r}:\n    sys.modules[name] = None\n"

@@ -29,11 +29,16 @@ def compiler() -> str:
     return found
 
 
-def make_program(source: Path, name: str, *flags: str, command: str | None = None) -> Path:
+DENOISE = ROOT / "examples/native/denoise.c"
+
+
+def make_program(
+    source: Path, name: str, *flags: str, command: str | None = None, main: Path = DENOISE
+) -> Path:
     """The program that sends standard input through a generated file's model, call by call."""
     program = source.with_suffix(f".{abs(hash(flags))}")
     header = source.with_suffix(".h")
-    words = [f"-DMODEL={name}", "-include", str(header), str(ROOT / "examples/native/denoise.c"), str(source)]
+    words = [f"-DMODEL={name}", "-include", str(header), str(main), str(source)]
     made = subprocess.run(
         [command or compiler(), *STRICT, *flags, *words, "-o", str(program)],
         capture_output=True, text=True, check=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,13 @@ def test_a_copied_folder_says_what_to_do(site_packages: Path) -> None:
     assert told(site_packages, recorded=False) == (
         "install speechzoo from its clone or wheel with the extra [onnx]"
     )
+
+
+def test_nothing_asks_an_index_for_the_name() -> None:
+    """Neither a document nor a message; who takes the name there is not this project."""
+    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "zoo").rglob("*")]
+    paths += [*(ROOT / "converters").rglob("*"), *(ROOT / "examples").rglob("*.md")]
+    asks = re.compile(r"""pip install (?:-\S+ )*["']?speechzoo\b(?!\[\S*\] @)""")
+    texts = [path for path in paths if path.suffix in (".md", ".py", ".js", ".html")]
+    assert len(texts) > 200 and asks.search('pip install "speechzoo[x]"')
+    assert not [str(path) for path in texts if asks.search(path.read_text())]

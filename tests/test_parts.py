@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+import zoo
 from scripts.share_parameters import share
 from zoo import builtin as packaged
 from zoo.builtin import TAG, folder, packaged_recipe
@@ -51,8 +52,9 @@ def test_the_voice_is_put_together_in_the_cache(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("SPEECHZOO_CACHE", str(tmp_path))
     weights = find_weights(get_spec(VOICE), TAG)
     path = packaged_parameters(weights)
-    assert path.is_relative_to(tmp_path) and path.suffix == ".safetensors"
+    assert path.is_relative_to(tmp_path) and path.name == f"{VOICE}.safetensors"
     assert (sha256_of(path), path.stat().st_size) == (weights.sha256, weights.size)
+    assert zoo.pull(VOICE, format="safetensors", out=tmp_path / "out").name == path.name
     path.write_bytes(b"damaged")
     assert sha256_of(packaged_parameters(weights)) == weights.sha256
 
@@ -80,4 +82,4 @@ def test_a_damaged_recipe_or_graph_is_told(tmp_path: Path, monkeypatch: pytest.M
         recipe.write_bytes(bad)
         with pytest.raises(ArtifactError, match=r"\.parts: it is damaged"):
             packaged_parameters(weights)
-    assert not (tmp_path / "cache/weights").exists()
+    assert not (tmp_path / "cache").exists()

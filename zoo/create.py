@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -41,10 +42,10 @@ def create_model(
     Args:
         name: registered name, see ``zoo.list_models()``; or ``ORG/NAME`` or ``ORG/NAME@REVISION``, a
             repository of the Hub with a training folder, which has its own weights.
-        weights: a known tag (downloaded once, checked by sha256), ``zoo.tags`` has them; ``default`` for the
-            tag that the model recommends; the path of a checkpoint, or of what ``zoo.published`` reads; or a
-            public training folder or a repository of the Hub with one, whose configuration file then decides
-            the sizes. None: random weights; if it is left out, with a warning.
+        weights: a tag of ``zoo.tags``, which is downloaded once and checked by sha256; ``default``, for the
+            tag that the model recommends; or the path of a checkpoint, of what ``zoo.published`` reads, or
+            of a public training folder (on the Hub too), whose configuration file then decides the sizes.
+            None gives random weights; so does leaving it out, with a warning.
         pretrained: the same as ``weights="default"``.
 
     Returns:
@@ -86,7 +87,9 @@ def _trained(spec: ModelSpec, located: Located) -> Network:
     params = checkpoint.rename(checkpoint.read_parameters(located.path), located.renames)
     if spec.shapes_reader and record is None:
         shapes = {name: tuple(value.shape) for name, value in checkpoint.plain_names(params).items()}
-        spec = replace(spec, options=load_attribute(spec.shapes_reader)(shapes, str(located.path)))
+        options = load_attribute(spec.shapes_reader)(shapes, str(located.path))
+        _check_mels(spec, options, located.path)
+        spec = replace(spec, options=options)
     try:
         model = build(spec)
     except (ValueError, TypeError, RuntimeError, AssertionError, ArithmeticError) as error:
@@ -100,6 +103,20 @@ def _trained(spec: ModelSpec, located: Located) -> Network:
     known = {**located.provenance, **(record.weights if record else {})}
     model.provenance = {**known, "sha256": checkpoint.digest(model.state_dict())}
     return model.eval()
+
+
+def _check_mels(spec: ModelSpec, options: Mapping[str, Any], path: Path) -> None:
+    """Refuse frames of other bands than a model's front end has, which no vocoder here could make audible.
+
+    Raises:
+        CheckpointError: they are.
+    """
+    mels = getattr(spec.front_end, "mels", None)
+    if mels is not None and options.get("mels", mels) != mels:
+        raise CheckpointError(
+            f"{path}: its frames have {options['mels']} mel bands, those of {spec.name} have {mels}; train "
+            f"with {mels} bands, or register a model whose front end has {options['mels']}"
+        )
 
 
 def _of_repository(name: str, weights: Any) -> tuple[str, str]:

@@ -46,7 +46,7 @@ def get_spec(name: str, kind: type[Spec]) -> Spec: ...
 
 
 def get_spec(name: str, kind: type[ModelSpec] = ModelSpec) -> ModelSpec:
-    """The record of a model.
+    """Return the record of a model.
 
     Args:
         name: registered name.

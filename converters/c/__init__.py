@@ -2,12 +2,13 @@
 
 A graph passes through these, each a file of its own:
 
-    front_end   ONNX to operators with static shapes and the layer that each belongs to
-    folding     operators of constants become constants
-    expansion   operators that others can say: short sums, products with a bias, gates that are sliced
-    fusion      chains of elementwise operators become one loop
-    layout      the order and the zero padding in which an operator's result is wanted
-    lowering    operators become loops and calls of kernels, over views of buffers
-    memory      buffers share memory where their lives do not meet
-    emitter     the C
+    front_end    ONNX to operators with static shapes and the layer that each belongs to
+    folding      operators of constants become constants
+    expansion    operators that others can say: short sums, products with a bias, gates that are sliced
+    fusion       chains of elementwise operators become one loop
+    layout       the order and the zero padding in which an operator's result is wanted
+    lowering     operators become loops and calls of kernels, over views of buffers
+    interleaving every number becomes one of each of several streams, where that is asked for
+    memory       buffers share memory where their lives do not meet
+    emitter      the C
 """

@@ -8,14 +8,14 @@ order in which it is wanted.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converters.c.fusion import Group
-from converters.c.ir import Op, Program, Shape, Value
+from converters.c.ir import Op, Program, Shape, Value, squeezed
 from converters.c.kernels import kernel_names
 from converters.c.layout import Wish
 from converters.c.statements import Block, Call, Line, Nest, Ref, Statement
@@ -60,14 +60,28 @@ class Builder:
         program: whole.
         wishes: of its values.
         share: put the same numbers of different constants into the file once.
+        alone: for one stream, whose positions may be the lanes of vectors.
+        across: whether convolutions have their frequencies last where they can.
+        orders: of states, from the slowest axis to the fastest, where it is not that of the axes.
 
     Attributes:
+        wanted: orders in which states would have been written at once.
         blocks: statements of each group of operators.
         constants: all constants, by name.
     """
 
-    def __init__(self, program: Program, wishes: dict[Value, Wish], share: bool = True) -> None:
+    def __init__(
+        self,
+        program: Program,
+        wishes: dict[Value, Wish],
+        share: bool = True,
+        alone: bool = True,
+        across: bool = False,
+        orders: Mapping[Value, Sequence[int]] | None = None,
+    ) -> None:
         self.program, self.wishes, self._share = program, wishes, share
+        self.alone, self.across, self.orders = alone, across, orders or {}
+        self.wanted: dict[Value, tuple[int, ...]] = {}
         self.users, self.makers = program.users(), program.makers()
         self.blocks: list[Block] = []
         self.constants: dict[str, Buffer] = {}
@@ -192,14 +206,28 @@ class Builder:
         return self._views[value]
 
     def _place(self, value: Value, order: Sequence[int] | None) -> View:
-        found = self._needed_at(value)
+        found = self._needed_at(value, order)
         return found if found is not None else self._own(value, order)
 
-    def _needed_at(self, value: Value) -> View | None:
+    def _want(self, state: Value, value: Value, order: Sequence[int] | None) -> None:
+        """Note in which order of its axes a state would be written, if nothing but ones differs."""
+        if order is None or squeezed(state.shape) != squeezed(value.shape):
+            return
+        ones = [axis for axis, size in enumerate(state.shape) if size == 1]
+        real = [axis for axis, size in enumerate(state.shape) if size > 1]
+        rank = {
+            axis: number for number, axis in enumerate(a for a, size in enumerate(value.shape) if size > 1)
+        }
+        self.wanted[state] = (*ones, *(real[rank[axis]] for axis in order if axis in rank))
+
+    def _needed_at(self, value: Value, order: Sequence[int] | None = None) -> View | None:
         """Where a value, perhaps seen otherwise, is needed in the end; None where that is nowhere."""
         state = self._in_place.get(value)
-        if state is not None and self._may_overwrite(state):
-            return self._views[state].reshaped(value.shape)
+        if state is not None:
+            found = self._views[state].reshaped(value.shape)
+            self._want(state, value, order)
+            if found is not None and self._may_overwrite(state):
+                return found
         if value is self.program.result:
             return dense(Buffer("out", value.size, "out"), value.shape)
         users = self.users.get(value, [])
@@ -277,7 +305,9 @@ class Builder:
             if joined is not None:
                 self._place_history(state, joined)
                 continue
-            self._views[state] = dense(Buffer(self.name(state.name), state.size, "memory"), state.shape)
+            self._views[state] = dense(
+                Buffer(self.name(state.name), state.size, "memory"), state.shape, self.orders.get(state)
+            )
             value = following
             while True:
                 self._in_place[value] = state

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from converters.c.builder import Builder, Padding
 from converters.c.ir import Op
-from converters.c.products import packed
+from converters.c.layout import ACROSS, ROWS, goes_across
+from converters.c.products import packed, padded
 from converters.c.statements import Call, Ref, Table
 from converters.c.views import Factor, View, dense
 from zoo.errors import ArtifactError
@@ -64,10 +65,15 @@ def lower_convolution(builder: Builder) -> None:
         raise ArtifactError(f"{op.layer}: C cannot be made of a Conv with weights that are computed yet")
     shape = geometry(op)
     out_shape, in_shape = _four(op.output.shape), _four(op.input(0).shape)
-    source = _padded_input(builder, op, builder.seen(op.input(0), in_shape), shape)
-    order = [0, 2, 3, 1] if len(op.output.shape) == 4 else [0, 2, 1]
+    axes = len(op.output.shape)
+    across = builder.across and goes_across(op)
+    order = ACROSS[:axes] if across else ROWS if axes == 4 else (0, 2, 1)
     target = builder.allocate(op.output, order).reshaped(out_shape)
     assert target is not None, "only a one was added"
+    if across and target.stride(3) == 1 and target.stride(1) is not None:
+        _across(builder, op, shape, builder.seen(op.input(0), in_shape), target)
+        return
+    source = _padded_input(builder, op, builder.seen(op.input(0), in_shape), shape)
     straight = all(len(dim) <= 1 for dim in target.dims) and target.stride(1) in (0, 1)
     direct = target
     if not straight:
@@ -79,16 +85,69 @@ def lower_convolution(builder: Builder) -> None:
         builder.copy(direct, target)
 
 
+def _across(builder: Builder, op: Op, shape: Geometry, source: View, target: View) -> None:
+    """All frequencies of an output's channel side by side: sums of runs of the inputs' channels."""
+    outputs, inputs, _, columns = shape.weight.shape
+    stride, dilation = shape.columns
+    if stride > 1:
+        source = _phases(builder, op, source, shape)
+        run = source.stride(3) or 0
+        taps = [c * dilation % stride * run + c * dilation // stride for c in range(columns)]
+    else:
+        source = _padded_input(builder, op, source, shape, ACROSS)
+        taps = [c * dilation for c in range(columns)]
+    weight = builder.constant(op.input(1).name, shape.weight)
+    start = None if op.optional(2) is None else Ref(_bias(builder, op))
+    for time in range(target.shape[2]):
+        row = source.offset + time * shape.times[0] * (source.stride(2) or 0)
+        numbers = (
+            outputs, target.shape[3], inputs, columns, Table(tuple(taps)), Ref(weight), inputs * columns, 1,
+            Ref(source.buffer, row), source.stride(1) or 0, start, int(start is not None), 0,
+            Ref(target.buffer, target.offset + time * (target.stride(2) or 0)), target.stride(1) or 0,
+        )  # fmt: skip
+        builder.emit(Call("combine", numbers))
+
+
+def _phases(builder: Builder, op: Op, source: View, shape: Geometry) -> View:
+    """The input with its zeros, every n-th frequency by itself for a stride of n.
+
+    Returns:
+        (1, C, T, n) of the first one of each run of frequencies in memory.
+    """
+    _, channels, times, width = source.shape
+    stride = shape.columns[0]
+    run = -(-(shape.left + width + shape.right) // stride)
+    buffer = builder.buffer(f"{op.output.name}_phases", channels * times * stride * run)
+    whole = dense(buffer, (1, channels, times, stride, run))
+    if run * stride > width:
+        builder.fill(whole)
+    for phase in range(stride):
+        begin = (phase - shape.left) % stride  # of the source, at this place of the run:
+        place, count = (begin + shape.left) // stride, len(range(begin, width, stride))
+        part = source.sliced(3, begin, count, stride)
+        if part is None:
+            part = builder.copied(source).sliced(3, begin, count, stride)
+        into = whole.sliced(3, phase, 1)
+        into = into.sliced(4, place, count) if into is not None else None
+        assert part is not None and into is not None, "an axis of its own is cut evenly"
+        builder.copy(part, View(buffer, into.offset, (*into.dims[:3], into.dims[4])))
+    return View(buffer, 0, whole.dims[:4])
+
+
 def _four(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape if len(shape) == 4 else (*shape[:2], 1, shape[2])
 
 
-def _padded_input(builder: Builder, op: Op, source: View, shape: Geometry) -> View:
-    """The input, or a copy, so that the zeros lie beside it; its offset is where the zeros begin."""
+def _padded_input(
+    builder: Builder, op: Op, source: View, shape: Geometry, order: tuple[int, ...] = ROWS
+) -> View:
+    """The input, or a copy in an order, so that zeros lie beside it; its offset is where these begin."""
     _, channels, times, width = source.shape
     strides = [source.stride(axis) for axis in range(4)]
     padding = builder.padding.get(source.buffer)
     lies_so = None not in strides and not (shape.above or shape.below)
+    if order == ACROSS and strides[3] != 1:
+        lies_so = False
     if lies_so and (shape.left or shape.right):
         lies_so = padding is not None and _fits(padding, source, shape)
     if lies_so:
@@ -96,7 +155,7 @@ def _padded_input(builder: Builder, op: Op, source: View, shape: Geometry) -> Vi
         return source.at(-shape.left * column)
     columns, rows = shape.left + width + shape.right, shape.above + times + shape.below
     buffer = builder.buffer(f"{op.output.name}_padded", rows * columns * channels)
-    whole = dense(buffer, (1, channels, rows, columns), (0, 2, 3, 1))
+    whole = dense(buffer, (1, channels, rows, columns), order)
     if columns > width or rows > times:
         builder.fill(whole)
     part = whole.sliced(2, shape.above, times)
@@ -154,7 +213,7 @@ def _row(builder: Builder, op: Op, shape: Geometry, source: View, target: View) 
 
 
 def _bias(builder: Builder, op: Op) -> Any:
-    return builder.constant(op.input(2).name, op.input(2).constant)
+    return builder.constant(op.input(2).name, padded(op.input(2).constant))
 
 
 def _windows(

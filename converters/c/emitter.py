@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import NamedTuple
 
 from converters.c.builder import Builder
+from converters.c.instances import Instance, Key, constant_argument, instance_key, instances_of
 from converters.c.interface import Interface, after_header, header, library_functions, public_functions
 from converters.c.interleaving import SUFFIX
 from converters.c.kernels import kernels_for
@@ -31,6 +33,13 @@ from converters.c.weights import PLACE, Apart, key_of, set_apart
 WIDTH = 110
 _TYPES = {"float32": "float", "float64": "double"}
 _OF_STATE = {"work", "memory", PLACE}  # places that a state holds or knows
+
+
+class Names(NamedTuple):
+    """What is known by a name in C: tables, and kernels with their numbers."""
+
+    numbers: dict[Table, str]
+    instances: dict[Key, Instance]
 
 
 @dataclass
@@ -59,8 +68,10 @@ class Function:
 def emit(builder: Builder, sizes: Sizes, interface: Interface) -> str:
     """The C file."""
     functions = _functions(builder)
-    numbers = _numbers(builder)
-    body = [_function(function, interface, numbers) for function in functions]
+    numbers, instances = _numbers(builder), instances_of(builder)
+    names = Names(numbers, instances)
+    body = [_function(function, interface, names) for function in functions]
+    shaped = [instance.text(numbers) for instance in instances.values()]
     called = [
         word for block in builder.blocks for statement in block.statements for word in kernels(statement)
     ]
@@ -71,9 +82,10 @@ def emit(builder: Builder, sizes: Sizes, interface: Interface) -> str:
         header(interface, sizes, count * interface.streams),
         "#include <stdint.h>\n#include <string.h>",
         f"#define STREAMS {interface.streams}" if interface.streams > 1 else "",
-        *kernels_for(called),
+        *kernels_for([*called, *shaped]),
         *_constants(builder),
         *(_table(table, name) for table, name in numbers.items()),
+        *shaped,
         *body,
         public_functions(interface, _calls(functions, interface)),
         library_functions(interface),
@@ -97,8 +109,10 @@ def multiply_adds(statement: Statement) -> int:
         return 0
     numbers = [number for number in statement.arguments[:4] if isinstance(number, int)]
     kernel = statement.kernel.removesuffix(SUFFIX)
-    if kernel.startswith("product"):
+    if kernel.startswith("product") or kernel == "combine":
         return math.prod(numbers)
+    if kernel == "attention":
+        return 2 * math.prod(numbers)
     if kernel == "depthwise":
         return math.prod(numbers[:3])
     if kernel in ("gru", "lstm"):
@@ -119,7 +133,7 @@ def _functions(builder: Builder) -> list[Function]:
     return found
 
 
-def _function(function: Function, interface: Interface, numbers: dict[Table, str]) -> str:
+def _function(function: Function, interface: Interface, names: Names) -> str:
     layer = function.blocks[0].layer
     about = "; ".join(dict.fromkeys(block.about for block in function.blocks))
     lines = [
@@ -131,7 +145,7 @@ def _function(function: Function, interface: Interface, numbers: dict[Table, str
         if buffer.place in _OF_STATE:
             lines.append(f"    {_pointer(buffer)}")
     for statement in function.statements:
-        lines += [f"    {line}" for line in _statement(statement, numbers)]
+        lines += [f"    {line}" for line in _statement(statement, names)]
     return "\n".join([*lines, "}"])
 
 
@@ -169,7 +183,7 @@ def _pointer(buffer: Buffer) -> str:
 # Statements
 
 
-def _statement(statement: Statement, numbers: dict[Table, str]) -> Iterator[str]:
+def _statement(statement: Statement, names: Names) -> Iterator[str]:
     if isinstance(statement, Nest):
         depth = 0
         *outer, last = statement.counts
@@ -179,25 +193,24 @@ def _statement(statement: Statement, numbers: dict[Table, str]) -> Iterator[str]
         name, count = last
         yield f"{'    ' * depth}for (int {name} = 0; {name} < {count}; {name}++) {{"
         for inner in statement.body:
-            for line in _statement(inner, numbers):
+            for line in _statement(inner, names):
                 yield f"{'    ' * (depth + 1)}{line}"
         yield f"{'    ' * depth}}}"
     elif isinstance(statement, Call):
-        arguments = (_argument(argument, numbers) for argument in statement.arguments)
-        yield f"{statement.kernel}({', '.join(arguments)});"
+        instance, arguments = names.instances.get(instance_key(statement)), statement.arguments
+        if instance is not None:
+            arguments = tuple(argument for argument in arguments if isinstance(argument, Ref))
+        called = instance.name if instance is not None else statement.kernel
+        yield f"{called}({', '.join(_argument(argument, names.numbers) for argument in arguments)});"
     else:
-        yield "".join(_part(part, numbers) for part in statement.parts)
+        yield "".join(_part(part, names.numbers) for part in statement.parts)
 
 
 def _argument(argument: Argument, numbers: dict[Table, str]) -> str:
-    if argument is None:
-        return "0"
-    if isinstance(argument, Table):
-        return numbers[argument]
-    if isinstance(argument, Ref):
-        index = _index(argument)
-        return argument.buffer.name if index == "0" else f"{argument.buffer.name} + {index}"
-    return repr(argument) if isinstance(argument, int) else f"{argument!r}f"
+    if not isinstance(argument, Ref):
+        return constant_argument(argument, numbers)
+    index = _index(argument)
+    return argument.buffer.name if index == "0" else f"{argument.buffer.name} + {index}"
 
 
 def _part(part: str | Ref | Table, numbers: dict[Table, str]) -> str:

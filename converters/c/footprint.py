@@ -146,10 +146,13 @@ def stack_words(command: Sequence[str], folder: Path) -> tuple[str, ...]:
 
 
 def stack_in(folder: Path, source: Path) -> int | None:
-    """The stack of a call in bytes, as ``deepest``; None also where the compiler could not tell."""
-    name = re.search(r"^SPEECHZOO_API void (\w+)_process\(", source.read_text(), re.MULTILINE)
-    graph = next(folder.glob("*.ci"), None)
-    return deepest(graph.read_text(), f"{name[1]}_process") if name and graph else None
+    """The stack of a call in bytes, as ``deepest``; of a portable library the most of its kinds of code."""
+    name = _found(r"^SPEECHZOO_API void (\w+_process)\(", source.read_text(), source)
+    graphs = [path.read_text() for path in folder.glob("*.ci")]
+    starts = [(graph, start) for graph in graphs for start in re.findall(rf'title: "({name}_\d)"', graph)]
+    depths = [deepest(*each) for each in starts or [(graph, name) for graph in graphs]]
+    known = [depth for depth in depths if depth is not None]
+    return max(known) if known and len(known) == len(depths) else None
 
 
 def deepest(graph: str, start: str) -> int | None:

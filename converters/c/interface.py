@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from converters.c.memory import Sizes
+from converters.c.memory import ALIGNMENT, Sizes
 from converters.c.weights import Apart
 from zoo.artifact.manifest import StreamManifest
 
@@ -93,7 +93,7 @@ extern "C" {{
    and kept. */
 typedef struct {{
 {wide}    float memory[{sizes.memory}];
-    float work[{max(1, sizes.work)}];
+    float work[{sizes.work + ALIGNMENT}]; /* vectors read beyond what is needed */
 {pointers}}} {name}_state;
 
 typedef struct {{

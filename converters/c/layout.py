@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from converters.c.ir import Op, Program, Shape, Value, squeezed
 
 ROWS = (0, 2, 3, 1)  # of (N, C, T, F): channels last
+ACROSS = (0, 1, 2, 3)  # frequencies last
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,21 @@ class Wish:
         return Wish(self.order, self.axis, max(self.before, other.before), max(self.after, other.after))
 
 
-def find_wishes(program: Program) -> dict[Value, Wish]:
-    """The wish for each value that has one."""
+def find_wishes(program: Program, across: bool = False) -> dict[Value, Wish]:
+    """The wish for each value that has one; ``across``: convolutions that can do so read frequencies last."""
     wishes: dict[Value, Wish] = {}
     for op in reversed(program.ops):
-        for value, wish in _wishes(op, wishes):
+        for value, wish in _wishes(op, wishes, across):
             old = wishes.get(value)
             wishes[value] = wish.joined(old) if old is None or wish.before or wish.after else old.joined(wish)
     return wishes
 
 
-def _wishes(op: Op, wishes: dict[Value, Wish]) -> list[tuple[Value, Wish]]:
+def _wishes(op: Op, wishes: dict[Value, Wish], across: bool) -> list[tuple[Value, Wish]]:
     """What an operator wants of what it reads, by itself or for those who read it."""
     first = op.input(0)
     if op.kind == "Conv":
-        return [(first, of_convolution(op))]
+        return [(first, of_convolution(op, across))]
     wish = wishes.get(op.output)
     if wish is None:
         return []
@@ -72,14 +73,20 @@ def _wishes(op: Op, wishes: dict[Value, Wish]) -> list[tuple[Value, Wish]]:
     return [(value, wish) for value, wish in found if value.data is None]
 
 
-def of_convolution(op: Op) -> Wish:
+def goes_across(op: Op) -> bool:
+    """Whether a convolution can have its frequencies last: one group, of one frame."""
+    return op.attributes.get("group", 1) == 1 and (len(op.input(1).shape) == 3 or op.input(1).shape[2] == 1)
+
+
+def of_convolution(op: Op, across: bool = False) -> Wish:
     """What a convolution wants of its input."""
-    pads = op.attributes.get("pads")
-    if len(op.input(0).shape) == 3:
-        before, after = pads or (0, 0)
-        return Wish((0, 2, 1), 2, before, after)
-    _, before, _, after = pads or (0, 0, 0, 0)
-    return Wish(ROWS, 3, before, after)
+    pads, axes = op.attributes.get("pads"), len(op.input(0).shape)
+    before, after = (pads[axes - 3], pads[-1]) if pads else (0, 0)
+    if not (across and goes_across(op)):
+        return Wish((0, 2, 1) if axes == 3 else ROWS, axes - 1, before, after)
+    if op.attributes.get("strides", [1])[-1] > 1:  # it takes its input apart
+        before = after = 0
+    return Wish(ACROSS[:axes], axes - 1, before, after)
 
 
 def _permuted(wish: Wish, perm: Sequence[int]) -> Wish:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from converters.c import convolutions, maps, norms, products, recurrence, shapes
+from converters.c import attention, convolutions, maps, norms, products, recurrence, shapes, transforms
 from converters.c.builder import Builder
+from converters.c.cost import cost
 from converters.c.fusion import Group
-from converters.c.ir import Program
+from converters.c.ir import Program, Shape, Value
 from converters.c.layout import find_wishes
 
 _LOWER: Mapping[str, Callable[[Builder], None]] = {
-    "Attention": products.lower_attention,
+    "Attention": attention.lower_attention,
     "Concat": shapes.lower_concat,
     "Conv": convolutions.lower_convolution,
     "Expand": shapes.lower_expand,
@@ -29,17 +30,26 @@ _LOWER: Mapping[str, Callable[[Builder], None]] = {
     "Reshape": shapes.lower_reshape,
     "Slice": shapes.lower_slice,
     "Softmax": norms.lower_softmax,
+    "Spectrum": transforms.lower_transform,
     "Transpose": shapes.lower_transpose,
+    "Waveform": transforms.lower_transform,
 }
 
 
-def lower(program: Program, groups: Sequence[Group], share: bool = True) -> Builder:
-    """Lower a program; what comes of it is in the builder. ``share``: see that.
+def lower(
+    program: Program,
+    groups: Sequence[Group],
+    share: bool = True,
+    alone: bool = True,
+    across: bool = False,
+    orders: Mapping[Value, Sequence[int]] | None = None,
+) -> Builder:
+    """Lower a program in one way; what comes of it is in the builder, which says what the others mean.
 
     Raises:
         ArtifactError: an operator of a kind that is known, but not so.
     """
-    builder = Builder(program, find_wishes(program), share)
+    builder = Builder(program, find_wishes(program, across), share, alone, across, orders)
     builder.input(program.signal)
     builder.place_states()
     for group in groups:
@@ -47,3 +57,32 @@ def lower(program: Program, groups: Sequence[Group], share: bool = True) -> Buil
         (maps.lower_elementwise if group.is_elementwise else _LOWER[group.ops[0].kind])(builder)
     builder.keep_states()
     return builder
+
+
+def lower_best(program: Program, groups: Sequence[Group], share: bool = True) -> Builder:
+    """The cheapest of several ways to lower a program.
+
+    Convolutions may have their channels or their frequencies last, states the last two of their axes in
+    either order, or lie in the order in which they are written, which is known once all is lowered.
+
+    Raises:
+        ArtifactError: as of ``lower``.
+    """
+    turned = {state: order for state in program.states if (order := _turned(state.shape)) is not None}
+    found = [
+        lower(program, groups, share, across=across, orders=orders)
+        for across in (False, True)
+        for orders in ({}, turned)
+    ]
+    best = min(found, key=cost)
+    orders = {**best.orders, **best.wanted}
+    return min(best, lower(program, groups, share, across=best.across, orders=orders), key=cost)
+
+
+def _turned(shape: Shape) -> tuple[int, ...] | None:
+    """A shape's axes with the last two of more than one element in the other order; None where none are."""
+    real = [axis for axis, size in enumerate(shape) if size > 1]
+    if len(real) < 2:
+        return None
+    ones = [axis for axis, size in enumerate(shape) if size == 1]
+    return (*ones, *real[:-2], real[-1], real[-2])

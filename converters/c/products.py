@@ -16,6 +16,7 @@ from converters.c.views import Buffer, Factor, Loop, View, dense, loops, merged
 from zoo.errors import ArtifactError
 
 PANEL, SLIM = 16, 8  # columns that are packed together; of the last ones, if they are no more
+MIXED = 1.25  # what a product may waste so that its result lies as what it was made of
 Matrix = NDArray[Any]
 
 
@@ -30,6 +31,11 @@ def packed(matrix: Matrix) -> Matrix:
         panel[:, : part.shape[1]] = part
         parts.append(panel.ravel())
     return np.concatenate([*parts, np.zeros(SLIM, matrix.dtype)])
+
+
+def padded(row: Matrix) -> Matrix:
+    """Numbers that a product begins with, which are read up to a whole vector."""
+    return np.pad(row, (0, -row.size % PANEL))
 
 
 def packed_size(inner: int, columns: int) -> int:
@@ -57,6 +63,11 @@ def emit_product(
         start: (M, N), likewise; rows may be one and the same.
         name: of the constant.
     """
+    if builder.alone and isinstance(right, np.ndarray) and lies_across(left, out):
+        _combine(builder, left, right, out, start, name)
+        return
+    if start is not None and start.stride(1) != 1 and out.shape[1] > 1:
+        start = builder.copied(start)
     if not isinstance(right, np.ndarray) and len(left.dims[1]) > 1:
         left = builder.copied(left)
     inner, segments, order = _inner(left)
@@ -79,6 +90,35 @@ def emit_product(
         return [Call(kernel, numbers)]
 
     builder.nest(outer, body)
+
+
+def lies_across(left: View, out: View) -> bool:
+    """Whether the rows of both a product's left factor (M, K) and its result (M, N) lie side by side."""
+    return (
+        len(left.dims[0]) == len(out.dims[0]) == 1
+        and left.stride(0) == out.stride(0) == 1
+        and len(left.dims[1]) <= 1
+        and len(out.dims[1]) <= 1
+        and left.buffer.place in ("work", "memory")
+        and left.buffer.dtype == "float32"
+    )
+
+
+def _combine(builder: Builder, left: View, right: Matrix, out: View, start: View | None, name: str) -> None:
+    """The same product where all rows of a column lie side by side: sums of runs of them."""
+    inner, columns = right.shape
+    first, first_row, first_column = None, 0, 0
+    if start is not None:
+        if start.stride(0) not in (0, 1) or start.stride(1) is None:
+            start = builder.copied(start, (1, 0))
+        first = Ref(start.buffer, start.offset)
+        first_row, first_column = start.stride(1) or 0, start.stride(0) or 0
+    weight = builder.constant(name, right.T)
+    numbers = (
+        columns, out.shape[0], inner, 1, Table((0,)), Ref(weight), inner, 1, Ref(left.buffer, left.offset),
+        left.stride(1) or 0, first, first_row, first_column, Ref(out.buffer, out.offset), out.stride(1) or 0,
+    )  # fmt: skip
+    builder.emit(Call("combine", numbers))
 
 
 def _rows(view: View) -> View:
@@ -150,9 +190,10 @@ def _lower_product(
         left, right = right.transposed((1, 0)), left.T  # type: ignore[union-attr]  # as was checked
     if isinstance(left, np.ndarray):
         left = dense(builder.constant(op.input(0).name, left), left.shape)
-    target = _target(builder, out, (rows, columns), turned)
+    across = builder.alone and not turned and isinstance(right, np.ndarray) and _goes_across(left, columns)
+    target = _target(builder, out, (rows, columns), turned, across)
     begin = None if start is None else _start(builder, start, (rows, columns), turned)
-    if target.stride(1) not in (0, 1):
+    if target.stride(1) not in (0, 1) and not (builder.alone and lies_across(left, target)):
         direct = dense(builder.buffer(f"{out.name}_rows", out.size, out.dtype), target.shape)
         emit_product(builder, left, right, direct, begin, name)
         builder.copy(direct, target)
@@ -160,10 +201,21 @@ def _lower_product(
         emit_product(builder, left, right, target, begin, name)
 
 
-def _target(builder: Builder, out: Value, matrix: tuple[int, int], turned: bool) -> View:
-    """The result as the kernel writes it, (M, N) or turned (N, M)."""
+def lanes_wasted(count: int) -> float:
+    """How many times as many numbers as needed vectors of the largest kind compute."""
+    return -(-count // PANEL) * PANEL / count
+
+
+def _goes_across(left: View, columns: int) -> bool:
+    """Whether a product's result should lie as its left factor does: rows side by side, in whole vectors."""
+    rows = left.shape[0]
+    return rows > 1 and left.stride(0) == 1 and lanes_wasted(rows) <= MIXED * lanes_wasted(columns)
+
+
+def _target(builder: Builder, out: Value, matrix: tuple[int, int], turned: bool, across: bool) -> View:
+    """The result as the kernel writes it, (M, N) or turned (N, M); ``across``: rows side by side."""
     order = None
-    if turned:  # what was the row is the fast axis now
+    if turned or across:  # what was the row is the fast axis now
         axes = list(range(len(out.shape)))
         order = [axes[-1], *axes[:-1]]
     view = builder.allocate(out, order).reshaped(matrix)
@@ -177,13 +229,14 @@ def _start(builder: Builder, start: Value, matrix: tuple[int, int], turned: bool
     if start.data is None:
         view = builder.seen(start, start.shape).broadcast(matrix)
         view = view.transposed((1, 0)) if turned else view
-        return view if view.stride(1) == 1 or matrix[not turned] == 1 else builder.copied(view)
+        return view
     shape = (1,) * (2 - len(start.shape)) + start.shape
     data = start.constant.reshape(shape)
     data = data.T if turned else data
     rows, columns = matrix[::-1] if turned else matrix
     wide = np.broadcast_to(data, (data.shape[0], columns))
-    return dense(builder.constant(start.name, wide), wide.shape).broadcast((rows, columns))
+    made = builder.constant(start.name, padded(np.ravel(wide)))
+    return dense(made, wide.shape).broadcast((rows, columns))
 
 
 def lower_matmul(builder: Builder) -> None:
@@ -253,49 +306,3 @@ def _products(
         return [*calls, Call(kernel, product)]
 
     builder.nest(loops(views), body)
-
-
-def lower_attention(builder: Builder) -> None:
-    """Attention over the positions of one sequence, all heads in one loop."""
-    op = builder.group.ops[0]
-    heads = op.attributes["q_num_heads"]
-    if len(op.input(0).shape) != 3 or any(op.inputs[3:]) or op.attributes.get("is_causal") or op.optional(6):
-        raise ArtifactError(f"{op.layer}: C cannot be made of an Attention with a mask or a past yet")
-    if op.attributes.get("kv_num_heads", heads) != heads or op.input(0).shape[0] != 1:
-        raise ArtifactError(f"{op.layer}: C cannot be made of an Attention with shared heads yet")
-    _, length, width = op.input(0).shape
-    others = op.input(1).shape[1]
-    size = width // heads
-    scale = float(op.attributes.get("scale", size**-0.5))
-    parts = []
-    for value in (op.input(0), op.input(1), op.input(2)):
-        view = builder.seen(value, (value.shape[1], heads, size))
-        view = view if all(len(dim) <= 1 for dim in view.dims) else builder.copied(view)
-        parts.append(view.transposed((1, 0, 2)))
-    query, key, item = parts
-    out = builder.allocate(op.output)
-    seen = out.reshaped((length, heads, size))
-    if seen is None or seen.stride(2) not in (0, 1):
-        raise ArtifactError(
-            f"{op.layer}: the result of its Attention lies in an order that C has no kernel for"
-        )
-    seen = seen.transposed((1, 0, 2))
-    name = op.output.name
-    keys = builder.buffer(f"{name}_keys", packed_size(size, others))
-    items = builder.buffer(f"{name}_items", packed_size(others, size))
-    scores = builder.buffer(f"{name}_scores", length * others)
-    whole = Table((0,))
-    strides = [(view.stride(1), view.stride(2)) for view in (query, key, item, seen)]
-
-    def body(at: Place) -> list[Call]:
-        return [
-            Call("pack", (size, others, at(1, key), strides[1][1], strides[1][0], Ref(keys))),
-            Call("product", (length, others, size, 1, whole, at(0, query), *strides[0], Ref(keys), None, 0,
-                             Ref(scores), others)),
-            Call("softmax", (length, others, scale, Ref(scores), others, Ref(scores), others)),
-            Call("pack", (others, size, at(2, item), *strides[2], Ref(items))),
-            Call("product", (length, size, others, 1, whole, Ref(scores), others, 1, Ref(items), None, 0,
-                             at(3, seen), strides[3][0])),
-        ]  # fmt: skip
-
-    builder.nest(loops([View(v.buffer, v.offset, v.dims[:1]) for v in (query, key, item, seen)]), body)

@@ -6,7 +6,7 @@ import numpy as np
 
 from converters.c.builder import Builder
 from converters.c.ir import Op, Value
-from converters.c.products import emit_product, packed
+from converters.c.products import emit_product, packed, padded
 from converters.c.statements import Call, Ref
 from converters.c.views import View, dense
 from zoo.errors import ArtifactError
@@ -78,13 +78,17 @@ def _steps(builder: Builder, op: Op, index: int, backwards: bool, out: View) -> 
     rows = dense(
         builder.buffer(f"{name}_input{side}", steps * batch * gates * hidden), (steps * batch, gates * hidden)
     )
-    start = dense(builder.constant(f"{name}.bias{side}", of_input[None]), (1, gates * hidden))
+    start = dense(builder.constant(f"{name}.bias{side}", padded(of_input)), (1, gates * hidden))
     emit_product(builder, builder.seen(op.input(0), (steps * batch, width)), weight.constant[index].T, rows,
                  start.broadcast(rows.shape), f"{name}.weight{side}")  # fmt: skip
     sums = builder.buffer(f"{name}_hidden{side}", batch * gates * hidden)
     before = _initial(builder, op, 5, index, name)
     matrix = builder.constant(f"{name}.recurrent{side}", packed(recurrent.constant[index].T))
-    bias = Ref(builder.constant(f"{name}.recurrent_bias{side}", of_hidden)) if of_hidden is not None else None
+    bias = (
+        Ref(builder.constant(f"{name}.recurrent_bias{side}", padded(of_hidden)))
+        if of_hidden is not None
+        else None
+    )
     numbers = (
         steps, batch, hidden, int(backwards), Ref(rows.buffer), Ref(matrix), bias,
         Ref(before.buffer, before.offset), before.stride(0) or 0, Ref(sums), Ref(out.buffer, out.offset),

@@ -285,6 +285,7 @@ FOLDER` takes the smallest that fits."""
         text: str = "Hello, world.",
         alpha: float = 1.0,
         bucket: tuple[int, int] | None = None,
+        buckets: Sequence[tuple[int, int]] | None = None,
         own_durations: bool = False,
     ) -> Calls:
         """Give calls padded to one size, of sentences.
@@ -294,7 +295,8 @@ FOLDER` takes the smallest that fits."""
             texts: one a call, in place of ``text``.
             text: what is spoken; characters without a symbol are told and left out.
             alpha: how slowly.
-            bucket: tokens and frames; by default the smallest of the model's sizes that holds the texts.
+            bucket: tokens and frames; by default the smallest of ``buckets`` that holds the texts.
+            buckets: by default the model's sizes.
             own_durations: each takes the durations that it predicts itself, not PyTorch's.
 
         Raises:
@@ -302,10 +304,10 @@ FOLDER` takes the smallest that fits."""
         """
         from converters.subjects.synthesis_layers import padded_calls, sentences
 
+        sizes = [bucket] if bucket else buckets or default_buckets(model)
         if texts is None:
-            most, _ = bucket or default_buckets(model)[-1]
-            texts = sentences(model.spec.symbols, text, alpha, most, say)
-        return padded_calls(model, texts, [bucket] if bucket else default_buckets(model), own_durations)
+            texts = sentences(model.spec.symbols, text, alpha, sizes[-1][0], say)
+        return padded_calls(model, texts, sizes, own_durations)
 
 
 SUBJECT = Synthesis()

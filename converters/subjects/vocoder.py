@@ -194,7 +194,7 @@ class Vocoding(Subject[VocoderNetwork, VocoderOptions]):
     task = "vocoder"
     networks = "vocoders"
     options = VocoderOptions
-    words = ("form", "streams", "hops")
+    words = ("hops",)
     forms = VocoderManifest.forms
     pipeline = "audio-to-audio"
     tags = ("vocoder", "text-to-speech")
@@ -214,7 +214,7 @@ class Vocoding(Subject[VocoderNetwork, VocoderOptions]):
         """One file a format, of any number of frames."""
         for format in ("onnx", *also):
             name = f"{model.spec.name}{ENDINGS[format]}"
-            yield Planned(f"{format}/{name}", format, VocoderOptions().form, None, {})
+            yield Planned(f"{format}/{name}", format, VocoderOptions().form, True, {})
 
     def reference(self, model: VocoderNetwork) -> Reference:
         return Reference(model)

@@ -258,7 +258,7 @@ def export_engine(
 
 
 def cached_engine(onnx: str | os.PathLike[str], *, progress: Progress | None = None, **options: Any) -> Path:
-    """An engine from the cache, built if there is none that is the same in all that decides.
+    """Take an engine from the cache, or build it if none there is the same in all that decides.
 
     Args: as ``build_engine``.
     """

@@ -50,7 +50,9 @@ def sounds() -> dict[str, bytes]:
 
 
 def _packaged() -> list[ModelSpec]:
-    return [spec for spec in map(get_spec, list_models()) if packaged_artifact(spec)]
+    specs = map(get_spec, list_models())
+    heard = (EnhancementSpec, SynthesisSpec)
+    return [spec for spec in specs if isinstance(spec, heard) and packaged_artifact(spec)]
 
 
 def _sound(spec: ModelSpec) -> str:
@@ -101,6 +103,8 @@ def _weights(specs: Sequence[ModelSpec]) -> Iterator[str]:
         "`speechzoo download MODEL:TAG` fetches one, `speechzoo info MODEL` tells all that is known of it. "
         "*Tried*: whether this project has had the file.\n"
     )
+    if isinstance(specs[0], EnhancementSpec):
+        yield "\n[The gallery](../../../docs/gallery/index.md) has them side by side, to be heard.\n"
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> str:

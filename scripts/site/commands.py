@@ -44,7 +44,7 @@ def _page(parser: argparse.ArgumentParser) -> str:
         rows = [action for action in group._group_actions if action.help != argparse.SUPPRESS]
         if rows:
             parts.append(f"## {(group.title or 'options').capitalize()}\n")
-            parts.append("| | |\n|---|---|\n" + "".join(_row(action, parser) for action in rows))
+            parts.append("| word | what |\n|---|---|\n" + "".join(_row(action, parser) for action in rows))
     return "\n".join(parts)
 
 

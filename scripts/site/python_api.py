@@ -30,7 +30,7 @@ def _names(package: str, homes: dict[str, str]) -> str:
     """The page of a package whose names come from elsewhere."""
     parts = [f"# {package}\n", f"{_docstring(ROOT / package / '__init__.py')}\n"]
     for name, home in sorted(homes.items()):
-        parts.append(f"## {package}.{name}\n\n::: {home}.{name}\n    options:\n      heading_level: 3\n")
+        parts.append(f"::: {home}.{name}\n    options:\n      show_root_full_path: false\n")
     return "\n".join(parts)
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.voice.teachers import FLITE, TEACHERS
 from zoo.builtin import TAG
 from zoo.errors import ArtifactError
 from zoo.spec import SynthesisSpec, Weights
@@ -56,6 +57,7 @@ class Made:
         parameters: sha256 of the parameters.
         snr_db, max_error: of the graph against the training form.
         sentences, steps: of the training.
+        teacher, hours: whose speech it learned from, and how much.
     """
 
     bucket: tuple[int, int]
@@ -65,6 +67,8 @@ class Made:
     max_error: float
     sentences: int
     steps: int
+    teacher: str = FLITE
+    hours: float = 7
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"
@@ -87,6 +91,8 @@ def read_made(path: Path) -> Made:
 
 def card(spec: SynthesisSpec, weights: Weights, made: Made) -> str:
     """Markdown: what the voice is, how good, from what, and how to make it again."""
+    teacher = TEACHERS[made.teacher]
+    made_by = teacher.made_by.format(sentences=made.sentences, steps=made.steps, hours=f"{made.hours:g}")
     parts = [
         f"# {spec.title}: a voice learned from a synthesiser",
         f"A voice made by a machine that learned from a machine: {weights.training_data}. It is no recording "
@@ -99,8 +105,8 @@ def card(spec: SynthesisSpec, weights: Weights, made: Made) -> str:
                 f'PyTorch; `zoo.create_model("{spec.name}", "{TAG}")` for the network. It reads phonemes: '
                 f"words become those by the package's dictionary, and what that lacks is spelled, or said by "
                 f"rule with `--g2p espeak`.",
-                f"- **Licence**: {weights.licence}. The teacher's terms are free of conditions on what it "
-                f"says; the dictionary's are in `zoo/text/english.dict.txt`.",
+                f"- **Licence**: {weights.licence}. {teacher.terms}; the dictionary's are in "
+                f"`zoo/text/english.dict.txt`.",
                 f"- **Graph**: {made.bucket[0]} tokens to {made.bucket[1]} frames; against the "
                 f"training form, SNR {made.snr_db:.1f} dB, largest difference {made.max_error:.1e} of "
                 f"the peak. Parameters are stored in 16 bits and computed with in 32.",
@@ -113,16 +119,12 @@ def card(spec: SynthesisSpec, weights: Weights, made: Made) -> str:
         parts += ["## Figures", _figures(made.figures)]
     parts += [
         "## Training data",
-        f"{weights.training_data}. Words from a list of 45,000, common ones more often, with commas and end "
-        f"marks; phonemes and their times are Flite's own.",
+        f"{weights.training_data}. {teacher.told}",
         "## Limits",
         _limits(spec, made),
         "## Made by",
         "In a clone of the project:",
-        "```sh\napt install libflite1 wamerican-small\npython -m scripts.train_voice --data voice/data "
-        "--words /usr/share/dict/american-english-small \\\n    --sentences "
-        f"{made.sentences} --output voice/run --steps {made.steps}\n"
-        "python -m scripts.package_voice --run voice/run\n```",
+        f"```sh\n{made_by}\npython -m scripts.package_voice --run voice/run\n```",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from scripts.voice.corpus import FRONT_END, Example
+from scripts.voice.reading import Token, as_package
 from zoo.arrays import Array
 from zoo.errors import MissingExtraError
 from zoo.signal.resample import resample
@@ -37,23 +38,21 @@ _PHONEMES = {
 _MARKS = {**{mark: mark for mark in " ,.?!;:()"}, "\u2014": "-", "\u2026": "."}
 _QUIET = 0.01  # of the peak: what lies before and behind is silence
 _MARGIN = 0.025  # seconds of it that stay
-Token = tuple[str, float]  # a symbol of the table, a phoneme without braces, and the units that it takes
+_AS_PACKAGE = 0.85  # of the utterances: the others keep the teacher's own phonemes
 
 
 class Hibari:
     """The voice that comes with hibari-tts.
 
     Args:
-        swap: gives the ARPAbet of a word in lower case as the package's dictionary has it, or None: every
-            second word is written so where it has as many phonemes and the same consonants, since the two
-            write the stress of short words differently and the voice is to read both.
-        seed: of that choice, and of the noise in the speech.
+        read: gives a sentence as the package reads it, ARPAbet in braces.
+        seed: of which utterances are written as the package reads them, and of the noise in the speech.
 
     Raises:
         MissingExtraError: hibari-tts is not installed.
     """
 
-    def __init__(self, swap: Callable[[str], str | None] = lambda word: None, seed: int = 0) -> None:
+    def __init__(self, read: Callable[[str], str], seed: int = 0) -> None:
         try:
             import hibari
             import onnx
@@ -67,7 +66,7 @@ class Hibari:
             path = Path(folder) / "hibari.onnx"
             onnx.save(graph, str(path))
             self._teacher: Any = hibari.Hibari(model=str(path))
-        self._synth, self._rate, self._swap = hibari.dsp.synth, hibari.SAMPLE_RATE, swap
+        self._synth, self._rate, self._read = hibari.dsp.synth, hibari.SAMPLE_RATE, read
         self._random = np.random.default_rng(seed)
 
     def __call__(self, sentence: str) -> tuple[Example, Array] | None:
@@ -87,42 +86,9 @@ class Hibari:
         if tokens is None:
             return None
         wave = self._synth(*(part[0] for part in parts), self._random)
-        tokens = self._swapped(sentence, tokens)
+        if self._random.random() < _AS_PACKAGE:
+            tokens = as_package(tokens, self._read(sentence))
         return cut(wave, self._rate, tokens, before=float(units[0]))
-
-    def _swapped(self, sentence: str, tokens: list[Token]) -> list[Token]:
-        """The tokens with every second word as the dictionary writes it."""
-        words = re.findall(r"[a-z']+", sentence.lower().replace("-", " "))
-        groups = _groups(tokens)
-        if len(words) != len(groups):
-            return tokens
-        result = list(tokens)
-        for word, places in zip(words, groups, strict=True):
-            if self._random.random() < 0.5:
-                other = (self._swap(word) or "").split()
-                own = [tokens[i][0] for i in places]
-                if len(other) == len(own) and all(map(_alike, own, other)):
-                    for place, phoneme in zip(places, other, strict=True):
-                        result[place] = (phoneme, tokens[place][1])
-        return result
-
-
-def _groups(tokens: list[Token]) -> list[list[int]]:
-    """Places of the phonemes of each word."""
-    groups: list[list[int]] = [[]]
-    for place, (symbol, _) in enumerate(tokens):
-        if symbol[0].isalpha():
-            groups[-1].append(place)
-        elif groups[-1]:
-            groups.append([])
-    return [group for group in groups if group]
-
-
-def _alike(one: str, other: str) -> bool:
-    """Two vowels, or the same consonant."""
-    if one.rstrip("012") in VOWELS:
-        return other.rstrip("012") in VOWELS
-    return one == other
 
 
 def to_tokens(spoken: str, units: list[float]) -> list[Token] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,17 +113,25 @@ def train(
 
 
 @torch.no_grad()
-def fill_in(model: SynthesisNetwork) -> None:
+def fill_in(model: SynthesisNetwork, said: Collection[int] = ()) -> None:
     """Give symbols that the teacher never says the embedding of one that it does, in place.
 
-    A vowel without a stress is unstressed, one with the second is stressed; other marks pause like a comma,
-    or take no time as a space.
+    A vowel without a stress is unstressed, one with the second is stressed, and one that is only said
+    stressed is so without; other marks pause like a comma, or take no time as a space.
+
+    Args:
+        model: trained.
+        said: ids that the teacher says; of these none is changed.
     """
     rows = model.word_emb.weight
-    for symbol, like in {**_LIKE, **{f"@{v}": f"@{v}0" for v in VOWELS}}.items():
-        rows[PHONEMES.index(symbol)] = rows[PHONEMES.index(like)]
-    for vowel in VOWELS:
-        rows[PHONEMES.index(f"@{vowel}2")] = rows[PHONEMES.index(f"@{vowel}1")]
+    likes = [
+        *_LIKE.items(),
+        *((f"@{v}0", f"@{v}1") for v in VOWELS if said),
+        *((f"@{v}", f"@{v}0") for v in VOWELS),
+    ]
+    for symbol, like in [*likes, *((f"@{v}2", f"@{v}1") for v in VOWELS)]:
+        if (place := PHONEMES.index(symbol)) not in said:
+            rows[place] = rows[PHONEMES.index(like)]
 
 
 @torch.inference_mode()

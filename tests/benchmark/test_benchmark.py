@@ -460,3 +460,29 @@ def test_wrong_words(words: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as left:
         benchmark(words)
     assert left.value.code == 2 and "usage: speechzoo benchmark" in capsys.readouterr().err
+
+
+def test_text_to_speech(synthesis_graphs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every size and number of texts, side by side; what only streams have is refused."""
+    folder, record = str(synthesis_graphs / "many"), tmp_path / "x.json"
+    words = [
+        "benchmark",
+        folder,
+        "--streams",
+        "1",
+        "3",
+        "--rounds",
+        "2",
+        "--calls",
+        "2",
+        "--json",
+        str(record),
+    ]
+    assert main(words) == 0
+    rows = json.loads(record.read_text())["rows"]
+    assert {row["texts"] for row in rows} == {1, 3} and all(row["calls"] >= 2 for row in rows)
+    assert all(0 < row["median_ms"] <= row["p99_ms"] and row["real_time_factor"] > 0 for row in rows)
+    assert capsys.readouterr().out.count("\n") == len(rows) + 1
+    assert main([*words, "--hops", "2"]) == 1
+    assert "--hops is for streaming models" in capsys.readouterr().err
+    assert main(["benchmark", folder, "gtcrn"]) == 1

@@ -8,6 +8,7 @@ import pytest
 
 import zoo
 from zoo.cli import main
+from zoo.figures import EXPLAINED
 from zoo.speeds import speeds
 
 Capture = pytest.CaptureFixture[str]
@@ -43,8 +44,12 @@ def test_info_tells_all_weights(name: str, capsys: Capture) -> None:
     spec = zoo.get_spec(name)
     for expected in (spec.paper, spec.url, f"{spec.parameters:,}", f"{spec.front_end.sample_rate} Hz"):
         assert expected in text
+    explained = text.partition("what the figures mean:")[2]
     for weights in spec.weights:
         assert f"weights {weights.tag}: {weights.licence}" in text and weights.sha256 in text
+        for metric in weights.metrics:  # by a word of its name at least
+            assert any(word in metric for word in EXPLAINED if f"  {word}: " in explained), metric
+    assert "  parameters: trained numbers" in explained and "  multiply-adds: " in explained
     assert main(["info", name, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert [weights["tag"] for weights in record["weights"]] == [weights.tag for weights in spec.weights]

@@ -79,3 +79,34 @@ def test_speak_what_cannot_be(
     told = capsys.readouterr()
     assert told.err.startswith("speechzoo: ") and message in told.err and told.err.count("\n") == 1
     assert os.listdir() == []
+
+
+def test_subtitles_and_pauses(synthesis_files: list[Path], tmp_path: Path, capsys: Capture) -> None:
+    out, srt = tmp_path / "out.wav", tmp_path / "out.srt"
+    words = ["speak", "Dr. Lee paid £20. It rained!", "--artifact", *map(str, synthesis_files)]
+    words += ["-o", str(out), "--srt", str(srt)]
+    assert main([*words, "--sentence-pause", "2"]) == 0
+    assert "the first of it after" in capsys.readouterr().out
+    lines = srt.read_text().splitlines()
+    assert lines[::2] == ["1", "Dr. Lee paid £20.", "2", "It rained!"]
+    times = [line.replace(",", ".").split(" --> ") for line in lines[1::4]]
+    begins, ends = zip(*([float(t[6:]) for t in pair] for pair in times), strict=True)
+    assert begins[0] == 0 and begins[1] - ends[0] == pytest.approx(2, abs=0.01)
+    assert ends[1] == pytest.approx(soundfile.info(out).duration, abs=0.01)
+    assert main([*words, "--force"]) == 0
+    assert soundfile.info(out).duration < ends[1] - 1
+    assert main(words) == 1 and "out.srt exists" in capsys.readouterr().err
+    assert main([*words, "--srt", str(tmp_path / "no/x.srt")]) == 1
+    assert main(["speak", "()", *words[2:], "--force"]) == 1
+    assert "nothing in it can be spoken" in capsys.readouterr().err
+    assert soundfile.info(out).duration > 1, "the file that was there stays"
+
+
+def test_speak_to_a_pipe(synthesis_files: list[Path], tmp_path: Path, capsysbinary: Capture) -> None:
+    """WAV of unknown length, the same samples as in a file."""
+    words = ["speak", TEXT, "--artifact", *map(str, synthesis_files), "-o"]
+    assert main([*words, "-"]) == 0
+    piped = capsysbinary.readouterr().out
+    assert main([*words, str(tmp_path / "x.wav")]) == 0
+    samples, _ = soundfile.read(tmp_path / "x.wav", dtype="int16")
+    assert piped[:4] == b"RIFF" and piped.endswith(samples.astype("<i2").tobytes())

@@ -202,3 +202,23 @@ def test_an_engine_is_compiled_with_all_layers(small_fastspeech: FastSpeech, pre
             small_fastspeech, "engine", texts=[text()], bucket=BUCKET, precision=precision, build=build
         )
     assert built[0].layers > 100 and built[0].record.precision == precision
+
+
+def test_values_and_a_configuration(fastspeech_checkpoint: Path, tmp_path: Path, capsys: Capture) -> None:
+    """Sizes and precision are the file's; a layer's values are those of both, and what lies between."""
+    config = tmp_path / "trt.yaml"
+    config.write_text(
+        "use_fp16: True\ntrt_file_path: a.trt\ntrt_max_input_seq_len: 16\ntrt_max_output_seq_len: 128\n"
+    )
+    words = ["--model", "fastspeech", "--weights", str(fastspeech_checkpoint), "--against", "onnx"]
+    words += ["--config", str(config)]
+    assert main(["compare-layers", *words, "--show", "word_emb"]) == 0
+    told = capsys.readouterr().out
+    assert "word_emb, shape (1, 13, 384), call 0\nPyTorch:\n[[[" in told
+    assert told.count("\nonnx:") == told.count("\ndifference:") == 1
+    assert main(["compare-layers", *words, "--show", "word_emd"]) == 1
+    assert "there is no layer 'word_emd'; like it are word_emb" in capsys.readouterr().err
+    assert main(["compare-layers", *words, "--text", "Hello there, this is too long for it. " * 2]) == 0
+    gtcrn = ["--model", "gtcrn", "--weights", "speechzoo", "--against", "onnx", "--config", str(config)]
+    assert main(["compare-layers", *gtcrn]) == 1
+    assert "--config is for synthesis; gtcrn is a model for enhancement" in capsys.readouterr().err

@@ -81,6 +81,10 @@ def test_a_training_folder_gives_its_newest_checkpoint(
     [
         (lambda c: c.pop("module.mel_linear.weight"), "not a checkpoint of a FastSpeech"),
         (lambda c: c.pop("module.mel_linear.bias"), "1 missing: mel_linear.bias"),
+        (
+            lambda c: c.update({"module.mel_linear.weight": torch.ones(100, 384)}),
+            "its frames have 100 mel bands, those of fastspeech have 80",
+        ),
         (lambda c: c.update({"module.postnet.weight": torch.ones(1)}), "1 surplus: postnet.weight"),
         (lambda c: c["module.mel_linear.bias"].fill_(torch.nan), "1 not finite: mel_linear.bias"),
         (

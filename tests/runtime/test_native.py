@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +25,7 @@ from zoo.artifact.parity import compare
 from zoo.builtin import packaged_artifact
 from zoo.cli import main
 from zoo.errors import ArtifactError, MissingExtraError
+from zoo.extras import install_command
 from zoo.registry import get_spec
 from zoo.runtime.artifact import load_artifact
 from zoo.runtime.compiler import ENDING, build
@@ -170,6 +174,41 @@ def test_the_code_calls_nothing_that_allocates_and_keeps_no_state(source: Path, 
     ]
 
 
+def test_a_call_allocates_nothing(source: Path, tmp_path: Path) -> None:
+    """The functions that allocate are the program's own, and end it while a stream runs."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("needs the GNU C library, whose functions a program may replace")
+    main = """
+#include <stdlib.h>
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+static volatile int runs, allocations;
+static void seen(void) { if (runs) abort(); allocations++; }
+void *malloc(size_t n) { seen(); return __libc_malloc(n); }
+void *calloc(size_t m, size_t n) { seen(); return __libc_calloc(m, n); }
+void *realloc(void *p, size_t n) { seen(); return __libc_realloc(p, n); }
+int main(int count, char **words)
+{
+    static gtcrn_state state;
+    static float in[GTCRN_IN], out[GTCRN_OUT];
+    free(malloc((size_t)count));
+    runs = count < 2;
+    gtcrn_init(&state);
+    for (int n = 0; n < 20; n++) {
+        for (int i = 0; i < GTCRN_IN; i++) in[i] = (float)((i * 37 + n) % 100) / 200.0f;
+        gtcrn_process(&state, in, out);
+    }
+    gtcrn_reset(&state);
+    if (!runs) runs = 1, free(malloc(1));
+    return allocations ? 0 : 1;
+}
+"""
+    program, text = tmp_path / "alone", tmp_path / "alone.c"
+    text.write_text(f'#include "{source}"\n{main}')
+    subprocess.run([compiler(), "-O1", "-fno-builtin", str(text), "-lm", "-o", str(program)], check=True)
+    assert subprocess.run([str(program)], check=False).returncode == 0
+    assert subprocess.run([str(program), "and fail"], check=False).returncode == -signal.SIGABRT
+
+
 def test_a_thread_sanitizer_sees_no_race(source: Path, tmp_path: Path) -> None:
     main = """
 #include <pthread.h>
@@ -241,7 +280,7 @@ def test_without_a_compiler_the_error_names_the_extra(
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("zoo.runtime.compiler.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"speechzoo\[native\]"):
+    with pytest.raises(MissingExtraError, match=re.escape(install_command("native"))):
         build(source, tmp_path / "x.so")
 
 

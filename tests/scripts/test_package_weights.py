@@ -148,8 +148,8 @@ def test_a_run_continues_those_on_record(root: Path, finished: Path) -> None:
 
 def test_what_the_first_run_began_with_was_heard_too() -> None:
     spec, text = get_spec("gtcrn"), "# Data\n\nTwo hours\n\n| table |"
-    assert package_weights.heard(spec, {"weights": ""}, text) == "Two hours"
-    told = package_weights.heard(spec, {"weights": "dns3"}, text)
+    assert package_weights._sentence(text, spec, "") == "Two hours"
+    told = package_weights._sentence(text, spec, "dns3")
     assert told.endswith("(the weights dns3, MIT); then: Two hours") and told.startswith("Deep Noise")
 
 

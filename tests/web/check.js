@@ -25,6 +25,13 @@ async function choose(id, name, bytes) {
   at(id).dispatchEvent(new Event("change"));
 }
 
+/** Drop a file somewhere on the page. */
+async function drop(name, bytes) {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], name));
+  at("drop").dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+}
+
 /** Do something, and wait for another result. */
 async function another(action) {
   const last = at("download").href;
@@ -70,12 +77,12 @@ async function files() {
   at("limit").dispatchEvent(new Event("input"));
   await post("limited.wav", await another(() => at("limit").dispatchEvent(new Event("change"))));
   at("limit").value = at("limit").max;
-  await post("module.wav", await another(async () => choose("module", "mine.wasm", await fetched("gtcrn.wasm"))));
+  await post("module.wav", await another(async () => drop("mine.wasm", await fetched("gtcrn.wasm"))));
 }
 
 /** What is no sound, and no model. */
 async function nonsense() {
-  await post("error.txt", await refused(() => choose("recording", "noisy.wav", "no sound")));
+  await post("error.txt", await refused(() => drop("noisy.wav", "no sound")));
   await post("no-model.txt", await refused(() => choose("module", "mine.onnx", "no graph")));
 }
 

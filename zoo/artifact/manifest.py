@@ -300,6 +300,7 @@ class VocoderManifest(StreamManifest):
 
     task = "vocoder"
     forms = ("mel2wav",)
+    streamable = True
 
     front_end: MelSpectrum
 

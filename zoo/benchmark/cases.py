@@ -180,12 +180,10 @@ class Subject:
         ):
             path, graph = None, "eager"
             if backend == "native":
-                if streams > 1 or hops > 1:
-                    continue  # native code is for one stream and one hop
-                path, graph = (
-                    exports.path(self.model, self.weights, form, free_streams=False, free_hops=False),
-                    "C",
-                )
+                if (streams > 1 and streams % 16) or hops > 1:
+                    continue  # native code is for one stream, or 16, 32, ..., and one hop
+                path = exports.path(self.model, self.weights, form, free_streams=False, free_hops=False)
+                graph = "C"
             if backend == "onnxruntime":
                 path = exports.path(
                     self.model, self.weights, form, free_streams=streams > 1, free_hops=hops > 1

@@ -40,6 +40,10 @@ class Row:
             process had the rest.
         state_bytes: of a stream.
         memory_mb: by how much a process grows at most that loads and runs it.
+        cold_ms: median of a frame before which the caches were emptied, as a stream in real time finds them.
+        size_bytes: of the file; of native code the library, without its record.
+        compile_s: of native code.
+        products_ms: of native code, what its multiply-adds of a frame take at the rate that the core can do.
     """
 
     name: str
@@ -66,6 +70,10 @@ class Row:
     processor_share: float
     state_bytes: int
     memory_mb: float | None
+    cold_ms: float | None = None
+    size_bytes: int | None = None
+    compile_s: float | None = None
+    products_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,10 @@ class Measured:
         state_bytes: of a stream.
         nodes: of its graph; None in PyTorch, or without the package onnx.
         memory_mb: as in ``Row``.
+        cold: seconds of every call before which the caches were emptied.
+        size: bytes, as in ``Row``.
+        compiling: seconds, of native code.
+        products: seconds of a call's multiply-adds at the core's peak, of native code.
     """
 
     rounds: list[Seconds]
@@ -105,6 +117,10 @@ class Measured:
     state_bytes: int
     nodes: Nodes | None
     memory_mb: float | None
+    cold: Seconds | None = None
+    size: int | None = None
+    compiling: float | None = None
+    products: float | None = None
 
 
 def make_rows(cases: Sequence[Case], measured: Sequence[Measured]) -> list[Row]:
@@ -117,6 +133,7 @@ def make_rows(cases: Sequence[Case], measured: Sequence[Measured]) -> list[Row]:
     references = {id(case.reference) for case in cases}
     rows = []
     for number, (case, m) in enumerate(zip(cases, measured, strict=True)):
+        of_frame = 1e3 / (case.streams * case.hops)
         reference = None if case.reference is None else index[id(case.reference)]
         if id(case) in references:
             reference = number
@@ -141,6 +158,10 @@ def make_rows(cases: Sequence[Case], measured: Sequence[Measured]) -> list[Row]:
                 processor_share=m.processor_share,
                 state_bytes=m.state_bytes,
                 memory_mb=m.memory_mb,
+                cold_ms=None if m.cold is None else float(np.median(m.cold)) * of_frame,
+                size_bytes=m.size,
+                compile_s=m.compiling,
+                products_ms=None if m.products is None else m.products * of_frame,
             )
         )  # fmt: skip
     return rows

@@ -93,23 +93,24 @@ class NativeRunner:
 
     Args:
         path: ONNX file of ours.
+        streams: of a call, side by side.
 
     Raises:
         ArtifactError: C cannot be made of it, or compiled.
     """
 
-    def __init__(self, path: Path) -> None:
-        graph = compiled_graph(path)
+    def __init__(self, path: Path, *, streams: int = 1) -> None:
+        graph = compiled_graph(path, streams)
         self.name, self.state_bytes = f"{path.name} as C", graph.state_bytes
         self._stream = graph.stream()
-        self._signals = noise([1, *(size for size in graph.inputs[0].shape if isinstance(size, int))])
+        self._signals = noise([streams, *(size for size in graph.inputs[0].shape if isinstance(size, int))])
         self._calls = 0
 
     def prepare(self) -> None:
         """Nothing: it has no threads."""
 
     def call(self) -> Array:
-        """Process the next frames."""
+        """Process the next frames, a stream a row."""
         self._calls += 1
         return self._stream(self._signals[self._calls % len(self._signals)])
 
@@ -166,7 +167,7 @@ def open_runner(case: Case) -> Runner:
     if case.path is None:
         return TorchRunner(case.name, case.form, **numbers)
     if case.backend == "native":
-        return NativeRunner(case.path)
+        return NativeRunner(case.path, streams=case.streams)
     return OnnxRunner(case.path, **numbers)
 
 

@@ -23,6 +23,8 @@ FIGURES: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("p99", lambda row: f"{row.p99_ms:.3f}"),
     ("best round", lambda row: f"{row.best_round_ms:.3f}"),
     ("ms a frame", lambda row: f"{row.frame_ms:.4f}"),
+    ("cold ms", lambda row: _or_dash(row.cold_ms, ".4f")),
+    ("products ms", lambda row: _or_dash(row.products_ms, ".4f")),
     ("ratio", lambda row: _or_dash(row.ratio, ".2f")),
     ("RTF", lambda row: f"{row.real_time_factor:.4f}"),
     ("streams a core", lambda row: _or_dash(row.streams_a_core, ".0f")),
@@ -31,6 +33,8 @@ FIGURES: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("CPU share", lambda row: f"{row.processor_share:.2f}"),
     ("state kB", lambda row: f"{row.state_bytes / 1e3:.1f}"),
     ("memory MB", lambda row: _or_dash(row.memory_mb, ".1f")),
+    ("size kB", lambda row: _or_dash(row.size_bytes and row.size_bytes / 1e3, ".0f")),
+    ("compile s", lambda row: _or_dash(row.compile_s, ".1f")),
 )
 
 

@@ -16,11 +16,13 @@ import os
 import pkgutil
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
 from zoo.cli._arguments import Misuse, network
 from zoo.cli._signals import Terminated, raise_when_terminated
+from zoo.cli._voice import add_voice, voice
 from zoo.errors import SpeechZooError
 from zoo.version import __version__
 
@@ -46,13 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be UTF-8
     try:
-        with network(args), raise_when_terminated():
+        with voice(args), network(args), raise_when_terminated():
             status: int = args.run(args)
         if sys.stdout is not None:  # it may be closed
             sys.stdout.flush()
     except Misuse as error:
         args.parser.error(str(error))
     except SpeechZooError as error:
+        if args.verbose:
+            traceback.print_exception(error)
         print(f"speechzoo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
@@ -96,9 +100,10 @@ def _parser(only: str = "") -> tuple[_Parser, dict[str, _Parser]]:
     """The command line and its commands by name: all, or only one, so that no other is imported."""
     parser = _Parser(
         prog="speechzoo",
-        usage="speechzoo [-h] [--version] COMMAND ...",
+        usage="speechzoo [-h] [--version] [-q | -v] COMMAND ...",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_voice(parser, default=False)
     parser.add_argument("--version", action="version", version=f"speechzoo {__version__}")
     commands = parser.add_subparsers(
         prog="speechzoo", metavar="COMMAND", required=True, help=argparse.SUPPRESS
@@ -109,11 +114,13 @@ def _parser(only: str = "") -> tuple[_Parser, dict[str, _Parser]]:
         summary, _, details = (module.__doc__ or "").partition("\n")
         command = commands.add_parser(
             name,
+            help=summary.rstrip("."),
             description=f"{summary}\n{details}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.set_defaults(parser=command, run=module.run)
         module.add_arguments(command)
+        add_voice(command)
         by_group[module.GROUP].append((name, summary.rstrip(".")))
     parser.description = "Small speech models, ready to run.\n" + "".join(
         f"\n{group}:\n" + "".join(f"  {name:<16}{summary}\n" for name, summary in listed)

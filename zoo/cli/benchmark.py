@@ -1,15 +1,17 @@
 """Time streaming models and graphs side by side, in one run.
 
-Every row gets noise and its own states back, as in a stream. The rounds go through all rows in turn, so
-that a change of the machine's speed meets them all. A model is exported as the sizes of its calls need it,
-with random weights unless some are named. Ratios are of the times a frame, to the file that --against has
-for the row, or without --against to the first row.
+Every row is fed noise, and its own states as in a stream. A round times every row once, so that a change of
+the machine's speed meets them all. A model is exported for the streams and hops of its calls, with random
+weights unless some are named. A ratio is a row's time a frame over that of the file that --against names for
+it, or without --against over that of the first row. Networks for text to speech, by name or as a folder of
+graphs, are timed among themselves: at each of their sizes, with --streams texts a call.
 
 examples:
   speechzoo benchmark theirs.onnx ours.onnx
   speechzoo benchmark gtcrn fastenhancer_t --forms wav2wav spec2spec --backends onnxruntime torch \\
       --threads 1 2 --streams 1 8 32 --hops 1 16 --against gtcrn=gtcrn_stream.onnx fastenhancer_t=fe_t.onnx \\
       --json times.json --plot times.png --report times.md
+  speechzoo benchmark fastspeech_small --streams 1 4
   speechzoo benchmark --from times.json others.json --report both.md
 """
 
@@ -28,10 +30,17 @@ from zoo.benchmark.measure import measure
 from zoo.benchmark.picture import plot_runs
 from zoo.benchmark.report import make_report
 from zoo.benchmark.rows import Row, Run, read_run, to_json
+from zoo.benchmark.synthesis import (
+    check_synthesis_options,
+    is_synthesis,
+    measure_synthesis,
+    synthesis_record,
+    synthesis_table,
+)
 from zoo.benchmark.tables import FIGURES, text_table, warning
 from zoo.cli._arguments import Misuse, above_zero, add_offline, positive, threads
 from zoo.errors import SpeechZooError
-from zoo.figures import explain
+from zoo.figures import explain_table
 from zoo.files import atomic
 from zoo.signal.plot import check_picture
 
@@ -95,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
     if bool(args.subjects) == bool(args.records):
         raise Misuse("either models or ONNX files are needed, or --from with records of earlier runs")
     _check_outputs(args)
+    if args.subjects and all(map(is_synthesis, args.subjects)):
+        return _time_synthesis(args)
     if args.records:
         runs = [read_run(path) for path in args.records]
     else:
@@ -107,8 +118,32 @@ def run(args: argparse.Namespace) -> int:
         print(text_table(run.rows))
         if busy := warning(run):
             print(f"warning: {busy}", file=sys.stderr)
-    sys.stdout.flush()
-    explain(heading for heading, _ in FIGURES)
+    explain_table(heading for heading, _ in FIGURES)
+    return 0
+
+
+def _time_synthesis(args: argparse.Namespace) -> int:
+    """The same of networks from text to frames, which have sizes in place of forms and hops."""
+    check_synthesis_options(
+        against=bool(args.against),
+        forms=args.forms != ["wav2wav"],
+        backends=args.backends != ["onnxruntime"],
+        hops=args.hops != [1],
+        report=bool(args.report),
+        plot=bool(args.plot),
+    )
+    rows = measure_synthesis(
+        args.subjects,
+        threads=args.threads,
+        texts=args.streams,
+        rounds=args.rounds,
+        calls=args.calls,
+        seconds=args.seconds,
+    )
+    if args.json:
+        with atomic(args.json) as temporary:
+            temporary.write_text(synthesis_record(rows))
+    print(synthesis_table(rows))
     return 0
 
 

@@ -1,8 +1,8 @@
 """Build an engine of TensorRT from a graph, or a library from generated C.
 
-A configuration file as the public implementation of FastSpeech has it names the engines, with their sizes,
-batch, precision and workspace. Each is built from the graph beside it (.onnx), which is exported if it is not
-there. What is there already is kept if it is the same in all that decides.
+--config takes a configuration file of the public implementation of FastSpeech, which names the engines with
+their sizes, batch, precision and workspace. Each is built from the graph beside it (.onnx), which is exported
+if it is not there. An engine that is there already is kept if all of this is the same for it.
 
 examples:
   speechzoo build gtcrn.c -o libgtcrn.so --march portable
@@ -183,7 +183,7 @@ def _compile(args: argparse.Namespace, march: str, target: str | None) -> int | 
     with TemporaryDirectory() as folder:
         command = find_compiler(target)
         words = stack_words(command, Path(folder))
-        build(args.source, args.output, march, compiler=command, target=target, more=words)
+        build(args.source, args.output, march, compiler=command, target=target, flags=words)
         return stack_in(Path(folder), args.source) if words else None
 
 

@@ -1,14 +1,14 @@
 """Compare every layer of a network with what a backend makes of it.
 
-The layers that fail come first. Of an enhancer they come by the frame and the order in which they do, and the
-first one is the cause; of others the one that is furthest off comes first (--sort has either). In text to
-speech PyTorch's durations are forced on the backend, and padding is not compared.
+The layers that differ too much come first. For an enhancer they are in the order in which they begin to
+differ, so the first one is the cause; for other models the one that is furthest off comes first. --sort
+chooses between the two. In text to speech the backend gets PyTorch's durations, and padding is not compared.
 
 examples:
   speechzoo compare-layers --model gtcrn --weights dns3 --against onnx
   speechzoo compare-layers --model dpcrn --against engine --rtx --plot layers.png     # needs the GPU
   speechzoo compare-layers --model fastspeech --weights checkpoint_012000.pt --text "Hello, world." \\
-      --against onnx --fp16
+      --against onnx --fp16 --show mel_linear
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from zoo.cli._arguments import bucket, one_sentence, positive
 from zoo.cli._model import add_model_arguments, load_model
@@ -30,6 +32,7 @@ from zoo.extras import extra
 from zoo.files import atomic
 from zoo.signal.plot import check_picture
 from zoo.tasks import get_task, list_tasks
+from zoo.tasks.synthesis.engine_config import read_engine_config
 
 if TYPE_CHECKING:
     from converters.layers import Layer
@@ -67,6 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="the backend takes the durations that it predicts, not PyTorch's",
     )
+    more("--config", type=Path, metavar="YAML", help="sizes and precision of this file, such as trt.yaml")
+    add("--show", nargs="+", default=[], metavar="LAYER", help="print values of these layers of both, too")
     add("--snr", type=float, help="a layer fails below so many dB ... (default 80; with --fp16 40)")
     add("--max-error", type=float, help="... if it differs by more too (default 1e-4; with --fp16 3e-2)")
     add("--all", action="store_true", help=f"show all layers, not only those that fail and {SHOWN} more")
@@ -87,6 +92,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(table(layers if args.all else layers[: len(failed) + SHOWN]))
         print(_summary(layers, failed))
+        for layer in sorted(layers, key=lambda layer: layer.order):
+            if layer.values is not None:
+                print(_values(layer, args.against))
     return 1 if failed else 0
 
 
@@ -120,12 +128,25 @@ def _summary(layers: Sequence[Layer], failed: Sequence[Layer]) -> str:
     return f"{agree}; {cause.name} is the first that differs; {len(failed)} fail"
 
 
+def _values(layer: Layer, against: str) -> str:
+    """The values of a layer in both, and their differences; of long ones the ends of each axis."""
+    assert layer.values is not None
+    ours, theirs = layer.values
+    call = layer.first_call or 0
+    lines = [f"\n{layer.name}, shape {ours.shape}, call {call}"]
+    with np.printoptions(precision=6, threshold=60, edgeitems=3, linewidth=110):
+        for name, value in (("PyTorch", ours), (against, theirs), ("difference", theirs - ours)):
+            lines += [f"{name}:", str(value)]
+    return "\n".join(lines)
+
+
 def _record(layer: Layer) -> dict[str, object]:
     """For JSON, which has no infinity: none is the SNR of what is identical."""
-    values = {**asdict(layer), "passed": layer.passed}
+    figures = {**asdict(replace(layer, values=None)), "passed": layer.passed}
+    del figures["values"]  # which are for the eye
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in values.items()
+        for key, value in figures.items()
     }
 
 
@@ -153,10 +174,31 @@ def _verify(args: argparse.Namespace) -> list[Layer]:
 
     model = load_model(args)
     options = _options(args, model.spec)
+    judging = _judging(args)
+    if args.config:
+        options["buckets"], judging = _of_config(args, model.spec, judging)
     if args.sort:
         options["worst"] = args.sort == "worst"
     say = partial(print, file=sys.stderr)
-    return converters.compare_layers(model, args.against, progress=say, **_judging(args), **options)
+    return converters.compare_layers(model, args.against, progress=say, keep=args.show, **judging, **options)
+
+
+def _of_config(
+    args: argparse.Namespace, spec: ModelSpec, judging: dict[str, Any]
+) -> tuple[tuple[tuple[int, int], ...], dict[str, Any]]:
+    """The sizes of a configuration of engines, and its precision where the backend has it.
+
+    Raises:
+        ValueError: the model is for another task.
+        CheckpointError: see ``read_engine_config``.
+    """
+    if spec.task != "synthesis":
+        raise ValueError(f"--config is for synthesis; {spec.name} is a model for {spec.task}")
+    config = read_engine_config(args.config)
+    if config.half and args.against in ("onnx", "engine"):
+        args.fp16 = True
+        judging = _judging(args)
+    return config.buckets, judging
 
 
 def _options(args: argparse.Namespace, spec: ModelSpec) -> dict[str, Any]:

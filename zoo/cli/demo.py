@@ -3,8 +3,8 @@
 The page computes by itself, in WebAssembly made of the models' graphs; no sound leaves the machine. The
 folder holds static files, which any server can serve.
 
-Modules and graphs of one's own can be dropped into the page. A graph is run by ONNX Runtime, which the page
-then loads from cdn.jsdelivr.net and holds against its hash; with --onnxruntime-web from its own server.
+Modules and graphs of your own can be dropped into the page. A graph needs ONNX Runtime, which the page then
+loads from cdn.jsdelivr.net and checks against a hash; with --onnxruntime-web it comes from the same server.
 
 examples:
   speechzoo demo                       # then open http://localhost:8000

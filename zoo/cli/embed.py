@@ -2,11 +2,12 @@
 
 INPUT is an audio file, a folder of them, or a Kaldi wav.scp ("name path" a line). OUT is a NumPy archive
 (.npz), a Kaldi archive with its index (.ark or .scp, both are written), or a folder, which gets --shards
-Kaldi archives. A recording is called by its name in the wav.scp, by its path inside a folder, or by the path
-that was given. What cannot be embedded is listed, the rest is done, and the exit status is 1.
+Kaldi archives. An embedding has the recording's name: that in the wav.scp, the path inside the folder, or the
+path that was given. Recordings that cannot be embedded are listed; the others are done, and the exit status
+is 1.
 
-With --ray results are kept in OUT.partial until all recordings are done: the same command goes on where it
-was interrupted, and tries again what failed. --force begins anew.
+With --ray results are kept in OUT.partial until all recordings are done. The same command then goes on where
+it was interrupted, and tries again what failed; with --force it begins anew.
 
 examples:
   speechzoo embed recordings/ --artifact resnet34.onnx -o embeddings.npz

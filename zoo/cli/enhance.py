@@ -1,15 +1,15 @@
 """Remove the noise from recordings.
 
-The output has the input's sample rate, length and format, and is aligned with it to the sample.
+The output has the input's sample rate, length and format, and starts where the input starts.
 Without --output, speech.wav becomes speech.enhanced.wav beside it; standard input goes to standard
 output. Files are read and written in blocks, so their length does not matter. Ctrl-C while a pipe is
 read ends the recording there: what came is kept.
 
 Weights that their authors published as an ONNX graph run as they are; where PyTorch and the exporters are
-installed, a faster graph is made of them once. Which of the two runs is told.
+installed, a faster graph is made of them once. The command says which of the two runs.
 
 With --ray a recording whose output exists counts as done, so that the same command goes on where it was
-interrupted, and tries again what failed. --force does all of them anew.
+interrupted, and tries again what failed. --force enhances all of them again.
 
 examples:
   speechzoo enhance noisy.wav
@@ -36,13 +36,14 @@ import numpy as np
 from tqdm import tqdm
 
 from zoo.arrays import Array
-from zoo.cli._arguments import network, positive, readable, writable
+from zoo.cli._arguments import network, one_sentence, positive, readable, writable
 from zoo.cli._enhancer import add_enhancer_arguments, add_limit, open_enhancer
 from zoo.cli._jobs import Job, find_jobs
 from zoo.cli._model import tell_what_runs, warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.cli._signals import Gently
 from zoo.errors import AudioError, SpeechZooError
+from zoo.files import atomic
 from zoo.registry import get_spec, list_models
 from zoo.signal.audio import (
     PIPE,
@@ -54,7 +55,10 @@ from zoo.signal.audio import (
 from zoo.signal.plot import check_picture, plot_spectrograms
 from zoo.signal.resample import HIGHEST_RATE, LOWEST_RATE
 from zoo.signal.samples import SUSPECT
+from zoo.tasks.enhancement.activity import Activity
 from zoo.tasks.enhancement.enhancer import Enhancer
+from zoo.tasks.enhancement.high_band import HighBand
+from zoo.tasks.enhancement.limit import gain_of
 from zoo.tasks.enhancement.stream import Latency
 
 GROUP = "run models"
@@ -75,6 +79,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_enhancer_arguments(parser)
     audio = parser.add_argument_group("audio")
     add_limit(audio)
+    audio.add_argument(
+        "--keep-high-band",
+        action="store_true",
+        help="above the model's band keep the recording's own, as quiet as the top of the band became",
+    )
     audio.add_argument("--mix-down", action="store_true", help="enhance the mean of all channels")
     audio.add_argument("--format", metavar="NAME", help="container to write: wav, flac, ogg, mp3, raw, ...")
     audio.add_argument("--subtype", metavar="NAME", help="encoding to write: pcm_16, pcm_24, float, ...")
@@ -86,6 +95,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     report = parser.add_argument_group("report")
     report.add_argument("--json", action="store_true", help="print speed, latency and levels as JSON")
+    report.add_argument(
+        "--segments", metavar="TSV", help="where someone speaks: begin and end in seconds, and the recording"
+    )
     report.add_argument("--plot", metavar="PNG", help="draw the spectrograms before and after")
 
 
@@ -105,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
         raise SpeechZooError(f"--plot draws one recording, but there are {len(jobs)}; name one of them")
     if args.plot:
         check_picture(args.plot, args.force)
+    if args.segments and os.path.exists(args.segments) and not args.force:
+        raise SpeechZooError(f"{args.segments} exists; pass another name, or --force to replace it")
     if args.ray and (args.plot or any(PIPE in (job.source, job.target) for job in jobs)):
         raise SpeechZooError("--ray takes files to files; leave --plot and - out")
     enhancer = tell_what_runs(open_enhancer(args))
@@ -126,9 +140,11 @@ def run(args: argparse.Namespace) -> int:
             target = "standard output" if job.target == PIPE else job.target
             print(f"{target}: interrupted after {result['seconds']:.1f} s, which are kept", file=sys.stderr)
             break
-    if not args.json:
+    if args.segments:
+        _write_segments(args.segments, done)
+    if not (args.json or args.quiet or args.keep_high_band):
         _tell_of_band(done, enhancer)
-    if len(waiting) < len(jobs) and not args.json:
+    if len(waiting) < len(jobs) and not (args.json or args.quiet):
         print(f"{len(jobs) - len(waiting)} of {len(jobs)} recordings were done before")
     if failed and len(jobs) > 1:
         print(f"speechzoo: {len(failed)} of {len(jobs)} recordings failed:", file=sys.stderr)
@@ -186,7 +202,7 @@ def _tell(job: Job, report: dict[str, Any], args: argparse.Namespace) -> None:
         print(
             f"{target}: resets of the network: {report['resets']} (it gave no finite values)", file=sys.stderr
         )
-    if not args.json and job.target != PIPE:
+    if not (args.json or args.quiet) and job.target != PIPE:
         speed = 1 / max(report["real_time_factor"], 1e-9)
         print(f"{source} -> {target} ({report['seconds']:.1f} s, {speed:.0f} times faster than real time)")
 
@@ -200,9 +216,19 @@ def _tell_of_band(done: list[dict[str, Any]], enhancer: Enhancer) -> None:
         several = f" and {len(higher) - 1} more" if len(higher) > 1 else ""
         print(
             f"speechzoo: {first['input']}{several}: of {first['sample_rate']} Hz, and {enhancer.name} works "
-            f"at {rate} Hz: what is above {rate // 2} Hz is not in the output. {_wider(rate)}",
+            f"at {rate} Hz: what is above {rate // 2} Hz is not in the output. {_wider(rate)}, or "
+            f"--keep-high-band for what the recording has there",
             file=sys.stderr,
         )
+
+
+def _write_segments(path: str, done: list[dict[str, Any]]) -> None:
+    """Write where someone speaks, a line a stretch, as Audacity reads labels."""
+    lines = [
+        f"{begin:.2f}\t{end:.2f}\t{report['input']}\n" for report in done for begin, end in report["segments"]
+    ]
+    with one_sentence(), atomic(Path(path)) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8", errors="surrogateescape")
 
 
 def _wider(rate: int) -> str:
@@ -220,7 +246,9 @@ def _enhance(enhancer: Enhancer, job: Job, args: argparse.Namespace) -> dict[str
     with AudioReader(source, raw) as reader:
         rate, channels = reader.format.sample_rate, 1 if args.mix_down else reader.format.channels
         stored = output_format(reader, target, channels, args.format, args.subtype)
-        process = _Process(enhancer, rate, channels)
+        process = _Process(
+            enhancer, rate, channels, high_band=args.keep_high_band, listen=bool(args.segments)
+        )
         before, after = _Sketch(rate, bool(args.plot)), _Sketch(rate, bool(args.plot))
         if job.into_folder:
             _make_folder(Path(target).parent)
@@ -267,6 +295,7 @@ def _enhance(enhancer: Enhancer, job: Job, args: argparse.Namespace) -> dict[str
         "peak_out": writer.peak,
         "clipped": writer.clipped,
         "resets": process.resets,
+        **({"segments": process.activity.segments()} if process.activity else {}),
         "interrupted": gently and gently.asked,
     }
 
@@ -283,12 +312,24 @@ def _bar(reader: AudioReader) -> tqdm:
 
 
 class _Process:
-    """All channels of a recording through an enhancer, and the time that it takes."""
+    """All channels of a recording through an enhancer, and the time that it takes.
 
-    def __init__(self, enhancer: Enhancer, rate: int, channels: int) -> None:
+    Args:
+        enhancer: what enhances.
+        rate, channels: of the recording.
+        high_band: whether what lies above the model's band is kept.
+        listen: whether it is asked where someone speaks.
+    """
+
+    def __init__(self, enhancer: Enhancer, rate: int, channels: int, high_band: bool, listen: bool) -> None:
         self._enhancer, self._rate = enhancer, rate
         self._streams = [enhancer.stream(rate) for _ in range(channels)] if enhancer.streaming else []
         self._kept: list[Array] = []  # an offline artifact needs the whole recording
+        self._high_bands: list[HighBand] = []
+        if high_band and rate > enhancer.sample_rate:
+            share = gain_of(enhancer.attenuation_limit)
+            self._high_bands = [HighBand(rate, enhancer.sample_rate, share) for _ in range(channels)]
+        self.activity = Activity(rate) if listen else None
         self.latency = self._streams[0].latency if self._streams else None
         self.seconds = 0.0
 
@@ -304,6 +345,7 @@ class _Process:
             return
         started = time.perf_counter()
         output = np.stack([stream.push(row) for stream, row in zip(self._streams, block, strict=True)])
+        output = self._widened(block, output)
         self.seconds += time.perf_counter() - started
         yield output
 
@@ -312,10 +354,23 @@ class _Process:
         started = time.perf_counter()
         if self._streams:
             output = np.stack([stream.flush() for stream in self._streams])
+            output = self._widened(output[:, :0], output)
         else:
-            output = self._enhancer(np.concatenate(self._kept, axis=1), self._rate)
-        self.seconds += time.perf_counter() - started
+            block = np.concatenate(self._kept, axis=1)
+            output = self._widened(block, self._enhancer(block, self._rate))
         yield output
+        if self._high_bands:
+            yield np.stack([band.flush() for band in self._high_bands])
+        self.seconds += time.perf_counter() - started
+
+    def _widened(self, block: Array, output: Array) -> Array:
+        """What comes out of what came, (channels, m), with what lies above the model's band."""
+        if self.activity:
+            self.activity.add(block, output)
+        if not self._high_bands:
+            return output
+        rows = zip(self._high_bands, block, output, strict=True)
+        return np.stack([band.push(noisy, enhanced) for band, noisy, enhanced in rows])
 
 
 class _Sketch:

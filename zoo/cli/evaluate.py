@@ -1,9 +1,9 @@
 """Measure enhancement models and artifacts side by side.
 
 Every row is measured on the same recordings, in this order; the first row is the noisy input.
-With --corpus, voices and noises are those that the corpus keeps apart from training. Each suite's table has
-the mean of every figure, the mean of the worst tenth of the files by the first, and the share of the files
-that by it got worse than the input.
+With --corpus, voices and noises are those that the corpus keeps apart from training, suite by suite. Each
+table has the mean of every figure and, for the first figure, the mean of the worst tenth of the files and the
+share of files that are worse than their input.
 
 examples:
   speechzoo evaluate --speech speech/valid --noise noise/valid \\
@@ -31,7 +31,7 @@ from zoo.evaluation.comparison import Row, evaluate, kinds_table, open_row, suit
 from zoo.evaluation.metrics import HEADINGS
 from zoo.evaluation.pairs import Pair, folder_pairs, mixed_pairs
 from zoo.evaluation.suites import SUITES, make
-from zoo.figures import explain
+from zoo.figures import explain_table
 from zoo.files import atomic
 from zoo.signal.audio import AudioFormat, AudioWriter
 from zoo.signal.plot import check_picture, plot_spectrograms
@@ -116,8 +116,8 @@ def run(args: argparse.Namespace) -> int:
         for case, pair in enumerate(pairs[: args.cases]):
             signals = [(row.name, own[case]) for row, own in zip(rows, kept, strict=True)]
             _keep(args, case, [*signals, ("clean", pair.clean)])
-        print(table(rows), flush=True)
-        explain(HEADINGS[name] for name in HEADINGS if any(name in row.means for row in rows))
+        print(table(rows))
+        explain_table(HEADINGS[name] for name in HEADINGS if any(name in row.means for row in rows))
         if args.json:
             _write_json(args.json, _record(rows, args))
     return 0
@@ -147,7 +147,7 @@ def _judge(args: argparse.Namespace) -> int:
                 print(f"{HEADINGS['reduction']}, by kind\n{shown}\n", flush=True)
             records.append({"suite": suite.name, "title": suite.title, "rows": _plain(rows)})
     measured = dict.fromkeys(HEADINGS[name] for suite in suites for name in suite.metrics)
-    explain([*measured, "worst tenth", "got worse"])
+    explain_table([*measured, "worst tenth", "got worse"])
     if args.json:
         _write_json(args.json, {"suites": records})
     return 0

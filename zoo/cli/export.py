@@ -1,14 +1,20 @@
 """Export a model, checked against its training form.
 
-Without --target the ending of --output decides: .onnx, .ts (TorchScript), .pt2 (an exported program), .engine
-(TensorRT, for the GPU at hand; with --rtx for RTX cards without one), .c (C that needs no library, and its
-header; also of a streaming .onnx file in place of a model, without PyTorch). The target ladspa is a library
-of plug-ins, mono and stereo, for audio programs; of a model or of such a file. Nothing is left of an export
-that does not compute what the training form computes.
+Without --target the ending of --output decides:
 
-Text to speech has one file a size, in the folder --output. A configuration file as the public trt.yaml gives
-sizes, batch and paths instead; each graph is then written beside its engine's path, with the ending .onnx. A
-file that is there already is kept if it is of these weights and this size.
+  .onnx      a graph
+  .ts        TorchScript
+  .pt2       an exported program of PyTorch
+  .engine    TensorRT, for the GPU at hand; with --rtx for RTX cards, none of which is needed
+  .c         C that needs no library, and its header
+
+--target ladspa makes a library of plug-ins for audio programs, mono and stereo. C and plug-ins are also made
+of a streaming .onnx file in place of a model, without PyTorch. If an export does not compute what the
+training form computes, no file is left.
+
+Text to speech has one file a size, in the folder --output. --config takes sizes, batch and paths from a
+configuration file like the public trt.yaml; each graph is then written beside its engine, with the ending
+.onnx. A graph that is there already is kept if it has these weights and this size.
 
 examples:
   speechzoo export --model gtcrn --weights dns3 -o gtcrn.onnx

@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 
+from zoo.figures import explain
 from zoo.registry import get_spec
 from zoo.tasks.describe import lines, record, weights_lines
-from zoo.tasks.figures import explain
 
 GROUP = "find and share models"
 

@@ -17,7 +17,7 @@ import dataclasses
 import json
 
 from zoo.cli._arguments import print_table
-from zoo.figures import explain
+from zoo.figures import explain_table
 from zoo.registry import get_spec, list_models
 from zoo.speeds import speeds
 from zoo.tasks.describe import row, summary, weights_row
@@ -49,5 +49,5 @@ def run(args: argparse.Namespace) -> int:
         print_table(table, numbers=[*table[0]][1:-1])
     if any("RTF" in table[0] for table in tables):
         print(f"RTF: {speeds()}")
-    explain(dict.fromkeys(heading for table in tables for heading in table[0]))
+    explain_table(dict.fromkeys(heading for table in tables for heading in table[0]))
     return 0

@@ -1,8 +1,8 @@
 """Remove the noise from a microphone, live.
 
-What the input device records is played on the output device, enhanced; on a terminal with meters. For a
-microphone without noise in other programs the output is a virtual device, from which they record:
-docs/live.md tells how on Linux, macOS and Windows.
+What the input device records is enhanced and played on the output device. A terminal shows meters. To give
+other programs a microphone without noise, play on a virtual device and let them record from it: docs/live.md
+tells how on Linux, macOS and Windows.
 
 keys: b turns the enhancing off and on, at the same delay; + and - change the attenuation limit; q ends.
 
@@ -61,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rate", type=positive, metavar="HZ", help="of the devices (default: the input's own)")
     add("--block", type=above_zero, default=10, metavar="MS", help="of the devices (default 10)")
     add(
-        "--buffer", type=above_zero, default=20, metavar="MS",
-        help="by which computing may be late: more delay, fewer underruns (default 20)",
+        "--buffer", type=above_zero, default=60, metavar="MS",
+        help="by which computing may be late: more delay, fewer underruns (default 60)",
     )  # fmt: skip
     add_limit(parser)
     add_enhancer_arguments(parser)
@@ -228,6 +228,11 @@ def _work(
                 start(stream)
             while line.failure is None and not watch.is_over(keys):
                 time.sleep(1 / _LOOKS)
+                for stream in streams:
+                    if not stream.active:  # PortAudio gives up where it had to wait for too long
+                        told.restarts += 1
+                        stream.abort()
+                        start(stream)
                 show(watch.note)
                 if record is not None:
                     record.write()
@@ -280,6 +285,7 @@ def _sum_up(line: Line, told: Told, ends: _Ends, record: str | None) -> None:
     for count, what in (
         (told.overflows, "times the device lost input"),
         (told.underflows, "times the device had nothing to play"),
+        (told.restarts, "times a device stopped and was started again"),
         (line.lost, "samples of input were lost"),
         (line.unread, "samples could not be written in time"),
         (line.stream.resets, "resets of the network (it gave no finite values)"),

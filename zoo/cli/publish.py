@@ -1,9 +1,9 @@
 """Make a model's artifact repository, and put it on the Hub.
 
-It holds the parameters, ONNX graphs in every form (of enhancers streaming and offline, for text to speech one
-of each size), a golden recording, an index with the hash of every file, and a model card. With --folder alone
-it is only built; a folder that was built before is checked and used as it is. Every file is run and compared
-before anything is uploaded, in one commit.
+The repository holds the parameters, ONNX graphs in every form (enhancers streaming and offline, text to
+speech in each size), a golden recording, an index with the hash of every file, and a model card. With
+--folder and without --repo it is built and not uploaded; a folder that was built before is checked and used
+as it is. Every file is run and compared before anything is uploaded, all of it in one commit.
 
 examples:
   speechzoo publish gtcrn --folder gtcrn/

@@ -1,8 +1,8 @@
 """Fetch a model's files from the Hub, proved on this machine.
 
-Prints the path of the file, in the cache or in --output. Its bytes are held against the repository's index,
-its manifest against what was asked for, and what it computes against the recording that comes with it; if
-anything differs there is an error and no file.
+Prints the path of the file, in the cache or in --output. Three things are checked: its bytes, against the
+repository's index; its manifest, against what was asked for; and what it computes, against the recording that
+comes with it. If anything differs there is an error, and no file.
 
 examples:
   speechzoo pull gtcrn --repo ORG/NAME -o .

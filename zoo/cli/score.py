@@ -16,7 +16,7 @@ import json
 from pathlib import Path
 
 from zoo.cli._arguments import one_sentence, positive
-from zoo.figures import explain
+from zoo.figures import explain_table
 from zoo.tasks.speaker.trials import PRIORS, TOP, score_trials
 
 GROUP = "measure"
@@ -56,6 +56,6 @@ def run(args: argparse.Namespace) -> int:
             skip_missing=args.skip_missing,
             plots=not args.no_plots,
         )
-    print(json.dumps(report, indent=2), flush=True)
-    explain(("EER", "minDCF"))
+    print(json.dumps(report, indent=2))
+    explain_table(("EER %", "minDCF"))
     return 0

@@ -1,9 +1,8 @@
 """Write a model repository for Triton Inference Server.
 
-It may hold models of several artifacts, each added by a call of its own.
 Every tensor, state and dimension in it comes from the graph and its manifest. Beside the models it writes a
-README, a Dockerfile for the server and one for the client, which is speechzoo client. An enhancer's artifact
-is exported with --streams 0, best with --hops 0 too.
+README, a Dockerfile for the server and one for the client, which is speechzoo client. Call it again to add
+another artifact's models to the folder. Export an enhancer for it with --streams 0, best with --hops 0 too.
 
 examples:
   speechzoo serve --artifact gtcrn.onnx --folder repository

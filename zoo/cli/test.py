@@ -1,7 +1,7 @@
 """Run a graph on a recording and time it.
 
-Enhancers' files of every kind, public graphs among them, and speaker models' ONNX files.
-A streaming graph's blocks are timed one by one, other graphs on the whole recording, --runs times.
+It takes enhancers' files of every kind, public graphs too, and speaker models' ONNX files. Of a streaming
+graph every block is timed by itself; any other graph is timed on the whole recording, --runs times.
 
 examples:
   speechzoo test gtcrn.onnx --audio-path noisy.wav --save-output

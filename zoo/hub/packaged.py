@@ -21,7 +21,7 @@ def packaged_parameters(weights: Weights) -> Path:
     recipe = packaged_recipe(weights.url)
     if recipe is None:
         return packaged_file(weights.url, weights.sha256)
-    made = client.cached(weights.file)
+    made = client.cache_folder() / "packaged" / weights.sha256[:16] / weights.file.name
     if made.is_file() and sha256_of(made) == weights.sha256:
         return made
     content = _joined(recipe)

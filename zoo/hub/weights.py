@@ -187,7 +187,9 @@ def _unpacked(weights: Weights, path: Path) -> Path:
 
 def weights_advice(spec: ModelSpec) -> str:
     """What can be done about a model whose weights do not come with the package."""
-    ready = [name for name in list_models(spec.task) if packaged_artifact(get_spec(name))]
+    models = list_models(spec.task)
+    ready = [name for name in models if packaged_artifact(get_spec(name))]
+    ready = ready or [name for name in models if get_spec(name).weights]
     tags = ", ".join(w.tag for w in spec.weights)
     known = f"a tag ({tags}) or the path of a checkpoint" if tags else "the path of a checkpoint"
     return f"Take a model that has some ({', '.join(ready)}), or pass as weights {known}"

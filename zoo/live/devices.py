@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import sounddevice
 
 Way = Literal["input", "output"]
+_HELD = 0.12  # seconds in a device's own buffers
 PORTAUDIO = (
     "sounddevice needs the library PortAudio: `apt-get install libportaudio2` on Debian and Ubuntu, "
     "`dnf install portaudio` on Fedora, `brew install portaudio` on macOS; on Windows reinstall sounddevice, "
@@ -144,12 +145,13 @@ class Told:
 
     Attributes:
         overflows, underflows: how often it lost input, or had nothing to play.
+        restarts: how often it stopped and was started again.
         delay: seconds from the microphone to the line and from there to the loudspeaker, as of the last call;
             0 where it does not know.
     """
 
     def __init__(self) -> None:
-        self.overflows = self.underflows = 0
+        self.overflows = self.underflows = self.restarts = 0
         self.delay = 0.0
 
     def note(self, status: sounddevice.CallbackFlags) -> None:
@@ -166,7 +168,7 @@ def open_line(line: Line, input: Device, output: Device | None, block: int, spar
         line: at the rate of the devices.
         input, output: the devices; without the second nothing is played.
         block: samples of a call.
-        spare: samples that the devices are to hold at least, so that they stand interruptions.
+        spare: samples by which computing may be late, which the devices are to stand too.
         told: where it is kept what PortAudio tells.
 
     Raises:
@@ -188,7 +190,7 @@ def open_line(line: Line, input: Device, output: Device | None, block: int, spar
             played[:, channel] = first
 
     rate = input.sample_rate
-    common = {"samplerate": rate, "blocksize": block, "dtype": "float32", "latency": spare / rate}
+    common = {"samplerate": rate, "blocksize": block, "dtype": "float32", "latency": _held(spare, rate)}
     if output is None:
         return _opened(
             lambda: sd.InputStream(device=input.index, channels=input.channels, callback=heard, **common)
@@ -219,9 +221,18 @@ def open_monitor(ring: Ring, device: Device, block: int, spare: int) -> Any:
     return _opened(
         lambda: sd.OutputStream(
             device=device.index, channels=device.channels, samplerate=device.sample_rate, blocksize=block,
-            dtype="float32", latency=spare / device.sample_rate, callback=play,
+            dtype="float32", latency=_held(spare, device.sample_rate), callback=play,
         )
     )  # fmt: skip
+
+
+def _held(spare: int, rate: int) -> float:
+    """Seconds that a device is asked to hold: six times what is spare, up to 120 ms.
+
+    With little PortAudio gives up on PulseAudio's devices, and begins anew; hardware does with less.
+    """
+    seconds = spare / rate
+    return max(seconds, min(6 * seconds, _HELD))
 
 
 def start(stream: Any) -> None:

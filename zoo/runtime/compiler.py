@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from zoo.errors import ArtifactError
 from zoo.extras import missing
@@ -23,6 +25,8 @@ _LIBRARY = ("-shared", "-DSPEECHZOO_LIBRARY")
 _HIDDEN = ("-fPIC", "-fvisibility=hidden", '-DSPEECHZOO_API=__attribute__((visibility("default")))')
 _EXPORTED = ("-DSPEECHZOO_API=__declspec(dllexport)",)
 _LONGEST = 900  # seconds
+_X86 = re.compile("x86_64|amd64", re.IGNORECASE)
+_CHOOSER = str(Path(__file__).with_name("variants.c"))
 
 
 def find_compiler(target: str | None = None) -> list[str]:
@@ -61,17 +65,20 @@ def build(
     compiler: Sequence[str] | None = None,
     target: str | None = None,
     more: Sequence[str] = (),
+    flags: Sequence[str] = (),
 ) -> None:
     """Compile a generated file to a shared library.
 
     Args:
         source: the C.
         out: the library to write; its folder is made.
-        march: ``native``: for processors as the one here; ``portable``: for every one of its architecture;
+        march: ``native``: for processors as the one here; ``portable``: for every one of its architecture,
+            of x86-64 with code for AVX2 and AVX-512 beside, which is chosen where there is such a processor;
             else what the compiler takes as ``-march``, as ``x86-64-v3``.
         compiler: its command; by default that of ``find_compiler``.
         target: another machine than this one, as of ``find_compiler``; ``native`` is then no architecture.
         more: words for the compiler, after the file.
+        flags: words for it, before each file.
 
     Raises:
         ArtifactError: it cannot be compiled; nothing is left.
@@ -91,9 +98,36 @@ def build(
     windows = re.search("windows|mingw|win32", target or sys.platform)
     visible = _EXPORTED if windows else _HIDDEN
     processor = () if march == "portable" else (f"-march={march}",)
-    with atomic(Path(out)) as temporary:
-        words = [*FLAGS, *processor, *_LIBRARY, *visible, str(source), *more, "-o", str(temporary)]
+    with atomic(Path(out)) as temporary, TemporaryDirectory() as folder:
+        files = [str(source)]
+        if march == "portable" and _X86.match(target or platform.machine()):
+            files = _variants(source, [*command, *FLAGS, *flags], visible, Path(folder)) or files
+        words = [*FLAGS, *flags, *processor, *_LIBRARY, *visible, *files, *more, "-o", str(temporary)]
         run_compiler([*command, *words], str(source))
+
+
+def _variants(source: Path, command: Sequence[str], visible: Sequence[str], folder: Path) -> list[str]:
+    """The file compiled for each kind of x86-64 processor, and what chooses; empty where there is none."""
+    text = source.read_text(errors="replace")
+    names = re.findall(r"^SPEECHZOO_API [^;(]*\b(\w+)\(", text, re.MULTILINE)
+    process = next((name for name in names if name.endswith("_process")), None)
+    if process is None:
+        return []
+    objects = []
+    for level in (1, 3, 4):
+        renamed = (process, "speechzoo_process") if level == 1 else names
+        words = [f"-D{name}={name}_{level}" for name in renamed]
+        if level == 1:
+            words += ["-DSPEECHZOO_LIBRARY", *visible]
+        else:
+            words += [f"-march=x86-64-v{level}", f"-D{process.removesuffix('_process').upper()}_NO_MANIFEST"]
+            words += [word for word in visible if word.startswith("-f")]
+        objects.append(str(folder / f"{source.stem}_{level}.o"))
+        try:
+            run_compiler([*command, *words, "-c", str(source), "-o", objects[-1]], str(source))
+        except ArtifactError:
+            return []
+    return [*objects, f"-DPROCESS={process}", *(f"-DPROCESS_{n}={process}_{n}" for n in (1, 3, 4)), _CHOOSER]
 
 
 def has_no_weights(source: Path) -> bool:

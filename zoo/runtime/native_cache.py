@@ -63,6 +63,13 @@ def compiled_graph(path: str | os.PathLike[str], streams: int = 1) -> NativeGrap
         MissingExtraError: the package onnx or a compiler is not installed.
     """
     path = Path(path)
+    graph = compiled(generated(path, streams))
+    graph.path = path
+    return graph
+
+
+def generated(path: Path, streams: int = 1) -> Path:
+    """The C of a streaming ONNX file of ours, as it is kept; otherwise as ``compiled_graph``."""
     if not path.is_file():
         raise ArtifactError(f"{path}: there is no such file; expected an ONNX artifact")
     if not find_spec("onnx"):
@@ -73,9 +80,7 @@ def compiled_graph(path: str | os.PathLike[str], streams: int = 1) -> NativeGrap
     if not source.is_file():
         with atomic(source) as temporary:
             _generate(path, temporary, streams)
-    graph = compiled(source)
-    graph.path = path
-    return graph
+    return source
 
 
 def _generate(path: Path, out: Path, streams: int) -> None:

@@ -40,7 +40,7 @@ class Twinned(Protocol):
 def to_streaming(
     model: StreamingModule, form: Literal["spec2spec", "wav2wav"] = "spec2spec"
 ) -> StreamingModule:
-    """The streaming form of a training-form model: everything that can be folded is folded, exactly.
+    """Make the streaming form of a training-form model: everything that can be folded is folded, exactly.
 
     Args:
         model: training form; it is not changed.

@@ -77,7 +77,7 @@ def verify(
         weights: the file of weights of native code that has none inside; the recording is in it.
 
     Raises:
-        ArtifactError: damaged, without manifest or recording, or its manifest says what its model is not.
+        ArtifactError: damaged, without manifest or recording, or with a manifest that does not fit its model.
         ParityError: it computes something else than it should.
     """
     return verify_graph(load(path, trust=trust, weights=weights))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from zoo.text.dictionary import english
+from zoo.text.homographs import is_name
 from zoo.text.rules import Rule, after, before, last_word, rule, spelled
 from zoo.text.words import HALF_READ, READ, capital_words, is_word
 
@@ -136,9 +137,10 @@ def _letter(match: re.Match[str]) -> str | None:
     return "a"
 
 
-def _contracted(match: re.Match[str]) -> str:
-    """``O'Leary``, ``I'm``: an apostrophe inside"""
-    return match[0].lower()
+def _word(match: re.Match[str]) -> str:
+    """A word in lower case; with its capital where that tells how it is said, and no sentence begins there"""
+    begins = re.search(r"(?:^|[.!?\n][\"')]*\s+)$", before(match)) is not None
+    return match[0] if not begins and match[0][0].isupper() and is_name(match[0]) else match[0].lower()
 
 
 def _single(match: re.Match[str]) -> str:
@@ -154,8 +156,8 @@ RULES: tuple[Rule, ...] = (
     rule("[A-F]", r"([A-F])\+(?=\s|[.,;:!?)]|$)", lambda m: f"{m[1]} plus"),
     rule("[A-Z]", r"([A-Z]{2,24})('?s)?(?![A-Za-z]|'[A-Za-z])", _capitals),
     rule("[A-Z]", r"([A-Z]{2,24})('S)(?![A-Za-z])", _capitals),
-    rule("[A-Za-z]", r"(?=[A-Za-z]?[a-z]{0,23}[A-Z])([A-Za-z]{2,48})('s)?(?![A-Za-z])", _mixed),
+    rule("[A-Za-z]", r"(?=[A-Za-z][a-z]{0,23}[A-Z])([A-Za-z]{2,48})('s)?(?![A-Za-z])", _mixed),
     rule("[Aa]", r"[Aa](?![A-Za-z'])", _letter),
     rule("[A-HJ-Z]", r"([A-HJ-Z])('s)?(?![A-Za-z'])", _single),
-    rule("[A-Za-z]", r"[A-Za-z]+(?:'[A-Za-z]+)*", _contracted),
+    rule("[A-Za-z]", r"[A-Za-z]+(?:'[A-Za-z]+)*", _word),
 )

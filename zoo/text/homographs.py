@@ -31,6 +31,7 @@ _SUBJECT = (
 _DETERMINER = (
     "the|a|an|this|that|these|those|my|your|his|her|its|our|their|no|some|any|each|every|another|what|which|whose|of|"
     "in|on|for|with|by|from|into|at|as|without|under|about|new|old|first|second|third|last|next|good|best|great|big|"
+    "fresh|local|organic|strong|main|free|huge|large|sharp|early|late|little|real|public|private|personal|legal|"
     "small|long|own|same|other|only|such|many|few|several|two|three|world|police|school|data|more|most|high|low"
 )
 _BE = (
@@ -49,6 +50,7 @@ _BEHIND_SUBJECT = re.compile(rf"(?:^|[^a-z'])(?:{_SUBJECT}) $")
 _BEHIND_ONE = re.compile(r"(?:^|[^a-z])(?:he|she|it|who|which|that|company|everyone|nobody) $")
 _BEHIND_DETERMINER = re.compile(rf"(?:^|[^a-z'])(?:{_DETERMINER}|{_BE}) $|'s $")
 _BEGINNING = re.compile(r"(?:^|[.!?;:,] |(?:^|[^a-z])(?:and|or|but|then) )$")
+_BEFORE_VERB = re.compile(r" (?:is|was|were|are|has|had|of|will|can|may)\b")
 _BEFORE_OBJECT = re.compile(rf" (?:{_OBJECT})\b")
 
 
@@ -76,6 +78,11 @@ class _Table:
     pairs: dict[str, _Pair] = field(default_factory=dict)
     lists: dict[str, list[tuple[re.Pattern[str], re.Pattern[str], str]]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+
+
+def is_name(word: str) -> bool:
+    """Whether a word with a capital is said in another way than without."""
+    return word in _table().names
 
 
 def choose(text: str, own: Callable[[str], str | None]) -> dict[int, str]:
@@ -122,6 +129,8 @@ def _is_verb(pair: _Pair, left: str, right: str) -> bool:
     if _BEHIND_DETERMINER.search(left):
         return False
     beginning = _BEGINNING.search(left) is not None
+    if pair.base and _BEFORE_VERB.match(right):
+        return False
     if _BEFORE_OBJECT.match(right):
         return beginning or not pair.adjective
     return pair.rather_verb

@@ -1,8 +1,8 @@
 """Words that no dictionary holds as phonemes, by rules from letters to sounds that a network learned.
 
 The network reads a word's letters from both ends (two layers of bidirectional gated recurrent units) and
-gives each letter what it sounds: nothing, a phoneme or two. It was learned from CMU's dictionary by
-``scripts/train_letters.py``; its parameters are whole numbers of a byte, with a scale a row.
+gives each letter what it sounds: nothing, a phoneme or two. It was learned from CMU's dictionary;
+its parameters are whole numbers of a byte, with a scale a row.
 """
 
 from __future__ import annotations

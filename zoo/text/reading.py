@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from zoo.errors import TextError
 from zoo.text.dictionary import Dictionary, as_read
 from zoo.text.normalise import lower, read_sentences
-from zoo.text.sentences import Pauses, Piece, paragraphs, split
+from zoo.text.sentences import Pauses, Piece, paragraphs, split_sentence
 from zoo.text.symbols import encode
 
 _SOUNDS = re.compile(r"[A-Za-z]|\{\s*[A-Z]")  # what a piece without has only marks
@@ -88,12 +88,12 @@ class Reader:
             said, letters = as_read(said, self.symbols, self.dictionary, self.rules)
             own = encode(said, self.symbols).unknown
             unknown.update(dict.fromkeys(own))
-            pieces = [piece for piece in split(said, self.tokens, self.most, pauses) if self._sounds(piece)]
-            for piece in pieces[:-1]:
+            pieces = [
+                piece for piece in split_sentence(said, self.tokens, self.most, pauses) if self._sounds(piece)
+            ]
+            for piece in pieces:
                 yield Part(piece, sentence, written, own, letters)
-            if pieces:
-                yield Part(replace(pieces[-1], pause=pauses.sentence), sentence, written, own, letters)
-                sentence += 1
+            sentence += bool(pieces)
 
     def tokens(self, text: str) -> int:
         """How many tokens a text has for the network."""

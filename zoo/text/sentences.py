@@ -104,12 +104,24 @@ def split(text: str, tokens: Callable[[str], int], most: int, pauses: Pauses | N
     pauses = pauses or Pauses()
     hidden, braces = _hide(text)
     pieces: list[Piece] = []
-    for sentence in SENTENCE.split(hidden):
-        if sentence.strip():
-            whole = Piece(sentence.strip(), pauses.sentence)
-            pieces += _parts(whole, lambda part: tokens(_show(part, braces)), most, pauses.clause)
-    shown = [replace(piece, text=_show(piece.text, braces)) for piece in pieces]
-    return [*shown[:-1], replace(shown[-1], pause=0.0)] if shown else []
+    for sentence in filter(str.strip, SENTENCE.split(hidden)):
+        pieces += _cut(sentence, braces, tokens, most, pauses)
+    return [*pieces[:-1], replace(pieces[-1], pause=0.0)] if pieces else []
+
+
+def split_sentence(sentence: str, tokens: Callable[[str], int], most: int, pauses: Pauses) -> list[Piece]:
+    """One sentence, or its parts where it is too long for one piece; see ``split``."""
+    hidden, braces = _hide(sentence)
+    return _cut(hidden, braces, tokens, most, pauses) if hidden.strip() else []
+
+
+def _cut(
+    hidden: str, braces: list[str], tokens: Callable[[str], int], most: int, pauses: Pauses
+) -> list[Piece]:
+    """The same of a sentence whose ARPAbet is hidden."""
+    whole = Piece(hidden.strip(), pauses.sentence)
+    parts = _parts(whole, lambda part: tokens(_show(part, braces)), most, pauses.clause)
+    return [replace(part, text=_show(part.text, braces)) for part in parts]
 
 
 def _parts(piece: Piece, tokens: Callable[[str], int], most: int, clause_pause: float) -> Iterator[Piece]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from zoo.text.letters import likelihood
+from zoo.text.letters import likelihood, say_letters
 
 Entry = Callable[[str], "str | None"]
 _HISSING = {"S", "Z", "SH", "ZH", "CH", "JH"}  # after which an s is a syllable of its own
@@ -14,6 +14,7 @@ _UNVOICED = _VOICELESS | {"S", "SH", "CH"}
 _SHORTEST_PART = 3  # letters of a word in a compound
 _LONGEST = 40  # letters of a word that is taken apart
 _UNLIKELY = -1.1  # a likelihood of the rules from letters to sounds, below which no compound is believed
+_MARGIN = 0.05  # by which the rules may find a compound less likely than what they say themselves
 _CONTRACTIONS = {"'ll": "AH0 L", "'ve": "V", "'d": "D", "'re": "ER0", "n't": "AH0 N T", "'m": "M"}
 _ENDINGS = {  # of inflections, what they sound, for None by the sound before
     "ing": "IH0 NG", "er": "ER0", "est": "AH0 S T", "ly": "L IY0", "ness": "N AH0 S", "less": "L AH0 S",
@@ -148,9 +149,10 @@ def _compound(word: str, entry: Entry) -> str | None:
     for cut in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
         first, last = entry(word[:cut]), entry(word[cut:]) or _inflected(word[cut:], entry)
         if first and last:
-            said = f"{first} {last}"
+            said = f"{first} {last.replace('1', '2')}"  # the first part has the stress
             found.append((likelihood(word, said), said))
     if not found:
         return None
     score, said = max(found)
-    return said if score > _UNLIKELY else None
+    own = say_letters(word)
+    return said if score > _UNLIKELY and (own is None or score > likelihood(word, own) - _MARGIN) else None

@@ -11,6 +11,8 @@ FILES = (
     "vectors.c",
     "functions.c",
     "product.c",
+    "attention.c",
+    "fourier.c",
     "depthwise.c",
     "recurrent.c",
     "sums.c",
@@ -37,6 +39,16 @@ def kernels_for(texts: Iterable[str]) -> list[str]:
             needed.add(number)
             waiting += _WORD.findall(known[number][1])
     return [known[number][1] for number in sorted(needed)]
+
+
+@cache
+def parameters_of(kernel: str) -> tuple[str, ...]:
+    """The parameters, as declared, of a kernel that is compiled for each size by itself; none of others."""
+    for names, text in _paragraphs():
+        found = re.search(rf"^INLINE void {kernel}\(([^)]*)\)", text, re.MULTILINE)
+        if kernel in names and found:
+            return tuple(" ".join(parameter.split()) for parameter in found[1].split(","))
+    return ()
 
 
 def kernel_names() -> frozenset[str]:

@@ -1,6 +1,6 @@
 /* A filter for each channel: the sum over taps of a column's channels, side by side, with their weights. */
-KERNEL void depthwise(int width, int channels, int taps, const int *tap, const float *x, long x_column,
-                      const float *weight, const float *bias, float *y, long y_column)
+INLINE void depthwise(const int width, const int channels, const int taps, const int *tap, const float *x,
+                      const long x_column, const float *weight, const float *bias, float *y, const long y_column)
 {
     for (int f = 0; f < width; f++, x += x_column, y += y_column) {
         const int whole = channels / LANES * LANES;

@@ -1,7 +1,3 @@
-INLINE float smaller(float a, float b) { return b < a ? b : a; }
-
-INLINE float larger(float a, float b) { return a < b ? b : a; }
-
 INLINE uint32_t bits_of(float x)
 {
     union { float number; uint32_t bits; } u = {x};
@@ -14,6 +10,17 @@ INLINE float of_bits(uint32_t bits)
     return u.number;
 }
 
+/* a where the condition is 1, b where it is 0, without a branch, which would keep loops from vectors. */
+INLINE float chosen(int condition, float a, float b)
+{
+    const uint32_t mask = 0u - (uint32_t)condition;
+    return of_bits((bits_of(a) & mask) | (bits_of(b) & ~mask));
+}
+
+INLINE float smaller(float a, float b) { return chosen(b < a, b, a); }
+
+INLINE float larger(float a, float b) { return chosen(a < b, b, a); }
+
 INLINE float magnitude(float x) { return of_bits(bits_of(x) & 0x7fffffffu); }
 
 INLINE float root(float x) { return __builtin_sqrtf(x); }
@@ -21,8 +28,8 @@ INLINE float root(float x) { return __builtin_sqrtf(x); }
 /* Within 2 units in the last place; of what is beyond [-87, 88] that of the bound. After Cephes. */
 INLINE float exponential(float x)
 {
-    x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
+    x = chosen(x < -87.0f, -87.0f, x);
+    x = chosen(x > 88.0f, 88.0f, x);
     const float t = x * 1.44269504f + 12582912.0f; /* rounds: the sum has no place for a fraction */
     const float n = t - 12582912.0f;
     const float r = x - n * 0.693359375f + n * 2.12194440e-4f;
@@ -48,19 +55,16 @@ INLINE float hyperbolic_tangent(float x)
     y = y * z - 3.33332819422e-1f;
     y = y * z * x + x;
     const float far = 1.0f - 2.0f / (1.0f + exponential(2.0f * x));
-    return magnitude(x) < 0.625f ? y : far;
+    return chosen(magnitude(x) < 0.625f, y, far);
 }
 
 /* Within 2 units in the last place of normal numbers; minus infinity of 0, not a number below. After Cephes. */
 INLINE float logarithm(float x)
 {
-    const float normal = x < 1.17549435e-38f ? 1.17549435e-38f : x;
-    const uint32_t bits = bits_of(normal);
-    const float fraction = of_bits((bits & 0x7fffffu) | 0x3f000000u);
-    const float exponent = (float)((int32_t)(bits >> 23) - 126);
-    const float low = fraction < 0.707106781f ? 1.0f : 0.0f;
-    const float e = exponent - low;
-    const float m = fraction + low * fraction - 1.0f;
+    const int32_t given = (int32_t)bits_of(x); /* whole numbers are in the same order, and need no branch */
+    const int32_t normal = given < 0x00800000 ? 0x00800000 : given;
+    const int32_t exponent = (normal - 0x3f3504f3) >> 23; /* of a fraction from the root of 1/2 to that of 2 */
+    const float e = (float)exponent, m = of_bits((uint32_t)normal - ((uint32_t)exponent << 23)) - 1.0f;
     const float z = m * m;
     float y = 7.0376836292e-2f * m - 1.1514610310e-1f;
     y = y * m + 1.1676998740e-1f;
@@ -72,19 +76,18 @@ INLINE float logarithm(float x)
     y = y * m + 3.3333331174e-1f;
     y = y * m * z - 2.12194440e-4f * e - 0.5f * z;
     y = m + y + 0.693359375f * e;
-    y = x > 3.40282347e38f ? x : y;
-    y = x > 0.0f ? y : of_bits(x == 0.0f ? 0xff800000u : 0x7fc00000u);
-    return y;
+    const uint32_t none = (given & 0x7fffffff) == 0 ? 0xff800000u : 0x7fc00000u;
+    return chosen(given > 0, chosen(given >= 0x7f800000, x, y), of_bits(none));
 }
 
-INLINE float leaky(float x, float slope) { return x < 0.0f ? slope * x : x; }
+INLINE float leaky(float x, float slope) { return chosen(x < 0.0f, slope * x, x); }
 
-INLINE float elu(float x, float alpha) { return x < 0.0f ? alpha * (exponential(x) - 1.0f) : x; }
+INLINE float elu(float x, float alpha) { return chosen(x < 0.0f, alpha * (exponential(x) - 1.0f), x); }
 
 INLINE float nearest(float x)
 {
     const float rounded = (x + 12582912.0f) - 12582912.0f;
-    return magnitude(x) < 4194304.0f ? rounded : x;
+    return chosen(magnitude(x) < 4194304.0f, rounded, x);
 }
 
 /* Within 3 units in the last place. After Cephes. */

@@ -1,7 +1,7 @@
 KERNEL void copy(int count, const float *from, float *to) { memmove(to, from, (size_t)count * sizeof *to); }
 
 /* Pieces of `count` elements from where a table says, `step` apart. */
-KERNEL void gather(int pieces, int count, const int *table, const float *from, float *to, long step)
+INLINE void gather(const int pieces, const int count, const int *table, const float *from, float *to, const long step)
 {
     for (int n = 0; n < pieces; n++)
         for (int i = 0; i < count; i++) to[n * step + i] = from[table[n] + i];

@@ -1,141 +1,168 @@
 #define PANEL 16 /* columns of a packed matrix that lie together, row by row; up to 8 at the end are 8 wide */
 
-/* vectors that are summed at once: there are registers for them. In WebAssembly calls cost too. */
-#ifdef __wasm__
+/* Vectors that are summed at once, and of these in one row: there are registers for them. */
+#if LANES == 16 || defined(__aarch64__)
+#define MOST_SUMS 24
+#define MOST_VECTORS 4
+#elif defined(__wasm__) || defined(__ARM_ARCH_PROFILE)
 #define MOST_SUMS 8
-#define ONE_TILE inline __attribute__((always_inline))
+#define MOST_VECTORS 2
 #else
-#define MOST_SUMS (LANES == 16 ? 24 : 12)
-#define ONE_TILE __attribute__((noinline))
+#define MOST_SUMS 12
+#define MOST_VECTORS 2
 #endif
-#define MOST_ROWS (MOST_SUMS < 12 ? 4 : 6) /* of a slim tile */
 
-KERNEL void store_some(int columns, const float *row, const float *start, float *to)
+/* Of all, so many in a tile that those in the last one are not much fewer: of 5 by 4 first 3, then 2. */
+#define TILE(ALL, MOST) (((ALL) + ((ALL) + (MOST)-1) / (MOST)-1) / (((ALL) + (MOST)-1) / (MOST)))
+
+/* Vectors of a tile, of all that a row has; where a panel is several, tiles begin with panels. */
+#define VECTORS(ALL) (LANES == PANEL ? TILE(ALL, MOST_VECTORS) : (ALL) < MOST_VECTORS ? (ALL) : MOST_VECTORS)
+
+/* The first of a vector's numbers; how many is known while compiling. */
+INLINE void store_some(const int count, float *to, lanes x)
 {
-    for (int n = 0; n < columns; n++) to[n] = start ? row[n] + start[n] : row[n];
+    if (count >= LANES) {
+        store(to, x);
+    } else {
+        float row[LANES];
+        store(row, x);
+        UNROLL for (int n = 0; n < LANES; n++)
+            if (n < count) to[n] = row[n];
+    }
 }
 
-/* rows x panels of start + a b: a[m a_row + segment + k a_step] b[k of all, n], of which so many columns are
-   stored. A panel is `wide` columns, in so many vectors; a vector that reaches into the next row sums up what
-   nobody stores. */
-INLINE void tile(const int rows, const int panels, const int vectors, const int wide, int segments,
-                 const int *segment, int inner, const float *a, long a_row, long a_step, const float *b,
-                 long b_panel, const float *start, long start_row, float *c, long c_row, int columns)
+/* rows x vectors of start + a b from the vector `first` on: a[m a_row + segment + k a_step] b[k of all, n], of
+   which so many columns are stored. A row of the last vector's panel has `last` columns; what of a vector reaches
+   into the next row sums up what nobody stores. Few sums at once would wait for each other, so that each is made
+   of several then. */
+INLINE void tile(const int rows, const int vectors, const int last, const int first, const int segments,
+                 const int *segment, const int inner, const float *a, const long a_row, const long a_step,
+                 const float *b, const float *start, const long start_row, float *c, const long c_row,
+                 const int columns)
 {
-    lanes sum[8][8];
-    UNROLL for (int m = 0; m < rows; m++)
-        UNROLL for (int v = 0; v < panels * vectors; v++) sum[m][v] = (lanes){0};
+    const int sums = rows * vectors;
+    const int chains = sums > 4 || inner % 2 ? 1 : 4 * sums > MOST_SUMS || inner % 4 ? 2 : 4;
+    lanes sum[MOST_SUMS][MOST_VECTORS];
+    UNROLL for (int m = 0; m < rows * chains; m++)
+        UNROLL for (int v = 0; v < vectors; v++)
+            sum[m][v] = start && m < rows ? load(start + m * start_row + (first + v) * LANES) : (lanes){0};
+    const float *panel[MOST_VECTORS];
+    UNROLL for (int v = 0; v < vectors; v++) {
+        const int column = (first + v) * LANES;
+        panel[v] = b + (long)(column / PANEL * PANEL) * segments * inner + column % PANEL;
+    }
     for (int s = 0; s < segments; s++) {
         const float *from = a + segment[s];
-        for (int k = 0; k < inner; k++, from += a_step, b += wide) {
-            lanes column[8];
-            UNROLL for (int v = 0; v < panels * vectors; v++)
-                column[v] = load(b + v / vectors * b_panel + v % vectors * LANES);
-            UNROLL for (int m = 0; m < rows; m++) {
-                const float x = from[m * a_row];
-                UNROLL for (int v = 0; v < panels * vectors; v++) sum[m][v] += x * column[v];
+        for (int k = s * inner; k < (s + 1) * inner; k += chains, from += chains * a_step)
+            UNROLL for (int chain = 0; chain < chains; chain++) {
+                lanes column[MOST_VECTORS];
+                UNROLL for (int v = 0; v < vectors; v++) {
+                    const int ends = v * LANES / PANEL == (vectors - 1) * LANES / PANEL;
+                    column[v] = load(panel[v] + (k + chain) * (ends ? last : PANEL));
+                }
+                UNROLL for (int m = 0; m < rows; m++) {
+                    const float x = from[m * a_row + chain * a_step];
+                    UNROLL for (int v = 0; v < vectors; v++) sum[chain * rows + m][v] += x * column[v];
+                }
             }
-        }
     }
-    UNROLL for (int m = 0; m < rows; m++) {
-        float *to = c + m * c_row;
-        const float *add = start + m * start_row;
-        if (wide >= LANES && columns == panels * wide) {
-            UNROLL for (int v = 0; v < panels * vectors; v++)
-                store(to + v * LANES, start ? sum[m][v] + load(add + v * LANES) : sum[m][v]);
-        } else {
-            float row[8 * LANES];
-            UNROLL for (int v = 0; v < panels * vectors; v++) store(row + v * LANES, sum[m][v]);
-            if (wide < LANES && columns == wide)
-                for (int n = 0; n < wide; n++) to[n] = start ? row[n] + add[n] : row[n];
-            else
-                store_some(columns, row, start ? add : start, to);
+    UNROLL for (int m = 0; m < rows; m++)
+        UNROLL for (int v = 0; v < vectors; v++) {
+            UNROLL for (int chain = 1; chain < chains; chain++) sum[m][v] += sum[chain * rows + m][v];
+            store_some(columns - v * LANES, c + m * c_row + (first + v) * LANES, sum[m][v]);
         }
-    }
 }
 
-#define TILE(ROWS, PANELS)                                                                                   \
-    case 10 * ROWS + PANELS:                                                                                 \
-        tile(ROWS, PANELS, PANEL / LANES, PANEL, segments, segment, inner, a, a_row, a_step, b, b_panel,     \
-             start, start_row, c, c_row, columns);                                                           \
-        break
-
-#define SLIM(ROWS)                                                                                           \
-    case 10 * ROWS:                                                                                          \
-        tile(ROWS, 1, LANES == 4 ? 2 : 1, 8, segments, segment, inner, a, a_row, a_step, b, b_panel, start,  \
-             start_row, c, c_row, columns);                                                                  \
-        break
-
-/* One tile; no panels: the slim one at the end. */
-static ONE_TILE void one_tile(int rows, int panels, int segments, const int *segment, int inner,
-                              const float *a, long a_row, long a_step, const float *b, long b_panel,
-                              const float *start, long start_row, float *c, long c_row, int columns)
+/* All rows of some vectors. */
+INLINE void tiles(const int rows, const int vectors, const int last, const int first, const int segments,
+                  const int *segment, const int inner, const float *a, const long a_row, const long a_step,
+                  const float *b, const float *start, const long start_row, float *c, const long c_row,
+                  const int columns)
 {
-    switch (10 * rows + panels) {
-        SLIM(1);
-        SLIM(2);
-        SLIM(3);
-        SLIM(4);
-        SLIM(5);
-        SLIM(6);
-        TILE(1, 1);
-        TILE(2, 1);
-        TILE(3, 1);
-        TILE(1, 2);
-#if LANES >= 8
-        TILE(4, 1);
-        TILE(5, 1);
-        TILE(6, 1);
-        TILE(2, 2);
-        TILE(3, 2);
-        TILE(1, 4);
-#endif
-#if LANES == 16
-        TILE(4, 2);
-        TILE(5, 2);
-        TILE(6, 2);
-        TILE(2, 4);
-        TILE(3, 4);
-        TILE(4, 4);
-        TILE(5, 4);
-        TILE(6, 4);
-        TILE(1, 8);
-#endif
-    }
-}
-
-/* Panels of a tile, of those that are left. */
-INLINE int panels_of_tile(int rows, int left)
-{
-    const int most = MOST_SUMS / (PANEL / LANES) / (rows < 6 ? rows : 6);
-    int panels = rows == 1 && LANES == 16 ? 8 : 4;
-    while (panels > 1 && (panels > most || panels > left)) panels /= 2;
-    return panels;
+    const int most = TILE(rows, MOST_SUMS / vectors);
+    int m = 0;
+    for (; m + most <= rows; m += most)
+        tile(most, vectors, last, first, segments, segment, inner, a + m * a_row, a_row, a_step, b,
+             start ? start + m * start_row : 0, start_row, c + m * c_row, c_row, columns);
+    if (rows % most)
+        tile(rows % most, vectors, last, first, segments, segment, inner, a + m * a_row, a_row, a_step, b,
+             start ? start + m * start_row : 0, start_row, c + m * c_row, c_row, columns);
 }
 
 /* c = start + a b. The rows of a are made of segments of `inner` elements, a_step apart; b is packed; start may be
-   null, or one row for all (start_row 0). */
-KERNEL void product(int rows, int columns, int inner, int segments, const int *segment, const float *a,
-                    long a_row, long a_step, const float *b, const float *start, long start_row, float *c,
-                    long c_row)
+   null, or one row for all (start_row 0), and is read up to a whole vector. */
+INLINE void product(const int rows, const int columns, const int inner, const int segments, const int *segment,
+                    const float *a, const long a_row, const long a_step, const float *b, const float *start,
+                    const long start_row, float *c, const long c_row)
 {
-    const long b_panel = (long)segments * inner * PANEL;
-    while (columns > 0) {
-        const int panels = columns <= 8 ? 0 : panels_of_tile(rows, (columns + 7) / PANEL);
-        const int room = panels ? MOST_SUMS / (PANEL / LANES) / panels : MOST_ROWS;
-        const int most = room < 6 ? room : 6, stored = panels ? panels * PANEL : 8;
-        for (int m = 0, count = 0; m < rows; m += count) {
-            const int left = rows - m;
-            count = left <= most ? left : left < 2 * most ? (left + 1) / 2 : most;
-            one_tile(count, panels, segments, segment, inner, a + m * a_row, a_row, a_step, b, b_panel,
-                     start ? start + m * start_row : start, start_row, c + m * c_row, c_row,
-                     columns < stored ? columns : stored);
+    const int all = (columns + LANES - 1) / LANES, most = VECTORS(all), rest = all % most ? all % most : most;
+    const int last = columns % PANEL && columns % PANEL <= 8 ? 8 : PANEL;
+    for (int first = 0; first + rest < all; first += most)
+        tiles(rows, most, PANEL, first, segments, segment, inner, a, a_row, a_step, b, start, start_row, c,
+              c_row, most * LANES);
+    tiles(rows, rest, last, all - rest, segments, segment, inner, a, a_row, a_step, b, start, start_row, c, c_row,
+          columns - (all - rest) * LANES);
+}
+
+/* rows x vectors of `combine`. */
+INLINE void combined(const int rows, const int vectors, const int segments, const int *segment, const int inner,
+                     const float *weight, const long weight_row, const long weight_step, const float *x,
+                     const long x_step, const float *start, const long start_row, const int start_column, float *y,
+                     const long y_row, const int columns)
+{
+    lanes sum[MOST_SUMS][MOST_VECTORS];
+    UNROLL for (int m = 0; m < rows; m++)
+        UNROLL for (int v = 0; v < vectors; v++) {
+            sum[m][v] = (lanes){0};
+            if (start)
+                sum[m][v] = start_column ? load(start + m * start_row + v * LANES) : sum[m][v] + start[m * start_row];
         }
-        b += panels * b_panel;
-        c += stored;
-        start = start ? start + stored : start;
-        columns -= stored;
-    }
+    for (int k = 0; k < inner; k++, x += x_step, weight += segments * weight_step)
+        UNROLL for (int s = 0; s < segments; s++) {
+            lanes column[MOST_VECTORS];
+            UNROLL for (int v = 0; v < vectors; v++) column[v] = load(x + segment[s] + v * LANES);
+            UNROLL for (int m = 0; m < rows; m++) {
+                const float w = weight[m * weight_row + s * weight_step];
+                UNROLL for (int v = 0; v < vectors; v++) sum[m][v] += w * column[v];
+            }
+        }
+    UNROLL for (int m = 0; m < rows; m++)
+        UNROLL for (int v = 0; v < vectors; v++)
+            store_some(columns - v * LANES, y + m * y_row + v * LANES, sum[m][v]);
+}
+
+/* Some rows of `combine`, all columns. */
+INLINE void combined_rows(const int rows, const int columns, const int segments, const int *segment,
+                          const int inner, const float *weight, const long weight_row, const long weight_step,
+                          const float *x, const long x_step, const float *start, const long start_row,
+                          const int start_column, float *y, const long y_row)
+{
+    const int all = (columns + LANES - 1) / LANES, most = VECTORS(all), rest = all % most ? all % most : most;
+    int n = 0;
+    for (; n + rest * LANES < columns; n += most * LANES)
+        combined(rows, most, segments, segment, inner, weight, weight_row, weight_step, x + n, x_step,
+                 start ? start + n * start_column : 0, start_row, start_column, y + n, y_row, most * LANES);
+    combined(rows, rest, segments, segment, inner, weight, weight_row, weight_step, x + n, x_step,
+             start ? start + n * start_column : 0, start_row, start_column, y + n, y_row,
+             columns - (all - rest) * LANES);
+}
+
+/* Each row of y is start plus rows of x, each times a weight: of the row k x_step from each segment's begin. start
+   may be null, a number for each row (start_column 0), or as y; x and it are read up to a whole vector. */
+INLINE void combine(const int rows, const int columns, const int inner, const int segments, const int *segment,
+                    const float *weight, const long weight_row, const long weight_step, const float *x,
+                    const long x_step, const float *start, const long start_row, const int start_column, float *y,
+                    const long y_row)
+{
+    const int all = (columns + LANES - 1) / LANES, most = TILE(rows, MOST_SUMS / VECTORS(all));
+    int m = 0;
+    for (; m + most <= rows; m += most)
+        combined_rows(most, columns, segments, segment, inner, weight + m * weight_row, weight_row, weight_step, x,
+                      x_step, start ? start + m * start_row : 0, start_row, start_column, y + m * y_row, y_row);
+    if (rows % most)
+        combined_rows(rows % most, columns, segments, segment, inner, weight + m * weight_row, weight_row,
+                      weight_step, x, x_step, start ? start + m * start_row : 0, start_row, start_column,
+                      y + m * y_row, y_row);
 }
 
 /* The same in 64 bits, a row and a panel at a time. */

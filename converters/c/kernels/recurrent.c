@@ -1,5 +1,5 @@
 /* Gated recurrent units: z, r and n of each, as ONNX has them. `input` holds the products of all steps. */
-KERNEL void gru(int steps, int batch, int hidden, int backwards, const float *input, const float *recurrent,
+INLINE void gru(const int steps, const int batch, const int hidden, const int backwards, const float *input, const float *recurrent,
                 const float *bias, const float *before, long before_row, float *sums, float *y, long y_step,
                 long y_row)
 {
@@ -25,7 +25,7 @@ KERNEL void gru(int steps, int batch, int hidden, int backwards, const float *in
 }
 
 /* Long short-term memory: i, o, f and c of each, as ONNX has them; `cell` goes from step to step. */
-KERNEL void lstm(int steps, int batch, int hidden, int backwards, const float *input, const float *recurrent,
+INLINE void lstm(const int steps, const int batch, const int hidden, const int backwards, const float *input, const float *recurrent,
                  const float *bias, const float *before, long before_row, float *sums, float *y, long y_step,
                  long y_row, float *cell)
 {

@@ -40,6 +40,12 @@ INLINE void tile_streams(const int rows, const int columns, const int b_lanes, i
             if (n < stored) store(c + (m * c_row + n) * STREAMS, sum[m][n]);
 }
 
+#ifdef __wasm__ /* calls cost there too */
+#define ONE_TILE inline __attribute__((always_inline))
+#else
+#define ONE_TILE __attribute__((noinline))
+#endif
+
 #define TILE_STREAMS(ROWS, COLUMNS, OWN)                                                                     \
     case 100 * OWN + 10 * ROWS + COLUMNS:                                                                    \
         tile_streams(ROWS, COLUMNS, OWN ? STREAMS : 1, segments, segment, inner, a, a_row, a_step, b, wide,  \

@@ -32,8 +32,8 @@ KERNEL void softmax(int rows, int count, float scale, const float *x, long x_row
 }
 
 /* Each row less its mean, over its standard deviation, times a gain, plus a bias. */
-KERNEL void layer_norm(int rows, int count, float epsilon, const float *x, long x_row, const float *gain,
-                       const float *bias, float *y, long y_row)
+INLINE void layer_norm(const int rows, const int count, const float epsilon, const float *x, const long x_row,
+                       const float *gain, const float *bias, float *y, const long y_row)
 {
     const int whole = count / LANES * LANES;
     for (int m = 0; m < rows; m++, x += x_row, y += y_row) {

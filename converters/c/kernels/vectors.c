@@ -36,3 +36,11 @@ INLINE float total(lanes x)
     for (int i = 0; i < LANES; i++) sum += x[i];
     return sum;
 }
+
+typedef int whole_lanes __attribute__((vector_size(4 * LANES)));
+
+INLINE lanes highest(lanes a, lanes b)
+{
+    const whole_lanes mask = a < b;
+    return (lanes)(((whole_lanes)b & mask) | ((whole_lanes)a & ~mask));
+}

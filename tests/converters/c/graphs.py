@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from converters.c.front_end import program_of
 from converters.c.ir import Program
-from zoo.artifact.manifest import EnhancementManifest
+from zoo.artifact.manifest import METADATA_KEY, EnhancementManifest
 from zoo.spec import FrontEnd, TensorSpec
 
 Shapes = dict[str, Sequence[int]]
@@ -60,3 +60,38 @@ def make_program(
     """The same as a program."""
     model = make_model(nodes, inputs, outputs, constants)
     return program_of(model, manifest_of(model), "small.onnx")
+
+
+def stored_model() -> bytes:
+    """A file of a small graph with most of what lowering has to decide about."""
+    node, random = helper.make_node, np.random.default_rng(0)
+    model = make_model(
+        [
+            node("Reshape", ["x", "as_frames"], ["frames"]),
+            node("Conv", ["frames", "core.conv.weight", "core.conv.bias"], ["conv"], pads=[0, 1, 0, 1]),
+            node("Concat", ["core.past", "conv"], ["joined"], axis=2),
+            node("Slice", ["joined", "one", "two", "two"], ["core.past.next"]),
+            node("PRelu", ["conv", "core.act.weight"], ["act"]),
+            node("Transpose", ["act"], ["turned"], perm=[0, 2, 3, 1]),
+            node("MatMul", ["turned", "core.fc.weight"], ["product"]),
+            node("Softmax", ["product"], ["shares"]),
+            node("ReduceSum", ["shares", "two"], ["sum"], keepdims=1),
+            node("Mul", ["shares", "sum"], ["weighed"]),
+            node("Reshape", ["weighed", "as_signal"], ["y"]),
+        ],
+        {"x": (1, 8), "core.past": (1, 2, 1, 8)},
+        {"y": (1, 16), "core.past.next": (1, 2, 1, 8)},
+        {
+            "core.conv.weight": random.standard_normal((2, 1, 1, 3), np.float32),
+            "core.conv.bias": np.ones(2, np.float32),
+            "core.act.weight": np.full((2, 1, 1), 0.3, np.float32),
+            "core.fc.weight": np.eye(2, dtype=np.float32),
+            "as_frames": np.array([1, 1, 1, 8]),
+            "as_signal": np.array([1, 16]),
+            "one": np.array([1]),
+            "two": np.array([2]),
+        },
+    )
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, manifest_of(model).to_json()
+    return bytes(model.SerializeToString())

@@ -130,12 +130,12 @@ def test_code_for_several_streams_is_no_module(tmp_path: Path, capsys: pytest.Ca
     assert "for 16 streams side by side, and a page has one" in capsys.readouterr().err
 
 
-def test_constants_are_the_same_in_a_file_of_weights() -> None:
-    """The code for several streams reads the weights of the code for one, but in places of its own."""
+def test_code_for_several_streams_has_a_file_of_weights_of_its_own() -> None:
+    """The code for one stream reads them in other orders, and turns of a fast transform."""
     path = packaged_artifact(get_spec("fastenhancer_t"))
     assert path is not None
     one, many = compile_apart(path)[1], compile_apart(path, streams=16)[1]
-    assert len(one) == len(many) and one != many
+    assert len(one) < len(many)
 
 
 def test_what_has_no_kernel_is_an_error_that_names_the_layer() -> None:

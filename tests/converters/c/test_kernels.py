@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from converters.c.kernels import kernel_names, kernels_for
-from converters.c.products import packed
+from converters.c.products import packed, padded
 from tests.native import STRICT, compiler
 from zoo.arrays import Array
 
@@ -26,6 +26,9 @@ EXACT = {  # function: (range, NumPy's, units in the last place)
 }
 
 
+ROWS, COLUMNS = (1, 2, 3, 5, 6, 7, 13), (1, 7, 8, 20, 33, 64, 70)
+
+
 @pytest.fixture(scope="module", params=["portable", "native"])
 def library(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> ctypes.CDLL:
     """For vectors of 4, and for those of the processor here."""
@@ -36,8 +39,9 @@ def library(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
         for name in EXACT
     ]
     calls = [
-        "void call_product(int m, int n, int k, const float *a, const float *b, const float *start, float *c)"
-        "{ static const int begin[1] = {0}; product(m, n, k, 1, begin, a, k, 1, b, start, 0, c, n); }",
+        "static const int begin[1] = {0};",
+        *_calls("product", "a, 11, 1, b, start, 0, c, {n}"),
+        *_calls("combine", "a, 11, 1, b, {n}, start, 1, 0, c, {n}"),
         "void call_pack(int k, int n, const float *x, float *y) { pack(k, n, x, n, 1, y); }",
         "void call_softmax(int m, int n, const float *x, float *y) { softmax(m, n, 0.5f, x, n, y, n); }",
     ]
@@ -58,6 +62,16 @@ def library(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     ]
     subprocess.run([*words, "-o", str(out)], check=True)
     return ctypes.CDLL(str(out))
+
+
+def _calls(kernel: str, arguments: str) -> list[str]:
+    """A function for each size, as the kernels are written for sizes that are known while compiling."""
+    return [
+        f"void {kernel}_{m}x{n}(const float *a, const float *b, const float *start, float *c)"
+        f"{{ {kernel}({m}, {n}, 11, 1, begin, {arguments.format(n=n)}); }}"
+        for m in ROWS
+        for n in COLUMNS
+    ]
 
 
 def _call(function: Callable[..., object], *values: int | Array | None) -> None:
@@ -93,20 +107,34 @@ def test_what_is_no_number_is_none_after(
     np.testing.assert_allclose(y, np.array(expected, np.float32), atol=1e-30, rtol=1e-6)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 5, 6, 7, 13])
-@pytest.mark.parametrize("columns", [1, 7, 8, 20, 33, 64, 70])
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("columns", COLUMNS)
 def test_product_of_every_size(rows: int, columns: int, library: ctypes.CDLL) -> None:
     random = np.random.default_rng(rows * columns)
     a, b = (random.standard_normal(shape).astype(np.float32) for shape in ((rows, 11), (11, columns)))
-    start = random.standard_normal(columns).astype(np.float32)
+    start = padded(random.standard_normal(columns).astype(np.float32))
     room = np.full((rows * columns + 8,), 7, np.float32)
     matrix = np.ascontiguousarray(packed(b))
-    _call(library.call_product, rows, columns, 11, a, matrix, start, room)
-    np.testing.assert_allclose(room[:-8].reshape(rows, columns), a @ b + start, rtol=2e-5, atol=2e-5)
+    _call(getattr(library, f"product_{rows}x{columns}"), a, matrix, start, room)
+    np.testing.assert_allclose(
+        room[:-8].reshape(rows, columns), a @ b + start[:columns], rtol=2e-5, atol=2e-5
+    )
     np.testing.assert_array_equal(room[-8:], 7)
     other = np.empty_like(matrix)
     _call(library.call_pack, 11, columns, b, other)
     np.testing.assert_array_equal(other, matrix)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_sums_of_rows_of_every_size(rows: int, columns: int, library: ctypes.CDLL) -> None:
+    random = np.random.default_rng(rows * columns)
+    a, b = (random.standard_normal(shape).astype(np.float32) for shape in ((rows, 11), (11, columns)))
+    start = random.standard_normal(rows).astype(np.float32)
+    room = np.full((rows * columns + 8,), 7, np.float32)
+    _call(getattr(library, f"combine_{rows}x{columns}"), a, padded(b.ravel()), start, room)
+    np.testing.assert_allclose(room[:-8].reshape(rows, columns), a @ b + start[:, None], rtol=2e-5, atol=2e-5)
+    np.testing.assert_array_equal(room[-8:], 7)
 
 
 def test_softmax(library: ctypes.CDLL) -> None:

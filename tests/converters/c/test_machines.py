@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from converters.c.compiler import compile_graph
 from converters.c.interface import header_of
 from tests.data import ROOT, Speech
-from tests.native import make_program, run_program, tool
+from tests.native import compiler, make_program, run_program, tool
 from zoo.artifact.parity import compare
 from zoo.builtin import packaged_artifact
 from zoo.cli import main
@@ -92,6 +93,33 @@ def test_a_library_for_another_machine(tmp_path: Path, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit):
         main([*words, "--target", ARM, "x86_64-linux-gnu"])
     assert "a library is for one machine" in capsys.readouterr().err
+
+
+def test_a_portable_library_chooses_code_for_the_processor(tmp_path: Path, speech: Speech) -> None:
+    """Emulated ones, without AVX and with AVX2 but not AVX-512: what does not run ends the program."""
+    if platform.machine() != "x86_64":
+        pytest.skip("needs an x86-64 processor")
+    emulator, path = tool("qemu-x86_64-static", "qemu-user-static"), packaged_artifact(get_spec("gtcrn"))
+    assert path is not None
+    source, library = tmp_path / "model.c", tmp_path / "libmodel.so"
+    source.write_text(compile_graph(path, "model"))
+    build(source, library, "portable")
+    header, program = tmp_path / "model.h", tmp_path / "denoise"
+    header.write_text(header_of(source.read_text()))
+    words = [compiler(), "-DMODEL=model", "-include", str(header), str(ROOT / "examples/native/denoise.c")]
+    subprocess.run(
+        [*words, f"-L{tmp_path}", "-lmodel", f"-Wl,-rpath,{tmp_path}", "-o", str(program)], check=True
+    )
+    wave, session = speech(16000, 1.0, FRAMES * 256 / 16000), session_over(OnnxGraph(path))
+    expected = session.whole(wave[None])[0]
+    found = [run_program(program, wave, emulator, "-cpu", name) for name in ("Nehalem", "max")]
+    found.append(run_program(program, wave))
+    for one in found:
+        rest = one[session.latency : len(wave)]
+        compare(expected[: -session.latency], rest, tensor="out", tolerance=Tolerance(110.0, 1e-5))
+    assert np.any(found[0] != found[1]), "AVX2 multiplies and adds in one step"
+    symbols = subprocess.check_output([tool("nm", "binutils"), "-D", "--defined-only", library], text=True)
+    assert "model_process\n" in symbols and "_process_" not in symbols.replace("_process_1", "")
 
 
 def test_zig_compiles_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

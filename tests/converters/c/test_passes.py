@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from onnx import helper
 
+from converters.c.compiler import compile_program
 from converters.c.expansion import expand
 from converters.c.folding import fold
 from converters.c.front_end import program_of, read_graph
 from converters.c.fusion import fuse
-from converters.c.layout import ROWS, Wish, find_wishes
-from converters.c.lowering import lower
+from converters.c.layout import ACROSS, ROWS, Wish, find_wishes
+from converters.c.lowering import lower, lower_best
 from converters.c.memory import plan
 from converters.c.statements import Block, Call, Nest, Ref
 from converters.c.views import Buffer
@@ -170,6 +171,18 @@ def test_a_convolution_wants_channels_last_and_its_zeros_also_through_a_transpos
     assert wishes["a"] == Wish((0, 1, 3, 2), 3, 1, 2)
 
 
+def test_a_convolution_of_one_frame_may_want_frequencies_last_and_grouped_ones_do_not() -> None:
+    def wish(group: int, stride: int) -> Wish:
+        weight = np.ones((4, 4 // group, 1, 3), np.float32)
+        conv = node("Conv", ["x", "w"], ["y"], pads=[0, 1, 0, 1], group=group, strides=[1, stride])
+        program = make_program([conv], {"x": (1, 4, 1, 8)}, {"y": (1, 4, 1, 8 // stride)}, {"w": weight})
+        return find_wishes(program, across=True)[program.signal]
+
+    assert wish(1, 1) == Wish(ACROSS, 3, 1, 1)
+    assert wish(1, 2) == Wish(ACROSS, 3)  # it takes its input apart, zeros too
+    assert wish(4, 1) == Wish(ROWS, 3, 1, 1)
+
+
 # Memory
 
 
@@ -219,3 +232,48 @@ def test_a_state_is_written_in_place_only_when_nobody_reads_it_any_more() -> Non
         program = make_program(nodes, inputs, outputs, weight)
         copies.append(_kernels(lower(program, fuse(program))).count("copy"))
     assert copies == [1, 0]
+
+
+@pytest.mark.parametrize(("group", "kernel"), [(1, "combine"), (24, "depthwise")])
+def test_the_cheaper_way_is_taken(group: int, kernel: str) -> None:
+    """24 channels of 64 frequencies fill vectors with frequencies last; a filter each has channels last."""
+    shape = (1, 24, 1, 64)
+    nodes = [
+        node("Neg", ["x"], ["a"]),
+        node("Conv", ["a", "v"], ["b"], pads=[0, 1, 0, 1], group=group),
+        node("Relu", ["b"], ["c"]),
+        node("Conv", ["c", "w"], ["d"], pads=[0, 1, 0, 1], group=group),
+        node("Neg", ["d"], ["y"]),
+    ]
+    weights = np.random.default_rng(0).standard_normal((2, 24, 24 // group, 1, 3)).astype(np.float32)
+    program = make_program(nodes, {"x": shape}, {"y": shape}, {"v": weights[0], "w": weights[1]})
+    assert _kernels(lower_best(program, fuse(program))).count(kernel) == 2
+
+
+def test_a_state_lies_as_it_is_written() -> None:
+    """Positions side by side where that fills vectors: nothing is turned around."""
+    nodes = [
+        node("Transpose", ["x"], ["a"], perm=[1, 0]),
+        node("MatMul", ["a", "v"], ["b"]),
+        node("MatMul", ["h", "w"], ["c"]),
+        node("Add", ["b", "c"], ["d"]),
+        node("Tanh", ["d"], ["h.next"]),
+        node("Transpose", ["h.next"], ["y"], perm=[1, 0]),
+    ]
+    weights = np.random.default_rng(0).standard_normal((2, 20, 20)).astype(np.float32)
+    program = make_program(
+        nodes, {"x": (20, 16), "h": (16, 20)}, {"y": (20, 16), "h.next": (16, 20)},
+        {"v": weights[0], "w": weights[1]},
+    )  # fmt: skip
+    builder = lower_best(program, fuse(program))
+    state = builder.view(program.states[0])
+    assert (state.stride(0), state.stride(1)) == (1, 16)
+    assert "combine" in _kernels(builder)
+
+
+def test_equal_sizes_share_a_function() -> None:
+    weights = np.random.default_rng(0).standard_normal((2, 8, 8)).astype(np.float32)
+    nodes = [node("MatMul", ["x", "v"], ["a"]), node("Tanh", ["a"], ["b"]), node("MatMul", ["b", "w"], ["y"])]
+    program = make_program(nodes, {"x": (2, 8)}, {"y": (2, 8)}, {"v": weights[0], "w": weights[1]})
+    text = compile_program(program, "small")
+    assert text.count("KERNEL void product_2x8x8") == 1 and text.count("product_2x8x8(") == 3

@@ -15,6 +15,7 @@ from zoo.errors import ArtifactError, CheckpointError
 from zoo.tasks.synthesis.engine_config import read_engine_config
 from zoo.tasks.synthesis.synthesizer import Synthesizer
 
+ONE = "trt_max_input_seq_len: 8\ntrt_max_output_seq_len: 8\ntrt_file_path: a"
 Capture = pytest.CaptureFixture[str]
 
 
@@ -57,6 +58,13 @@ def test_a_public_configuration(
             "trt_max_input_seq_len: 8\ntrt_max_output_seq_len: 8\ntrt_file_path: a\nuse_fp16: maybe",
             "'maybe' where True or False is expected",
         ),
+        ("trt_max_ws_size: .nan\n" + ONE, "trt_max_ws_size nan: expected GiB, above 0"),
+        ("trt_max_ws_size: -1\n" + ONE, "trt_max_ws_size -1: expected GiB, above 0"),
+        ("trt_max_ws_size: True\n" + ONE, "trt_max_ws_size True: expected GiB"),
+        ("trt_multi_engine: 'False'\n" + ONE, "trt_multi_engine: 'False' where True or False is expected"),
+        ("trt_max_ws_sise: 4\n" + ONE, "no setting 'trt_max_ws_sise'; trt_max_ws_size is expected"),
+        ("use_fp15: True\n" + ONE, "no setting 'use_fp15'; use_fp16 is expected"),
+        ("trt_quick: 4\n" + ONE, "no setting 'trt_quick'; trt_file_path"),
         (
             "trt_multi_engine: True\ntrt_max_input_seq_len_list: [8, 8]\n"
             "trt_max_output_seq_len_list: [9, 9]\ntrt_file_path_list: [a.trt, b.trt]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from zoo.models.fastspeech.model import FastSpeech
 from zoo.registry import get_spec
 from zoo.tasks.synthesis.session import Utterance
 from zoo.tasks.synthesis.synthesizer import Synthesizer
-from zoo.text.sentences import SENTENCE_PAUSE
+from zoo.text.sentences import PARAGRAPH_PAUSE, SENTENCE_PAUSE, Pauses
 from zoo.text.symbols import encode
 
 Capture = pytest.CaptureFixture[str]
@@ -181,3 +182,51 @@ def test_graphs_of_other_weights(synthesis_files: list[Path], tmp_path: Path) ->
         ArtifactError, match=r"it does not go with .*another weights; export all sizes together"
     ):
         Synthesizer([synthesis_files[0], changed(synthesis_files[1], tmp_path, change)])
+
+
+def test_a_stream_is_the_whole_piece_by_piece(synthesizer: Synthesizer) -> None:
+    """Each as soon as it is made, the first before anything is computed of the second."""
+    calls: list[int] = []
+    original = synthesizer.session.run
+
+    def run(utterances: list[Utterance], bucket: int) -> list:
+        calls.append(len(utterances))
+        return original(utterances, bucket)
+
+    text = "Hello there. It cost £20! Good bye.\n\nA new one."
+    whole = synthesizer(text)
+    synthesizer.session.run = run  # type: ignore[method-assign]
+    try:
+        stream = synthesizer.stream(text)
+        assert calls == []
+        first = next(stream)
+        assert sum(calls) <= 2 and first.written == "Hello there." and first.begin == 0
+        spoken = [first, *stream]
+    finally:
+        del synthesizer.session.run
+    np.testing.assert_array_equal(np.concatenate([one.waveform for one in spoken]), whole.waveform)
+    assert [one.piece for one in spoken] == list(whole.pieces)
+    assert [one.piece.pause for one in spoken] == [SENTENCE_PAUSE, SENTENCE_PAUSE, PARAGRAPH_PAUSE, 0]
+    for one, following in itertools.pairwise(spoken):
+        assert following.begin == pytest.approx(one.begin + len(one.waveform) / 22050)
+        assert one.end == pytest.approx(following.begin - one.piece.pause, abs=1e-4)
+    quick = synthesizer(text, pauses=Pauses(0, 0, 0))
+    assert len(whole.waveform) - len(quick.waveform) == 2 * round(SENTENCE_PAUSE * 22050) + round(
+        PARAGRAPH_PAUSE * 22050
+    )
+
+
+def test_a_long_text_takes_no_more_memory(synthesis_graphs: Path) -> None:
+    """A graph of any batch gets a few texts at once, and what was spoken is let go."""
+    synthesizer = Synthesizer(synthesis_graphs / "many")
+    sizes: list[int] = []
+    original = synthesizer.session.run
+    synthesizer.session.run = lambda texts, bucket: sizes.append(len(texts)) or original(texts, bucket)
+    spoken = sum(1 for _ in synthesizer.stream("Hello there. " * 40))
+    assert spoken == 40 and max(sizes) == synthesizer.session.at_once == 8 and sizes[0] == 1
+
+
+@pytest.mark.parametrize("text", ["()", "...", "?!"])
+def test_marks_alone_are_nothing(synthesizer: Synthesizer, text: str) -> None:
+    with pytest.raises(TextError, match="nothing in it can be spoken"):
+        synthesizer(text)

@@ -86,16 +86,16 @@ class _Request:
 
 
 class StreamBatcher(Reopenable):
-    """Independent streams that share one session and its calls.
+    """Runs independent streams that share one session and its calls.
 
     Every stream joins, is reset and leaves by itself, has its own sample rate, and takes blocks of any
     size. Its output is that of a ``Stream`` of its own.
 
-    All methods may be called by any number of threads at once, a server's for example with one for every
-    user: while one of them computes, what the others push waits, and is computed together in the next call.
-    Where two threads push to one stream, its blocks come in the order in which they are taken, whole.
+    Any number of threads may call any method at once, for example those of a server, one for every user.
+    While one computes, what the others push waits, and the next call computes all of it together. If two
+    threads push to one stream, its blocks stay whole, and come in the order in which they are taken.
 
-    A batcher without streams is pickled and copied by what it was made from.
+    A batcher without streams can be pickled and copied: what it was made from is opened again.
 
     Attributes:
         session: what computes.

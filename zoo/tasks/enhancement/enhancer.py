@@ -35,14 +35,14 @@ _SECONDS_AT_ONCE = 10  # of a channel, between two reports of progress
 class Enhancer(Reopenable):
     """Removes noise from recordings and running streams.
 
-    It is pickled by what it was made from, and opened again where it is unpickled.
+    Pickling keeps what it was made from, and unpickling opens that again.
 
     Attributes:
         session: what computes; shared by all streams.
         name: the model or file.
         sample_rate: the model's own, in Hz; other rates are converted to it and back.
         backend: ``onnxruntime``, ``torch``, ...
-        public: where a graph that others published runs as it is, what is known of it, in a line; else empty.
+        public: what is known of a graph that others published, in a line; empty of our own.
         streaming: whether ``stream`` works; an offline artifact or model takes whole recordings only.
         attenuation_limit: of recordings, and of streams from their start, in dB, or None.
     """
@@ -66,18 +66,18 @@ class Enhancer(Reopenable):
             source: the name of a registered model; the path of an artifact (``.onnx``, ``.ts``, ``.pt2``,
                 ``.engine``, ``.c``, ``.so``, ``.wasm``), of a streaming ONNX graph that others published, or
                 of a public training folder; a network in its training or streaming form; or a session.
-            weights: tag, or path of a checkpoint or public graph, for a model's name; by default those that
-                come with the package, which run in ONNX Runtime, else the tag ``default``, which is
-                downloaded. A tag that is a public graph runs as it is, in ONNX Runtime; one that is a
-                checkpoint runs in PyTorch or, where that is not installed or there are ``providers``, as the
-                public graph beside it if there is one. Of native code without weights inside, their file.
+            weights: for a model's name, a tag, or the path of a checkpoint or public graph. By default those
+                in the package, which run in ONNX Runtime; if there are none, the tag ``default``, which is
+                downloaded. A tag that names a public graph runs as it is, in ONNX Runtime. A tag that names
+                a checkpoint runs in PyTorch; without PyTorch, or with ``providers``, the public graph beside
+                it runs, if there is one. For native code without weights inside, the file of its weights.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
             providers: of ONNX Runtime: ``cuda``, ``tensorrt``, ... in the order of preference; by default the
                 CPU. One that does not start is an error.
             trust: open exported programs (``.pt2``) that are code, as every compiled one is: docs/trust.md.
-            sample_rate, hop_length, window: of a public graph in ``source`` that is known neither by its hash
-                nor by metadata: in Hz; samples, by default half the window, where it takes spectra; and
-                ``hann``, ``sqrt_hann``, ``sine`` or ``rectangular``, where it takes spectra.
+            sample_rate, hop_length, window: what neither hash nor metadata tell of a public graph in
+                ``source``. The rate is in Hz. If the graph takes spectra, the hop is in samples (by default
+                half the window), and the window is ``hann``, ``sqrt_hann``, ``sine`` or ``rectangular``.
             backend: ``native``: make C of the model's or the artifact's graph and compile it, which is done
                 once and kept; needs a C compiler.
             attenuation_limit: dB by which noise is made quieter at the most: the noisy signal, aligned, is
@@ -121,7 +121,7 @@ class Enhancer(Reopenable):
             progress: called with the part that is done, up to 1.
 
         Returns:
-            float32 of the waveform's shape, aligned with it to the sample.
+            float32 of the waveform's shape; sample i of it is sample i of the waveform, enhanced.
 
         Raises:
             AudioError: another shape or type, an impossible rate, samples that are NaN, infinite or beyond
@@ -144,7 +144,7 @@ class Enhancer(Reopenable):
         return output.reshape(array.shape)
 
     def stream(self, sample_rate: int | None = None) -> Stream:
-        """A running stream of one channel; default at the model's rate.
+        """Begin a stream of one channel, by default at the model's rate.
 
         Raises:
             ArtifactError: the artifact or model takes whole recordings only.
@@ -158,7 +158,7 @@ class Enhancer(Reopenable):
         return Stream(self.session, sample_rate, self.attenuation_limit)
 
     def latency(self, sample_rate: int | None = None) -> Latency:
-        """How late a stream's output is.
+        """Tell how late a stream's output is.
 
         Raises:
             ArtifactError, AudioError: as ``stream``.

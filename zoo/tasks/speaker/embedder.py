@@ -73,10 +73,10 @@ class Comparison:
 class Embedder(Reopenable):
     """Embeds recordings of speakers, and compares them.
 
-    It is pickled by what it was made from, and opened again where it is unpickled.
+    Pickling keeps what it was made from, and unpickling opens that again.
 
-    A recording longer than ``window`` is cut into pieces of one length that are no longer; its embedding is
-    the mean of theirs.
+    A recording longer than ``window`` is cut into equal pieces, none longer than that; its embedding is the
+    mean of theirs.
 
     Attributes:
         session: what computes.
@@ -84,7 +84,7 @@ class Embedder(Reopenable):
         sample_rate: the model's own, in Hz; other rates are converted to it.
         embedding: elements of an embedding.
         backend: ``onnxruntime``, ``torch``, ...
-        public: where a graph that others published runs as it is, what is known of it, in a line; else empty.
+        public: what is known of a graph that others published, in a line; empty of our own.
         mean_subtracted: whether the mean of a cohort is subtracted from the embeddings: by the graph, or
             because it was given here.
     """
@@ -231,12 +231,12 @@ class Embedder(Reopenable):
         yield from self._results(paths, pending)
 
     def compare(self, a: ArrayLike, b: ArrayLike, threshold: float) -> Comparison:
-        """Whether two embeddings are of the same speaker.
+        """Tell whether two embeddings are of the same speaker.
 
         Args:
             a, b: (E,) embeddings.
-            threshold: similarity from which on they are. It depends on model, mean and recordings:
-                ``speechzoo score`` finds it on trials.
+            threshold: similarity from which on they are taken for one speaker. It depends on model, mean
+                and recordings: ``speechzoo score`` finds it on trials.
         """
         value = similarity(a, b)
         return Comparison(value, threshold, value >= threshold)

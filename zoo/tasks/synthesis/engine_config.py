@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,15 @@ from zoo.errors import ArtifactError, CheckpointError
 from zoo.extras import extra
 from zoo.tasks.synthesis.graph import engine_manifest
 
+_MOST_GIGABYTES = 1024.0
+_ALIKE = 0.85  # of two names, from where on one is taken for the other mistyped
+_NAMES = (
+    "parent_yaml", "batch_size", "use_trt", "use_fp16", "trt_file_path", "trt_file_path_list",
+    "trt_max_input_seq_len", "trt_max_input_seq_len_list", "trt_max_output_seq_len",
+    "trt_max_output_seq_len_list", "trt_max_ws_size", "trt_multi_engine", "trt_force_build",
+    "waveglow_engine_path",
+)  # fmt: skip
+_PUBLIC = ("waveglow_path", "n_gpus", "use_amp")  # names of the public files that are near ours
 _SIZES = ("trt_max_input_seq_len", "trt_max_output_seq_len")
 
 
@@ -96,7 +107,8 @@ def read_engine_config(path: str | os.PathLike[str]) -> EngineConfig:
         MissingExtraError: pyyaml is not installed.
     """
     settings = _merged(Path(path), ())
-    several = bool(settings.get("trt_multi_engine", False))
+    _check_names(settings, path)
+    several = _setting(path, settings, "trt_multi_engine", False, _flag)
     names = [f"{name}_list" if several else name for name in (*_SIZES, "trt_file_path")]
     missing = [name for name in names if settings.get(name) in (None, "None", "", [])]
     if missing:
@@ -120,11 +132,35 @@ def read_engine_config(path: str | os.PathLike[str]) -> EngineConfig:
             batch=_positive(settings.get("batch_size", 1)),
             half=_flag(settings.get("use_fp16", False)),
             force_build=_flag(settings.get("trt_force_build", False)),
-            workspace=float(settings.get("trt_max_ws_size", 8)),
+            workspace=_gigabytes(settings.get("trt_max_ws_size", 8)),
             vocoder=str(settings.get("waveglow_engine_path") or ""),
         )
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: a setting is wrong: {error}") from error
+
+
+def _setting(path: Any, settings: dict[str, Any], name: str, default: Any, read: Callable[[Any], Any]) -> Any:
+    try:
+        return read(settings.get(name, default))
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: a setting is wrong: {name}: {error}") from error
+
+
+def _check_names(settings: dict[str, Any], path: Any) -> None:
+    """Refuse a name that is nearly one of ours: it was meant to be it, and would be ignored.
+
+    Others are left alone, since the public files also hold what training and recordings need.
+
+    Raises:
+        CheckpointError: there is one.
+    """
+    for name in map(str, settings):
+        if name in _NAMES or name in _PUBLIC:
+            continue
+        near = difflib.get_close_matches(name, _NAMES, n=1, cutoff=_ALIKE)
+        if near or name.startswith("trt_"):
+            meant = near or sorted(one for one in _NAMES if one.startswith("trt_"))
+            raise CheckpointError(f"{path}: there is no setting {name!r}; {', '.join(meant)} is expected")
 
 
 def _merged(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
@@ -154,6 +190,12 @@ def _positive(value: Any) -> int:
     if type(value) is not int or value < 1:
         raise ValueError(f"{value!r} where a whole number from 1 is expected")
     return value
+
+
+def _gigabytes(value: Any) -> float:
+    if isinstance(value, bool) or not 0 < float(value) <= _MOST_GIGABYTES:
+        raise ValueError(f"trt_max_ws_size {value!r}: expected GiB, above 0 to {_MOST_GIGABYTES:g}")
+    return float(value)
 
 
 def _flag(value: Any) -> bool:

@@ -98,7 +98,7 @@ class Spoken:
 class Synthesizer(Reopenable):
     """Speaks text.
 
-    It is pickled by what it was made from, and opened again where it is unpickled.
+    Pickling keeps what it was made from, and unpickling opens that again.
 
     Attributes:
         session: what computes the frames.
@@ -122,20 +122,18 @@ class Synthesizer(Reopenable):
     ) -> None:
         """
         Args:
-            source: an exported graph (``.onnx``) or an engine of one (``.engine``, ``.trt``), several of one
-                kind, or the folder that holds them, whose engines run if it has some; a configuration file
-                (``.yaml``) that names engines, which run if they are there and ``use_trt`` is not false, else
-                the graphs beside them; or the name of a registered model, or a network, which then run in
-                PyTorch; or a session.
+            source: a graph (``.onnx``) or an engine of one (``.engine``, ``.trt``); several of one kind, or
+                their folder, whose engines run if it has some; a configuration file (``.yaml``) that names
+                engines: these run if they are there and ``use_trt`` is not false, else the graphs beside
+                them; a registered model's name, or a network, which run in PyTorch; or a session.
             weights: tag or checkpoint path, for a model's name; by default those that come with the package,
                 which run in ONNX Runtime.
             vocoder: ``griffin-lim``, a vocoder's name (``vocos``, ``vocos:TAG``), the path of its ONNX file,
                 or a ``zoo.vocoder.Vocoder``. By default the ONNX file that a configuration file names as
                 its vocoder, else Griffin-Lim, with a warning if the file names an engine of a vocoder.
-            dictionary: a pronouncing dictionary in the format of CMU's, which is asked before the package's
-                own: words that they hold are spoken by their phonemes, for a network that learned those. If
-                None, words stay in letters, or become phonemes by the package's own dictionary if the
-                network reads nothing else.
+            dictionary: a pronouncing dictionary in the format of CMU's, asked before the package's own, for
+                a network that learned phonemes. Without one, words stay in letters; if the network reads
+                phonemes only, they become those of the package's own dictionary.
             g2p: what gives phonemes of words that the dictionary lacks: ``espeak``, for the rules of eSpeak
                 NG, or a function from a word in lower case to its ARPAbet, or None.
             threads: of ONNX Runtime; PyTorch keeps its own setting.
@@ -256,7 +254,7 @@ class Synthesizer(Reopenable):
             size = getattr(self.session, "at_once", 1)
 
     def frames(self, utterances: Sequence[Utterance]) -> list[Frames]:
-        """Log-mel frames of token ids, each by the smallest size that holds its tokens and its frames.
+        """Compute log-mel frames of token ids, each by the smallest size that holds tokens and frames.
 
         Raises:
             TextError: an utterance without tokens, with ids that are not in the table, with more or fewer

@@ -49,7 +49,7 @@ class VocoderTask(Task[VocoderSpec, VocoderManifest]):
             raise ArtifactError(f"one artifact is expected, got {len(paths)}: {', '.join(map(str, paths))}")
         told = told or Told()
         graph, known = load_known(paths[0], told, threads=threads, providers=providers, trust=trust)
-        if graph.manifest is not None:
+        if isinstance(graph.manifest, VocoderManifest):
             return GraphVocoder(graph, vocoder_manifest(graph))
         spec = spec_of(paths[0], known, told, VocoderSpec)
         return OnnxVocoder(graph, MelSpectrum() if spec is None else spec.front_end)

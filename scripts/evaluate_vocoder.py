@@ -1,0 +1,116 @@
+"""Compare vocoders on speech that none of them saw: python -m scripts.evaluate_vocoder --help"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.arrays import Array
+from zoo.errors import SpeechZooError
+from zoo.files import atomic
+from zoo.spec import MelSpectrum
+
+if TYPE_CHECKING:
+    from zoo.vocoder import Vocoder
+
+EXAMPLES = """example:
+  python -m scripts.evaluate_vocoder griffin-lim vocoder.onnx --speech voice/unseen --json vocoders.json
+
+Each makes speech of the log-mel frames of the same stretches of three seconds. Told are, as means: how far
+log-mel frames of that are from those that went in; the distance of spectra from those of the speech itself,
+at five resolutions (scripts/vocoder/loss.py); and CPU seconds a second of speech.
+"""
+SECONDS = 3.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.evaluate_vocoder",
+        description=__doc__.split(":")[0],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("vocoders", nargs="+", metavar="VOCODER", help="griffin-lim, a vocoder's name, or its .onnx file")
+    add("--speech", type=Path, nargs="+", required=True, help="files or folders, as of scripts.train_vocoder")
+    add("--count", type=int, default=100, help="stretches (default 100)")
+    add("--pictures", type=Path, metavar="FOLDER", help="spectrogram and recordings of the first stretch")
+    add("--json", type=Path, metavar="FILE", help="write the figures there")
+    arguments = parser.parse_args(argv)
+    try:
+        figures = _evaluate(arguments)
+    except (SpeechZooError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(figures, indent=2))
+    if arguments.json:
+        with atomic(arguments.json) as temporary:
+            temporary.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
+    from scripts.vocoder.speech import read_speech, segments
+    from scripts.vocoder.training import UNSEEN
+    from zoo.tasks.vocoder.open import find_vocoder
+
+    front_end = MelSpectrum()
+    samples = round(SECONDS * front_end.sample_rate)
+    stream = segments(read_speech(arguments.speech, front_end.sample_rate), samples, 1, UNSEEN)
+    speech = [next(stream)[0].numpy() for _ in range(arguments.count)]
+    vocoders = {name: find_vocoder(name, front_end) for name in arguments.vocoders}
+    if arguments.pictures:
+        _draw(vocoders, speech[0], arguments.pictures)
+    return {name: measure(vocoder, speech) for name, vocoder in vocoders.items()}
+
+
+def measure(vocoder: Vocoder, speech: Sequence[Array]) -> dict[str, float]:
+    """Means over stretches of speech (N,), of at least a second; see ``EXAMPLES``."""
+    import torch
+
+    from scripts.vocoder.loss import SpectralLoss
+    from zoo.vocoder.mel import log_mel
+
+    loss, front_end = SpectralLoss(vocoder.front_end), vocoder.front_end
+    mels, spectra, seconds = [], [], 0.0
+    vocoder(log_mel(speech[0], front_end))  # what is made once is no part of the time
+    for wave in speech:
+        mel = log_mel(wave, front_end)
+        began = time.process_time()
+        made = vocoder(mel)
+        seconds += time.process_time() - began
+        mels.append(np.abs(log_mel(made, front_end)[: len(mel)] - mel).mean())
+        pair = (torch.from_numpy(np.ascontiguousarray(one[: len(wave)]))[None] for one in (made, wave))
+        spectra.append(loss(*pair)[0].item())
+    return {
+        "log-mel L1": float(np.mean(mels)),
+        "spectral distance": float(np.mean(spectra)),
+        "CPU seconds a second": seconds * front_end.sample_rate / sum(map(len, speech)),
+    }
+
+
+def _draw(vocoders: dict[str, Vocoder], wave: Array, folder: Path) -> None:
+    import soundfile
+
+    from zoo.signal.plot import plot_spectrograms
+    from zoo.vocoder.mel import log_mel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rate = next(iter(vocoders.values())).front_end.sample_rate
+    drawn = [("speech", wave)]
+    for name, vocoder in vocoders.items():
+        drawn.append((Path(name).stem, vocoder(log_mel(wave, vocoder.front_end))[: len(wave)]))
+    for name, made in drawn:
+        soundfile.write(folder / f"{name}.wav", made, rate)
+    plot_spectrograms(folder / "vocoders.png", drawn, rate, force=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
