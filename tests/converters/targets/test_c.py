@@ -46,11 +46,11 @@ def test_a_model_is_exported_and_held_against_its_training_form(tmp_path: Path) 
 def test_one_weight_changed_by_a_thousandth_fails(
     graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def faulty(path: Path, name: str | None = None) -> str:
+    def faulty(path: Path, name: str | None = None, streams: int = 1) -> str:
         program = generator.read_graph(path)
         weight = next(op.input(1) for op in program.ops if op.kind == "Conv")
         weight.data = weight.constant * np.float32(1.001)
-        return generator.compile_program(program, name)
+        return generator.compile_program(program, name, streams)
 
     monkeypatch.setattr("converters.targets.c.compile_graph", faulty)
     path = tmp_path / "x.c"
