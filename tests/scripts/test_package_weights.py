@@ -146,6 +146,13 @@ def test_a_run_continues_those_on_record(root: Path, finished: Path) -> None:
     assert f"--weights out/{NAME}_1/best.safetensors" in (root / f"{NAME}.md").read_text()
 
 
+def test_what_the_first_run_began_with_was_heard_too() -> None:
+    spec, text = get_spec("gtcrn"), "# Data\n\nTwo hours\n\n| table |"
+    assert package_weights._sentence(text, spec, "") == "Two hours"
+    told = package_weights._sentence(text, spec, "dns3")
+    assert told.endswith("(the weights dns3, MIT); then: Two hours") and told.startswith("Deep Noise")
+
+
 def test_a_run_that_went_on_is_on_record_once() -> None:
     first, second = {"model": NAME, "lr": 1.0, "last": 9, "best": "9"}, {"model": NAME, "lr": 2.0, "last": 5}
     later, other = {**first, "last": 20, "best": "16"}, {**first, "seed": 7, "last": 30}
