@@ -244,13 +244,10 @@ def verify_layers(
     tolerance = tolerance or LAYER_TOLERANCES[precision]
     zeros = _zero_states(module, calls[0], states)
     probed = Probed(module, outputs, within, inputs_of).eval()
-    example = tuple(torch.from_numpy(np.ascontiguousarray(value)) for value in (*calls[0], *zeros))
     cut = valid or (lambda name, value, call: value)
     with tempfile.TemporaryDirectory() as folder, probed.watching():
         feeds = [dict(zip(inputs, (*call, *zeros), strict=True)) for call in calls]
-        candidate, names = _open(
-            against, probed, example, inputs, Path(folder), opset, precision, feeds, build
-        )
+        candidate, names = _open(against, probed, inputs, Path(folder), opset, precision, feeds, build)
         common = _run_beside(probed, candidate, names, calls, zeros, cut, against)
     _check_names(keep, common)
     ordered = sorted(common, key=lambda name: name in outputs)  # which are computed last
@@ -350,7 +347,6 @@ def _zero_states(module: nn.Module, call: Sequence[NDArray[Any]], states: int) -
 def _open(
     against: Backend,
     probed: Probed,
-    example: tuple[Tensor, ...],
     inputs: Sequence[str],
     folder: Path,
     opset: int,
@@ -359,6 +355,7 @@ def _open(
     build: Callable[..., object] | None,
 ) -> tuple[Runner, list[str]]:
     """What runs a probed network, from a file, and the names of what it gives."""
+    example = tuple(torch.from_numpy(np.ascontiguousarray(value)) for value in feeds[0].values())
     if against == "torchscript":
         path = folder / "probed.ts"
         with warnings.catch_warnings():

@@ -35,6 +35,7 @@ def modules_without_torch() -> list[str]:
         "zoo.tasks.enhancement.torch",
         "zoo.tasks.speaker.torch",
         "zoo.tasks.synthesis.torch",
+        "zoo.tasks.vocoder.torch",
     )
     names = ["zoo", "converters", "converters.cache"]
     import zoo

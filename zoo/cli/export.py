@@ -250,7 +250,9 @@ def _options(args: argparse.Namespace, spec: ModelSpec, target: str) -> dict[str
     for name in options:
         if name in words_of(spec.task, target):
             continue
-        option, tasks = f"--{name.replace('_', '-')}", dict.fromkeys(task for task, _ in takers(name))
+        option = f"--{name.replace('_', '-')}"
+        tasks = [task for task in list_tasks() if name in get_subject(task).words]
+        tasks = tasks or list(dict.fromkeys(task for task, _ in takers(name)))
         if spec.task not in tasks:
             raise Misuse(f"{option} is for {' and '.join(tasks)}; {model}")
         targets = [other for task, other in takers(name) if task == spec.task]
