@@ -13,7 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -254,12 +254,8 @@ def verify_layers(
         common = _run_beside(probed, candidate, names, calls, zeros, cut, against)
     _check_names(keep, common)
     ordered = sorted(common, key=lambda name: name in outputs)  # which are computed last
-    layers, never = [], len(calls)
-    for order, name in enumerate(ordered):
-        layer = _layer(name, order, common[name], tolerance)
-        kept = common[name][layer.first_call or 0] if name in keep else None
-        layers.append(replace(layer, values=kept))
-    return sorted(layers, key=lambda x: (never if x.first_call is None else x.first_call, x.order))
+    layers = [_layer(name, order, common[name], tolerance, keep) for order, name in enumerate(ordered)]
+    return sorted(layers, key=lambda x: (len(calls) if x.first_call is None else x.first_call, x.order))
 
 
 def _check_backend(against: str, precision: str) -> None:
@@ -315,7 +311,11 @@ def worst_first(layers: Sequence[Layer]) -> list[Layer]:
 
 
 def _layer(
-    name: str, order: int, pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]], tolerance: Tolerance
+    name: str,
+    order: int,
+    pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]],
+    tolerance: Tolerance,
+    keep: Sequence[str],
 ) -> Layer:
     reference, candidate = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in (0, 1))
     snr_db, max_error = measure_difference(reference, candidate)
@@ -335,6 +335,7 @@ def _layer(
         max_error=max_error,
         snr_db=snr_db,
         first_call=first,
+        values=pairs[first or 0] if name in keep else None,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -94,6 +95,22 @@ def test_a_page_runs_in_order(page: str, tmp_path: Path) -> None:
             program, cwd=tmp_path, env=_environment(), capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, f"{page}: {program[-1]}{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    assert unignored(tmp_path) == [], "what a reader makes is in .gitignore"
+
+
+def unignored(folder: Path) -> list[str]:
+    """What lies in a folder and would be new to git in the clone; nothing where this is no clone."""
+    if shutil.which("git") is None:
+        return []
+    made = [path.name + "/" * path.is_dir() for path in folder.iterdir() if not path.is_symlink()]
+    told = subprocess.run(
+        ["git", "-C", str(ROOT), "check-ignore", "--stdin"],
+        input="\n".join(made),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return sorted(set(made) - set(told.stdout.splitlines())) if told.returncode in (0, 1) else []
 
 
 def test_all_tutorials_are_run() -> None:

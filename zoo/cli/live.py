@@ -61,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rate", type=positive, metavar="HZ", help="of the devices (default: the input's own)")
     add("--block", type=above_zero, default=10, metavar="MS", help="of the devices (default 10)")
     add(
-        "--buffer", type=above_zero, default=20, metavar="MS",
-        help="by which computing may be late: more delay, fewer underruns (default 20)",
+        "--buffer", type=above_zero, default=60, metavar="MS",
+        help="by which computing may be late: more delay, fewer underruns (default 60)",
     )  # fmt: skip
     add_limit(parser)
     add_enhancer_arguments(parser)

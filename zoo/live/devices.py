@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import sounddevice
 
 Way = Literal["input", "output"]
-_HELD = 0.06  # seconds in a device's own buffers
+_HELD = 0.12  # seconds in a device's own buffers
 PORTAUDIO = (
     "sounddevice needs the library PortAudio: `apt-get install libportaudio2` on Debian and Ubuntu, "
     "`dnf install portaudio` on Fedora, `brew install portaudio` on macOS; on Windows reinstall sounddevice, "
@@ -227,12 +227,12 @@ def open_monitor(ring: Ring, device: Device, block: int, spare: int) -> Any:
 
 
 def _held(spare: int, rate: int) -> float:
-    """Seconds that a device is asked to hold: up to 60 ms three times what is spare.
+    """Seconds that a device is asked to hold: six times what is spare, up to 120 ms.
 
-    With less than 40 or so PortAudio gives up on PulseAudio's devices; hardware does with less.
+    With little PortAudio gives up on PulseAudio's devices, and begins anew; hardware does with less.
     """
     seconds = spare / rate
-    return max(seconds, min(3 * seconds, _HELD))
+    return max(seconds, min(6 * seconds, _HELD))
 
 
 def start(stream: Any) -> None:

@@ -30,17 +30,15 @@ _SPECIAL = re.compile(
 )
 
 
-def simplify(text: str) -> str:
-    """The text in ASCII and the signs of ``KEPT``; pictures, which nothing reads, stay as they are.
+def simplify(text: str) -> tuple[str, Sequence[int]]:
+    """A text in ASCII and the signs of ``KEPT``, and for each character of it where it came from.
 
     Powers become ``^2``, fractions ``1/2`` (``1½`` is ``1 1/2``), letters of other scripts those of the Latin
-    one that sound about like them.
+    one that sound about like them; pictures, which nothing reads, stay as they are.
+
+    Args:
+        text: in the form NFC.
     """
-    return "".join(said for _, said in _changes(unicodedata.normalize("NFC", text)))
-
-
-def simplify_in_place(text: str) -> tuple[str, Sequence[int]]:
-    """The same of a text in the form NFC, and for each character of it where it came from."""
     if text.isascii() and text.isprintable():
         return text, range(len(text))
     said, origins = [], []

@@ -23,7 +23,7 @@ from zoo.text import (
     signs,
     times,
 )
-from zoo.text.characters import simplify_in_place
+from zoo.text.characters import simplify
 from zoo.text.rules import Rule
 from zoo.text.sentences import SENTENCE
 
@@ -108,7 +108,7 @@ def _read(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 def _words(text: str) -> tuple[str, list[tuple[int, int]]]:
     """The same of a text without braces."""
-    text, origins = simplify_in_place(text)
+    text, origins = simplify(text)
     said: list[str] = []
     spaces: list[tuple[int, int]] = []
     position, length, ruled = 0, 0, False

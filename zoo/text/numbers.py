@@ -134,11 +134,6 @@ def number_words(text: str) -> str:
     return " ".join(words)
 
 
-def range_words(text: str) -> str:
-    """A number, or two with a hyphen between them: ``10-15`` -> ten to fifteen"""
-    return " to ".join(number_words(part.strip()) for part in text.split("-"))
-
-
 def _year(match: re.Match[str]) -> str | None:
     """Four digits as those of a year, unless so many of something are counted; of a model: ``RTX 4090``"""
     named = last_word(match)

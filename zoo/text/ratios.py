@@ -24,7 +24,6 @@ _FIFTHS = (
     128,
     1000,
 )  # that fractions are made of
-_TENSE = {"in", "from", "between", "of", "since", "during"}
 
 
 def _fraction(match: re.Match[str]) -> str | None:
