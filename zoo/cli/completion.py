@@ -1,9 +1,9 @@
 """Print what completes this command's words in a shell.
 
 examples:
-  speechzoo completion bash > ~/.local/share/bash-completion/completions/speechzoo
-  speechzoo completion zsh > ~/.zfunc/_speechzoo     # a folder of fpath, before compinit
-  speechzoo completion tcsh >> ~/.cshrc
+  speechzoo completion bash    # into ~/.local/share/bash-completion/completions/speechzoo
+  speechzoo completion zsh     # into ~/.zfunc/_speechzoo, a folder of fpath, before compinit
+  speechzoo completion tcsh    # behind the lines of ~/.cshrc
 """
 
 from __future__ import annotations
