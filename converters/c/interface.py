@@ -108,17 +108,23 @@ SPEECHZOO_API void {name}_init({name}_state *state);  /* before the first call *
 SPEECHZOO_API void {name}_process({name}_state *state, const float *in, float *out);
 SPEECHZOO_API size_t {name}_state_size(void);
 SPEECHZOO_API const {name}_information *{name}_info(void);
-{"" if interface.apart else _MANIFEST.format(name=name, big=big)}
+{"" if interface.apart else _MANIFEST.format(name=name, big=big)}{_limit_declared(interface)}
 #ifdef __cplusplus
 }}
 #endif
-{_limit(interface)}{_END_OF_HEADER}"""
+{_END_OF_HEADER}"""
 
 
-def _limit(interface: Interface) -> str:
-    """What leaves some noise in, of a file that takes waveforms; see ``zoo.tasks.enhancement.limit``."""
-    name, big, latency = interface.name, interface.name.upper(), interface.manifest.latency
-    if interface.manifest.form != "wav2wav" or not latency:
+def _limits(interface: Interface) -> bool:
+    """Whether the file can leave some noise in: one that takes the waveform of one stream, late."""
+    manifest = interface.manifest
+    return manifest.form == "wav2wav" and bool(manifest.latency) and interface.streams == 1
+
+
+def _limit_declared(interface: Interface) -> str:
+    """What leaves some noise in, as the header has it; see ``zoo.tasks.enhancement.limit``."""
+    name, big = interface.name, interface.name.upper()
+    if not _limits(interface):
         return ""
     return f"""
 /* Makes noise quieter by so many dB at the most: behind each call of {name}_process, with the same in and out
@@ -128,7 +134,15 @@ typedef struct {{
     int at;
 }} {name}_kept;
 
-static inline void {name}_limit({name}_kept *kept, const float *in, float *out, float gain)
+SPEECHZOO_API void {name}_limit({name}_kept *kept, const float *in, float *out, float gain);
+"""
+
+
+def _limit(interface: Interface) -> str:
+    name, big = interface.name, interface.name.upper()
+    if not _limits(interface):
+        return ""
+    return f"""void {name}_limit({name}_kept *kept, const float *in, float *out, float gain)
 {{
     for (int i = 0; i < {big}_IN; i++) {{
         const float noisy = kept->noisy[kept->at];
@@ -137,6 +151,7 @@ static inline void {name}_limit({name}_kept *kept, const float *in, float *out, 
         out[i] += (noisy - out[i]) * gain;
     }}
 }}
+
 """
 
 
@@ -199,7 +214,7 @@ void {name}_reset({name}_state *s) {{ memset(s->memory, 0, sizeof s->memory); }}
 {body}
 }}
 
-size_t {name}_state_size(void) {{ return sizeof({name}_state); }}
+{_limit(interface)}size_t {name}_state_size(void) {{ return sizeof({name}_state); }}
 
 const {name}_information *{name}_info(void)
 {{
