@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -30,6 +31,16 @@ def compiler() -> str:
 
 
 DENOISE = ROOT / "examples/native/denoise.c"
+
+
+def check_with_clang(source: Path) -> None:
+    """Clang has nothing to say of a generated file, the system's or the one of ziglang."""
+    pytest.importorskip("ziglang")
+    found = shutil.which("clang")
+    command = [found] if found else [sys.executable, "-m", "ziglang", "cc"]
+    words = [*command, *STRICT, "-O0", "-c", str(source), "-o", str(source.with_suffix(".clang.o"))]
+    told = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, ""), told.stderr[:2000]
 
 
 def make_program(

@@ -16,7 +16,7 @@ import zoo
 from converters.c.compiler import compile_graph
 from converters.c.interface import header_of
 from tests.data import ROOT, Speech
-from tests.native import SANITIZED, STRICT, compiler, make_program, run_program
+from tests.native import SANITIZED, STRICT, check_with_clang, compiler, make_program, run_program
 from zoo.artifact.parity import compare
 from zoo.registry import get_spec, list_models
 from zoo.runtime.onnx import OnnxGraph
@@ -57,6 +57,7 @@ def test_c_computes_what_its_graph_computes(
     source = tmp_path / "model.c"
     source.write_text(compile_graph(graph.path, "model"))
     source.with_suffix(".h").write_text(header_of(source.read_text()))
+    check_with_clang(source)
     front_end = get_spec(name).front_end
     wave = speech(front_end.sample_rate, 1.0, FRAMES * front_end.hop_length / front_end.sample_rate)[None]
     calls = np.split(wave, FRAMES, axis=1)
