@@ -312,7 +312,7 @@ def _layer(
     order: int,
     pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]],
     tolerance: Tolerance,
-    keep: Sequence[str],
+    keep: Sequence[str] = (),
 ) -> Layer:
     reference, candidate = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in (0, 1))
     snr_db, max_error = measure_difference(reference, candidate)

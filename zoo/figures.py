@@ -49,6 +49,10 @@ HEADINGS = {
     "nodes": "operators in the file",
     "as run": "operators after ONNX Runtime has fused them",
     "CPU share": "processor time over time; below the number of threads, other processes had the rest",
+    "cold ms": "the same with the caches emptied before each call, as a stream in real time finds them",
+    "products ms": "what the multiply-adds alone would take at the core's measured peak",
+    "size kB": "of the file; of native code the library, without its record",
+    "compile s": "time of compiling",
     "state kB": "memory of one stream between calls",
     "minDCF": "least weighted sum of both kinds of errors over all thresholds; lower is better",
 }
