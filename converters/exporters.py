@@ -56,7 +56,8 @@ def export(
 def words_of(task: str, target: str) -> tuple[str, ...]:
     """Names of the options that go with a task and a target."""
     subject = get_subject(task)
-    return (*subject.words, *((FORCE,) if subject.keeps else ()), *TARGETS[target].words)
+    words = *subject.words, *((FORCE,) if subject.keeps else ()), *TARGETS[target].words
+    return tuple(dict.fromkeys(words))
 
 
 def takers(word: str) -> list[tuple[str, str]]:

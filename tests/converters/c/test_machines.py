@@ -82,8 +82,9 @@ def test_microcontrollers_compute_what_the_graph_computes(
 def test_a_library_for_another_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By the compiler that Debian has for it; it is not run here."""
     tool(f"{ARM}-gcc", f"gcc-{ARM}")
-    source, library = tmp_path / "x.c", tmp_path / "libx.so"
-    source.write_text("SPEECHZOO_API int speechzoo(void);\nint speechzoo(void) { return 1; }\n")
+    source, library, path = tmp_path / "x.c", tmp_path / "libx.so", packaged_artifact(get_spec("gtcrn"))
+    assert path is not None
+    source.write_text(compile_graph(path, "model"))
     words = ["build", str(source), "-o", str(library)]
     assert main([*words, "--target", ARM]) == 0
     assert f"for {ARM}; speechzoo verify it there" in capsys.readouterr().out
