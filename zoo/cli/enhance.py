@@ -140,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
             target = "standard output" if job.target == PIPE else job.target
             print(f"{target}: interrupted after {result['seconds']:.1f} s, which are kept", file=sys.stderr)
             break
-    if args.segments:
+    if args.segments and done:
         _write_segments(args.segments, done)
     if not (args.json or args.quiet or args.keep_high_band):
         _tell_of_band(done, enhancer)

@@ -64,3 +64,5 @@ def test_the_command_writes_a_line_a_stretch(tmp_path: Path, capsys: pytest.Capt
     assert rows and all(name == NOISY for _, _, name in rows)
     assert main([*words, "--segments", str(table)]) == 1
     assert "speech.tsv exists; pass another name, or --force" in capsys.readouterr().err
+    assert main([*words, "--segments", str(tmp_path / "new" / "speech.tsv")]) == 1  # x.wav exists
+    assert not (tmp_path / "new").exists()
