@@ -22,6 +22,7 @@ from zoo.models.fastspeech.model import FastSpeech
 from zoo.registry import get_spec
 from zoo.tasks.synthesis.session import Utterance
 from zoo.tasks.synthesis.synthesizer import Synthesizer
+from zoo.text.normalise import normalise
 from zoo.text.sentences import PARAGRAPH_PAUSE, SENTENCE_PAUSE, Pauses
 from zoo.text.symbols import encode
 
@@ -75,7 +76,7 @@ def test_long_text_is_split(synthesizer: Synthesizer) -> None:
     text = "One sentence, and another clause of it; then a third one, which goes on and on. " * 3
     speech = synthesizer(text, alpha=2.0)
     assert len(speech.pieces) > 6
-    assert " ".join(piece.text for piece in speech.pieces) == zoo.tasks.synthesis.synthesizer.normalise(text)
+    assert " ".join(piece.text for piece in speech.pieces) == normalise(text)
     longest = max(len(encode(piece.text).ids) for piece in speech.pieces)
     assert longest <= 32 and all(len(d) <= 32 for d in speech.durations)
 

@@ -24,7 +24,6 @@ from zoo.tasks.synthesis.task import TASK
 from zoo.tasks.vocoder.open import find_vocoder
 from zoo.text.dictionary import Dictionary, english
 from zoo.text.espeak import say_word
-from zoo.text.normalise import normalise as normalise
 from zoo.text.reading import Part, Reader
 from zoo.text.sentences import Pauses, Piece, split
 from zoo.text.symbols import encode
