@@ -71,6 +71,8 @@ def test_public_cases(shared: Path) -> None:
         ("3.14159 0.5 .5", "three point one four one five nine zero point five point five"),
         ("it was -5 or (-0.5)", "it was minus five or (minus zero point five)"),
         ("10:30, 10:00, 9:05", "ten thirty, ten o'clock, nine oh five"),
+        ("at 3.30pm, 9.30-10.30 a.m.", "at three thirty p m, nine thirty to ten thirty a m."),
+        ("3.5 pm long", "three point five picometers long"),
         ("at 10:30am or 5 p.m. today", "at ten thirty a m or five p m today"),
         ("We met at 7 p.m.", "we met at seven p m."),
         ("I am here", "i am here"),

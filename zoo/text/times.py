@@ -9,6 +9,7 @@ from zoo.text.rules import Rule, point_of_end, rule
 
 _CLOCK = r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?(?:\.\d{1,3})?(?![\d:])"
 _HALF = r"(?:\s?(?:[ap]\.\s?m\.?|[ap]m)(?![A-Za-z]))"
+_DOTTED = r"(?:1[0-2]|0?[1-9])\.[0-5]\d"  # the British way, where a half of the day follows
 _PARTS = re.compile(r"(\d\d?)(?::(\d\d))?(?::(\d\d))?(?:\.(\d+))?")
 
 
@@ -30,7 +31,10 @@ def _said(text: str, half: str) -> str:
 
 
 def _time(match: re.Match[str]) -> str:
-    first, last, half = match["first"], match["last"], match["half"] or ""
+    first, last = (
+        text and re.sub(rf"^{_DOTTED}$", _with_colon, text) for text in match.group("first", "last")
+    )
+    half = match["half"] or ""
     words = _said(first, half or (match["own"] or ""))
     if match["own"]:
         words += f" {_letters(match['own'])}"
@@ -41,6 +45,10 @@ def _time(match: re.Match[str]) -> str:
     if match[0].endswith("."):
         words += point_of_end(match)
     return words
+
+
+def _with_colon(match: re.Match[str]) -> str:
+    return match[0].replace(".", ":")
 
 
 def _letters(half: str) -> str:
@@ -68,8 +76,9 @@ RULES: tuple[Rule, ...] = (
     ),
     rule(
         r"\d",
-        rf"(?P<first>(?:{_CLOCK}|\d\d?(?={_HALF}|\s?-\s?\d\d?(?::\d\d)?{_HALF})))(?P<own>{_HALF})?"
-        rf"(?:\s?-\s?(?P<last>{_CLOCK}|\d\d?(?={_HALF})))?(?P<half>{_HALF})?",
+        rf"(?P<first>(?:{_CLOCK}|(?:{_DOTTED}|\d\d?)(?={_HALF}|\s?-\s?\d\d?(?:[:.]\d\d)?{_HALF})))"
+        rf"(?P<own>{_HALF})?"
+        rf"(?:\s?-\s?(?P<last>{_CLOCK}|(?:{_DOTTED}|\d\d?)(?={_HALF})))?(?P<half>{_HALF})?",
         _time,
         re.I,
     ),
