@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scripts.figures import tell
 from zoo.arrays import Array
-from zoo.errors import SpeechZooError
-from zoo.files import atomic
 from zoo.spec import MelSpectrum
 
 if TYPE_CHECKING:
@@ -44,16 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--pictures", type=Path, metavar="FOLDER", help="spectrogram and recordings of the first stretch")
     add("--json", type=Path, metavar="FILE", help="write the figures there")
     arguments = parser.parse_args(argv)
-    try:
-        figures = _evaluate(arguments)
-    except (SpeechZooError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(figures, indent=2))
-    if arguments.json:
-        with atomic(arguments.json) as temporary:
-            temporary.write_text(json.dumps(figures, indent=2) + "\n")
-    return 0
+    return tell(partial(_evaluate, arguments), arguments.json)
 
 
 def _evaluate(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scripts.figures import tell
 from zoo.arrays import Array
-from zoo.errors import SpeechZooError
-from zoo.files import atomic
 from zoo.tasks.synthesis.synthesizer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -50,16 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--count", type=int, default=3, help="of those (default 3)")
     add("--json", type=Path, metavar="FILE", help="write the figures there")
     arguments = parser.parse_args(argv)
-    try:
-        figures = _evaluate(arguments)
-    except (SpeechZooError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(figures, indent=2))
-    if arguments.json:
-        with atomic(arguments.json) as temporary:
-            temporary.write_text(json.dumps(figures, indent=2) + "\n")
-    return 0
+    return tell(partial(_evaluate, arguments), arguments.json)
 
 
 def _evaluate(arguments: argparse.Namespace) -> dict[str, Any]:

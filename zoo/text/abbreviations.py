@@ -77,22 +77,8 @@ _WORDS_TOO = {
     "div", "misc", "col", "ph", "sec", "rev", "co", "ms", "dist", "art",
 }  # fmt: skip
 _ENDS_NOTHING = {
-    "fig",
-    "figs",
-    "sec",
-    "eq",
-    "ch",
-    "vol",
-    "cf",
-    "viz",
-    "ca",
-    "approx",
-    "ph",
-    "incl",
-    "excl",
-    "vs",
-    "pp",
-}
+    "fig", "figs", "sec", "eq", "ch", "vol", "cf", "viz", "ca", "approx", "ph", "incl", "excl", "vs", "pp",
+}  # fmt: skip
 _POINTED = {  # with points inside
     "e.g.": "for example", "i.e.": "that is", "a.k.a.": "A K A", "w.r.t.": "with respect to", "n.b.": "N B",
     "ph.d.": "P H D", "ph.d": "P H D", "m.sc.": "M S C", "b.sc.": "B S C", "d.phil.": "D phil",
