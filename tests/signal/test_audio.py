@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from zoo.errors import AudioError
-from zoo.signal.audio import AudioFormat, AudioReader, AudioWriter, find_audio, output_format
+from zoo.signal.audio import AudioFormat, AudioReader, AudioWriter, find_audio, new_format, output_format
 
 MONO = AudioFormat(16000, 1, "WAV", "PCM_16")
 
@@ -152,6 +152,14 @@ def test_empty_files(tmp_path: Path) -> None:
     soundfile.write(path, np.zeros((0, 2)), 16000)
     with pytest.raises(AudioError, match="it holds no samples"):
         AudioReader(path)
+
+
+@pytest.mark.parametrize("name", ["x.flac", "x.mp3", "x.opus"])
+def test_nothing_to_write(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with pytest.raises(AudioError, match="no samples came"), AudioWriter(path, new_format(path, 16000)):
+        pass
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

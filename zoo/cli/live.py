@@ -44,6 +44,7 @@ _LOOKS = 10  # a second, at keys, meters, and what is to be recorded
 _DEFAULT = ""  # the system's default device
 _STEP, _HIGHEST = 3.0, 30.0  # dB that a key changes the limit by, and above which there is none
 _LATE = 2.0  # seconds without any sound from a device, after which it counts as gone
+_FIRST = 10.0  # seconds until its first sound: sound servers and wireless devices wake up slowly
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
         print(_route(ends, enhancer.name), file=sys.stderr, flush=True)
         # What is raised inside would take the recording away.
         failure = _work(line, streams, told, record, _Watch(line, gently, args.seconds))
+        if failure is not None and not line.heard:
+            raise failure
     _sum_up(line, told, ends, args.record)
     if failure is not None:
         raise failure
@@ -181,8 +184,8 @@ class _Watch:
         heard, now = self._line.heard, time.monotonic()
         if heard != self._heard:
             self._heard, self._when = heard, now
-        elif now - self._when > _LATE:
-            raise AudioError(f"the input device gave nothing for {_LATE:.0f} s; is it unplugged?")
+        elif now - self._when > (patience := _LATE if heard else _FIRST):
+            raise AudioError(f"the input device gave nothing for {patience:.0f} s; is it unplugged?")
         while key := keys.pressed():
             if key in ("q", "\x03", "\x04"):
                 return True

@@ -31,6 +31,7 @@ _ALIASES = {"aif": "AIFF", "oga": "OGG", "opus": "OGG", "wave": "WAV"}
 _UNREADABLE = {".m4a", ".aac", ".mp4", ".wma", ".amr", ".3gp", ".webm", ".ape", ".mka"}  # by libsndfile
 _TAGS = ("title", "artist", "album", "date", "genre", "tracknumber", "comment", "copyright", "license")
 _ABANDONED = 3600  # seconds after which no one writes a temporary file any more
+_NEVER_EMPTY = {"FLAC", "MP3", "OPUS"}  # formats or encodings whose header comes with the first samples
 _WAV_LIMIT = 2**32 - 2**16  # bytes: the header counts with 32 bits
 
 
@@ -473,6 +474,11 @@ class AudioWriter:
                 return
             try:
                 self._file.close()
+                if not self.frames and {self.format.format, self.format.subtype} & _NEVER_EMPTY:
+                    raise AudioError(
+                        f"{self.name}: no samples came, and without any such a file cannot be read; "
+                        f"nothing was left behind"
+                    )
                 part = _encoded(os.fspath(self._part))
                 if self.format.format != "RAW" and soundfile.info(part).frames < self.frames:
                     raise self._failure("the file came out too short")
