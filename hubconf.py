@@ -105,7 +105,7 @@ globals().update({name: _entry_point(name) for name in _zoo.list_models()})
 
 
 def enhancer(
-    name: str = "fastenhancer_t", weights: str | None = None, pretrained: bool = False, **options: _Any
+    name: str = "ulunas", weights: str | None = None, pretrained: bool = False, **options: _Any
 ) -> _Any:
     """A model ready for waveforms: call it on one, or open a ``stream``; see ``zoo.Enhancer``.
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 Step = Callable[[Array], Array]  # a hop (1, hop) in, a hop out; states inside
 
-MODELS = ("fastenhancer_t=speechzoo", "gtcrn=speechzoo", "fastspeech")
+MODELS = ("ulunas=speechzoo", "fastenhancer_t=speechzoo", "gtcrn=speechzoo", "fastspeech")
 BUCKET = (32, 256)  # tokens and frames at which text to speech is checked
 REPORT = Path(__file__).parent.parent / "docs" / "gpu.md"
 # In the place of text to speech's layers between lengths, by flavour.

@@ -176,8 +176,9 @@ class resnet34(Tag):
 class ulunas(Tag):
     """Weights of UL-UNAS."""
 
+    SPEECHZOO = "speechzoo"
     DNS3 = "dns3"
-    DEFAULT = DNS3
+    DEFAULT = SPEECHZOO
 
 
 class vocos(Tag):

@@ -166,7 +166,7 @@ def test_keys_and_meters(sound: dict[str, str]) -> None:
             os.write(ours, steps.pop(0)[1])
     assert command.wait(20) == 0 and not steps, shown[-500:]
     os.close(ours)
-    assert b"noisy -> fastenhancer_t.onnx -> clean and clean, at " in shown and b"underruns" in shown
+    assert b"noisy -> ulunas.onnx -> clean and clean, at " in shown and b"underruns" in shown
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,9 @@ def test_one_that_fails_does_not_stop_the_others(
 
 def test_all_that_was_tried_is_tried_here() -> None:
     tried = {f"{n}:{w.tag}" for n in list_models() for w in get_spec(n).weights if w.seen}
-    assert tried - set(HAD) == {f"{n}:speechzoo" for n in ("fastenhancer_t", "gtcrn", "fastspeech_small")}
+    assert tried - set(HAD) == {
+        f"{n}:speechzoo" for n in ("fastenhancer_t", "gtcrn", "ulunas", "fastspeech_small")
+    }
 
 
 def test_a_mirror_gets_no_token_and_must_be_an_address(
@@ -210,7 +212,7 @@ def test_a_mirror_gets_no_token_and_must_be_an_address(
         client.download(replace(other, sha256="0" * 64))
 
 
-@pytest.mark.parametrize("name", ["ulunas", "fastenhancer_s"])
+@pytest.mark.parametrize("name", ["dtln", "fastenhancer_s"])
 def test_what_a_model_recommends_is_taken(
     name: str, mirror: Hub, cache: Path, shared: Path, capsys: Capture
 ) -> None:
@@ -428,7 +430,7 @@ def test_checking_every_address(
         name, _, tag = word.partition(":")
         for file, path in zip(find_weights(get_spec(name), tag).files, paths, strict=True):
             mirror.mirrored[address(file)] = (shared / "data" / path).read_bytes()
-    assert main(["download", "ulunas", "gtcrn:vctk", "--check"]) == 0
+    assert main(["download", "ulunas:dns3", "gtcrn:vctk", "--check"]) == 0
     *rows, _, last = capsys.readouterr().out.splitlines()
     assert last == "3 of 3 files are as they should be"
     assert rows[0].split() == ["model", "tag", "status", "bytes", "hash", "file", "reason"]
@@ -446,7 +448,7 @@ def test_checking_every_address(
     assert re.search(r" 404 +0  WRONG .* the server answered 404", told["sherpa"])
     assert last == "2 of 5 files are as they should be" and kept(cache) == []
     monkeypatch.setenv("SPEECHZOO_MIRROR", "http://127.0.0.1:9")
-    assert main(["download", "ulunas", "--check"]) == 1
+    assert main(["download", "ulunas:dns3", "--check"]) == 1
     assert re.search(r"ulunas +dns3 +- +0  WRONG .* cannot be reached", capsys.readouterr().out)
 
 
@@ -473,4 +475,4 @@ def test_words_that_name_nothing(capsys: Capture) -> None:
     }.items():
         assert main(["download", word]) == 1
         assert message in capsys.readouterr().err
-    assert default_tag(get_spec("dpcrn")) is None and default_tag(get_spec("ulunas")) == "dns3"
+    assert default_tag(get_spec("dpcrn")) is None and default_tag(get_spec("dtln")) == "dns1"

@@ -132,6 +132,7 @@ async function microphone() {
 async function heard(name, model) {
   const input = await navigator.mediaDevices.getUserMedia({ audio: true });
   const context = new AudioContext({ sampleRate: model.info.sampleRate });
+  await context.suspend(); // until all is connected, so that all begins with one block
   await context.audioWorklet.addModule("tap.js");
   const [node, tap, merger] = [await model.node(context), new AudioWorkletNode(context, "tap"), context.createChannelMerger(2)];
   const blocks = [];
@@ -140,11 +141,11 @@ async function heard(name, model) {
   tap.port.onmessage = ({ data }) => blocks.push(data);
   node.port.onmessage = ({ data }) => ([told, lost] = [data.samples, data.lost ?? 0]);
   merger.connect(tap).connect(context.destination);
-  const both = context.createGain();
+  const source = context.createMediaStreamSource(input);
   node.connect(merger, 0, 1);
-  both.connect(merger, 0, 0);
-  both.connect(node);
-  context.createMediaStreamSource(input).connect(both); // last, so that both ways begin with one sample
+  source.connect(merger, 0, 0);
+  source.connect(node);
+  await context.resume();
   await until(() => blocks.length * 128 > 2 * model.info.sampleRate);
   const count = blocks.length;
   await until(() => told > (count + 64) * 128); // what was lost until then is counted
@@ -246,7 +247,7 @@ try {
     await heard("isolated", await Model.open(await fetched("fastenhancer_t.wasm")));
     await post("end", "");
   } else {
-    await rendered("fastenhancer_t");
+    await rendered("ulunas");
     await rendered("gtcrn");
     await files();
     await nonsense();

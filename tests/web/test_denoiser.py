@@ -12,7 +12,7 @@ import pytest
 
 import zoo
 from tests.data import ROOT
-from tests.webassembly import make_module, need_node, packaged
+from tests.webassembly import MODEL, make_module, need_node, packaged
 from zoo.arrays import Array
 from zoo.artifact.golden import parity_speech
 from zoo.artifact.parity import compare
@@ -69,7 +69,7 @@ def noisy() -> Array:
 @pytest.mark.parametrize("limit", [0, 12])
 def test_an_attenuation_limit_is_exact_and_aligned(module: Path, noisy: Array, limit: int) -> None:
     found = np.frombuffer(_node(BLOCKS, module, limit, given=noisy), "<f4")[LATENCY:]
-    enhanced = zoo.Enhancer()(noisy)
+    enhanced = zoo.Enhancer(MODEL)(noisy)
     expected = enhanced + (noisy - enhanced) * 10 ** (-limit / 20)
     begin, stop = 128, len(found) - 128  # the limit fades in within a block
     compare(expected[begin:stop], found[begin:stop], tensor="limited", tolerance=Tolerance(110.0, 1e-5))
@@ -80,7 +80,7 @@ def test_what_is_no_number_does_not_stay(module: Path, noisy: Array) -> None:
     broken[4000] = np.nan
     found = np.frombuffer(_node(BLOCKS, module, "Infinity", given=broken), "<f4")[LATENCY:]
     assert np.isfinite(found).all()
-    whole = zoo.Enhancer()(noisy)
+    whole = zoo.Enhancer(MODEL)(noisy)
     np.testing.assert_allclose(found[:3300], whole[:3300], rtol=0, atol=1e-5)
     assert np.abs(found[8000:]).max() > 0.5 * np.abs(whole[8000:]).max()
 
@@ -122,4 +122,4 @@ def test_a_graph_is_run_by_onnxruntime_web(noisy: Array) -> None:
     if not RUNTIME:
         pytest.skip("needs onnxruntime-web; ONNXRUNTIME_WEB names its folder")
     found = np.frombuffer(_node(GRAPH, packaged(), Path(RUNTIME).resolve(), given=noisy), "<f4")
-    compare(zoo.Enhancer()(noisy), found, tensor="graph", tolerance=Tolerance(110.0, 1e-5))
+    compare(zoo.Enhancer(MODEL)(noisy), found, tensor="graph", tolerance=Tolerance(110.0, 1e-5))

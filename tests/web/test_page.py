@@ -31,7 +31,7 @@ from zoo.cli import main
 from zoo.cli.demo import _ISOLATED, PAGE
 from zoo.spec import Tolerance
 
-MODELS = ("fastenhancer_t", "gtcrn")
+MODELS = ("ulunas", "gtcrn")
 OWN = "gtcrn"  # whose files a user brings
 QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio",
@@ -171,14 +171,15 @@ def test_no_hop_of_the_microphone_is_lost(posted: dict[str, bytes], name: str) -
     assert np.abs(given).max() > 0.01, "the browser's microphone was silent"
     latency = int(posted[f"{name}-latency.txt"])
     assert latency == 256 + 128 + (7 * 128 if name == "graph" else 0)  # 50 ms in whole blocks
-    expected = zoo.Enhancer(OWN if name == "graph" else MODELS[0])(given)
+    expected = zoo.Enhancer(OWN if name == "graph" else "fastenhancer_t")(given)
     count = len(given) - latency - 512  # what has its whole window
     expected, found = expected[:count], found[latency:][:count].copy()
     if lost := int(posted.get(f"{name}-lost.txt", b"0")):  # this machine was too busy, four times
         silent = found == 0
         assert np.count_nonzero(expected[silent]) <= 256 * lost
         found[silent] = expected[silent]
-    compare(expected, found, tensor=name, tolerance=Tolerance(90.0, 1e-4))
+    # 109 dB; 88 where a busy machine's microphone clicks. A lost hop is 56 dB at its most quiet.
+    compare(expected, found, tensor=name, tolerance=Tolerance(80.0, 1e-3))
 
 
 def test_a_graph_of_the_users_own_is_run(posted: dict[str, bytes]) -> None:
@@ -218,7 +219,7 @@ def test_the_example_is_resampled_and_what_is_no_sound_is_told(posted: dict[str,
 
 def test_the_microphone_runs_and_its_latency_is_told(posted: dict[str, bytes]) -> None:
     told = posted["told.txt"].decode()
-    assert re.fullmatch(r"fastenhancer_t: 24 ms late, and \d+ ms of the browser's, 2 s heard; Listen", told)
+    assert re.fullmatch(r"ulunas: 24 ms late, and \d+ ms of the browser's, 2 s heard; Listen", told)
 
 
 def test_the_example_for_others_runs(posted: dict[str, bytes]) -> None:
@@ -227,7 +228,7 @@ def test_the_example_for_others_runs(posted: dict[str, bytes]) -> None:
 
 def test_the_folder_holds_small_models_and_nothing_for_node(site: Path) -> None:
     names = {path.name for path in site.iterdir()}
-    assert {"index.html", "models.json", "fastenhancer_t.wasm", "gtcrn.wasm", "example.flac"} <= names
+    assert {"index.html", "models.json", "ulunas.wasm", "gtcrn.wasm", "example.flac"} <= names
     assert "node.js" not in names
     assert (site / "fastenhancer_t.wasm").stat().st_size < 300_000
 

@@ -32,6 +32,7 @@ from zoo.extras import extra
 from zoo.registry import get_spec, list_models
 from zoo.runtime.webassembly_compiler import build_webassembly
 from zoo.spec import EnhancementSpec
+from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL
 
 GROUP = "run models"
 PAGE = Path(__file__).parents[1] / "web"
@@ -65,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def packaged_models() -> list[str]:
-    """Enhancers whose weights come with the package."""
-    names = list_models(EnhancementSpec.task)
+    """Enhancers whose weights come with the package, the default first."""
+    names = sorted(list_models(EnhancementSpec.task), key=lambda name: name != DEFAULT_MODEL)
     return [name for name in names if packaged_artifact(get_spec(name, EnhancementSpec))]
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Source = Union[str, "os.PathLike[str]", Session, "nn.Module"]
 
-DEFAULT_MODEL = "fastenhancer_t"
+DEFAULT_MODEL = "ulunas"
 _SECONDS_AT_ONCE = 10  # of a channel, between two reports of progress
 
 
