@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from importlib.util import find_spec
@@ -25,7 +26,12 @@ pytest.register_assert_rewrite("tests.contract")
 
 
 def pytest_configure() -> None:
-    """One thread a test process: the processes share the machine."""
+    """One thread a test process: the processes share the machine. Ctrl-C means what it means at a terminal.
+
+    A shell starts what runs in the background with Ctrl-C ignored, and that is inherited.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if find_spec("torch"):
         import torch
 
