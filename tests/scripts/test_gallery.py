@@ -47,7 +47,7 @@ def test_the_gallery_is_made_of_what_is_at_hand(tmp_path: Path, monkeypatch: pyt
     """With nothing in the cache: the packaged weights, with the figures that the page in the project has."""
     monkeypatch.setenv("SPEECHZOO_CACHE", str(tmp_path / "cache"))
     here, missing = choices()
-    assert [choice.title for choice in here] == [f"fastenhancer_t {TAG}", f"gtcrn {TAG}"]
+    assert [choice.title for choice in here] == [f"{name} {TAG}" for name in ("fastenhancer_t", "gtcrn", "ulunas")]
     assert "gtcrn dns3" in [choice.title for choice in missing]
     recording = read(RECORDS[1])
     write(tmp_path / "gallery", [recording], here, missing)
@@ -55,7 +55,7 @@ def test_the_gallery_is_made_of_what_is_at_hand(tmp_path: Path, monkeypatch: pyt
     assert "Not at hand when this page was made" in page and "`gtcrn dns3`" in page
     found = FIGURES.findall(page)
     expected = FIGURES.findall(_sections((GALLERY / "index.md").read_text())[recording.title])
-    assert len(found) == 2 and [row[0] for row in found] == [row[0] for row in expected]
+    assert len(found) == 3 and [row[0] for row in found] == [row[0] for row in expected]
     for one, other in zip(found, expected, strict=True):
         for value, wanted, within in zip(one[1:], other[1:], (0.11, 0.02, 0.003), strict=True):
             assert float(value) == pytest.approx(float(wanted), abs=within)

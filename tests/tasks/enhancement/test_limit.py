@@ -15,7 +15,7 @@ from tests.data import ROOT
 from tests.sessions import Halve
 from zoo.arrays import Array
 from zoo.cli import main
-from zoo.tasks.enhancement.enhancer import Enhancer
+from zoo.tasks.enhancement.enhancer import DEFAULT_MODEL, Enhancer
 from zoo.tasks.enhancement.stream import Stream
 
 RATES = (8000, 16000, 44100, 48000)
@@ -84,14 +84,14 @@ def test_a_limit_is_changed_while_it_runs(rate: int, before: float | None, after
 
 def test_every_stream_of_a_batcher_has_its_own() -> None:
     wave = noise(8000)
-    batcher = zoo.StreamBatcher("fastenhancer_t", attenuation_limit=12)
+    batcher = zoo.StreamBatcher(DEFAULT_MODEL, attenuation_limit=12)
     with batcher.join() as first, batcher.join(8000) as second:
         assert first.attenuation_limit == second.attenuation_limit == 12
         second.attenuation_limit = 3.0
         pushed, rest = batcher.push({first: wave, second: wave}), batcher.flush([first, second])
         for stream, rate, limit in ((first, 16000, 12), (second, 8000, 3.0)):
             found = np.concatenate([pushed[stream], rest[stream]])
-            plain = Enhancer()(wave, rate)
+            plain = Enhancer(DEFAULT_MODEL)(wave, rate)
             wanted = plain + (wave - plain) * 10 ** (-limit / 20)
             settled = slice(200, None) if rate == 8000 else slice(None)  # a new limit is faded to
             np.testing.assert_allclose(found[settled], wanted[settled], atol=2e-4)
