@@ -47,7 +47,8 @@ def test_the_gallery_is_made_of_what_is_at_hand(tmp_path: Path, monkeypatch: pyt
     """With nothing in the cache: the packaged weights, with the figures that the page in the project has."""
     monkeypatch.setenv("SPEECHZOO_CACHE", str(tmp_path / "cache"))
     here, missing = choices()
-    assert [choice.title for choice in here] == [f"{name} {TAG}" for name in ("fastenhancer_t", "gtcrn", "ulunas")]
+    own = [f"{name} {TAG}" for name in ("fastenhancer_t", "gtcrn", "ulunas")]
+    assert [choice.title for choice in here] == own
     assert "gtcrn dns3" in [choice.title for choice in missing]
     recording = read(RECORDS[1])
     write(tmp_path / "gallery", [recording], here, missing)
