@@ -10,7 +10,7 @@ from typing import Literal
 
 from zoo.extras import extra
 from zoo.files import sha256_of, temporary_folder
-from zoo.hub.client import cache_folder
+from zoo.hub import client
 from zoo.hub.folder import files_of
 from zoo.hub.recognition import way_without_torch
 from zoo.hub.weights import locate
@@ -43,11 +43,13 @@ def cached_export(
     """
     spec = get_spec(name, EnhancementSpec)
     hops = hops if spec.streaming else 1
+    if any(w.tag == weights and not client.cached(w.file).is_file() for w in spec.weights):
+        _need_exporters(spec)  # before anything is fetched
     located = locate(spec, weights)
     key = hashlib.sha256(f"{__version__} {spec} {_versions()} {hops}".encode())
     for file in (*files_of(located.path), *located.more):
         key.update(file.read_bytes())
-    folder, stem = cache_folder() / "exports", f"{name}-{key.hexdigest()[:16]}"
+    folder, stem = client.cache_folder() / "exports", f"{name}-{key.hexdigest()[:16]}"
     return _kept(folder, stem, progress) or _export(spec, weights, hops, folder / stem, progress)
 
 
@@ -71,15 +73,22 @@ def _export(
 ) -> Path:
     """Export to the place that the target, with a hash and an ending behind it, names."""
     folder, stem = target.parent, target.name
-    need = f"weights of {spec.name} must be exported once, which"
-    with extra("onnx", need, way_without_torch(spec)):
-        from converters.targets.onnx import export_onnx
-        from zoo.create import create_model
+    _need_exporters(spec)
+    from converters.targets.onnx import export_onnx
+    from zoo.create import create_model
+
     model = create_model(spec.name, weights)
     with temporary_folder(target) as place:
         made = place / f"{stem}.onnx"
         export_onnx(model, made, "wav2wav", streaming=spec.streaming, hops=hops, progress=progress)
         return made.replace(folder / f"{_name(stem, made)}.onnx")
+
+
+def _need_exporters(spec: EnhancementSpec) -> None:
+    need = f"weights of {spec.name} must be exported once, which"
+    with extra("onnx", need, way_without_torch(spec)):
+        import converters.targets.onnx  # noqa: F401
+        import zoo.create  # noqa: F401
 
 
 def _name(stem: str, path: Path) -> str:

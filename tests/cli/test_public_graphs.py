@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +118,17 @@ def test_the_graph_beside_a_checkpoint(
     assert "as its authors" not in told and asked(server) == [graph.name, checkpoint.name]
     theirs, ours = (soundfile.read(path, dtype="int16")[0].astype(int) for path in out)
     assert np.abs(theirs - ours).max() <= 1
+
+
+def test_a_checkpoint_without_a_graph_is_not_fetched_in_vain(
+    shared: Path, server: Hub, cache: Path, offered: Callable[..., Weights], tmp_path: Path
+) -> None:
+    weights = offered("gtcrn", shared / "data/checkpoints/gtcrn_vctk.tar")
+    pinned = json.dumps(asdict(replace(weights, kind="checkpoint")))
+    words = ["enhance", NOISY, "-o", tmp_path / "x.wav", "--model", "gtcrn", "--weights", TAG]
+    done = python(PINNED, "gtcrn", pinned, *words)
+    assert done.returncode == 1 and asked(server) == [], done.stderr
+    assert "weights of gtcrn must be exported once, which needs onnx: pip install" in done.stderr
 
 
 def test_one_sentence_offline(
