@@ -14,7 +14,7 @@
         TextError (ValueError)           text that cannot be spoken
 
 In brackets is what else each is, for those who catch Python's own. Each message names the item, says what was
-expected and what came, and ends with the way out.
+expected and what came, and ends with the way out. One warning stands beside them: ``AudioWarning``.
 """
 
 
@@ -79,3 +79,7 @@ class TextError(SpeechZooError, ValueError):
 def printable(value: object) -> str:
     """A name out of a file as it can be shown on a terminal: without control characters, and short."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value)[:200])
+
+
+class AudioWarning(UserWarning):
+    """Sound that can be used, and is likely not what it should be: cut short, or in another scale."""

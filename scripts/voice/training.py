@@ -65,22 +65,28 @@ def train(
     folder: Path,
     *,
     steps: int,
+    bfloat16: bool = False,
     pause: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
     """Train, or go on with what the folder holds.
+
+    Nothing is dropped at random: a synthesiser says a sentence always alike, so there is no noise to learn by
+    heart, and no utterance comes more than some ten times.
 
     Args:
         model: with random weights; trained in place, and in eval mode at the end.
         examples, held_out: to learn from, and to judge by.
         folder: for ``checkpoint_NNNNNN.pt``, of which the last two stay.
         steps: of the whole training; the learning rate falls to nothing over them.
+        bfloat16: multiply in 16 bits: half the time where the processor can (AVX-512 BF16, AMX).
         pause: a file while which exists nothing is computed.
         say: called with a line now and then.
     """
     model.mel_linear.bias.data.copy_(
         torch.from_numpy(np.concatenate([e.mel for e in examples[:500]]).mean(0))
     )
+    _drop_nothing(model)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
     step = _resume(model, optimiser, folder)
@@ -93,7 +99,8 @@ def train(
             cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
             group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP) * cosine
         ids, lengths, durations, mel = next(stream)
-        result = model(ids, lengths, durations=durations, frames=mel.shape[1])
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            result = model(ids, lengths, durations=durations, frames=mel.shape[1])
         mel_loss, duration_loss = losses(result, lengths, mel, durations)
         optimiser.zero_grad()
         (mel_loss + duration_loss).backward()
@@ -110,6 +117,12 @@ def train(
             )
             _keep(model, optimiser, folder, step)
     model.eval()
+
+
+def _drop_nothing(model: SynthesisNetwork) -> None:
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
 
 
 @torch.no_grad()

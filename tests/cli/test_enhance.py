@@ -484,6 +484,22 @@ def test_integers_in_floats_are_told(
     assert "Warning" not in error
 
 
+def test_a_recording_that_is_cut_short_is_told(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.wav"
+    recording(path)
+    path.write_bytes(path.read_bytes()[: 44 + 2 * 4000])
+    assert run(path, "--json") == 0
+    output = capsys.readouterr()
+    (told,) = json.loads(output.out)["files"]
+    assert told["missing"] == pytest.approx(0.75) and told["seconds"] == pytest.approx(0.25)
+    assert output.err == (
+        f"{path}: cut short: its header promises 0.750 s more than the 0.250 s that are there; if they "
+        f"should be, get it again\n"
+    )
+
+
 def test_what_a_models_rate_leaves_out_is_told_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from zoo.errors import AudioError
+from zoo.errors import AudioError, AudioWarning
 from zoo.signal.audio import AudioFormat, AudioReader, AudioWriter, find_audio, new_format, output_format
 
 MONO = AudioFormat(16000, 1, "WAV", "PCM_16")
@@ -179,6 +181,61 @@ def test_damaged_flac(tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.parametrize("kept", [0.4, 0.999])
+@pytest.mark.parametrize("through_pipe", [False, True])
+@pytest.mark.parametrize(
+    ("name", "format", "subtype"),
+    [
+        ("x.wav", "WAV", "PCM_16"),
+        ("x.wav", "WAVEX", "PCM_24"),
+        ("x.wav", "WAV", "ULAW"),
+        ("x.wav", "RF64", "PCM_16"),
+        ("x.w64", "W64", "PCM_16"),
+        ("x.aiff", "AIFF", "PCM_16"),
+        ("x.au", "AU", "PCM_16"),
+        ("x.svx", "SVX", "PCM_16"),
+        ("x.mp3", "MP3", "MPEG_LAYER_III"),
+    ],
+)
+def test_cut_short(
+    tmp_path: Path, name: str, format: str, subtype: str, through_pipe: bool, kept: float
+) -> None:
+    if format == "MP3":  # whose length is only nearly known
+        kept = min(kept, 0.9)
+    path = tmp_path / name
+    soundfile.write(path, noise(1, 64000).T, 16000, subtype, format=format)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * kept)])
+    reader = _piped(path) if through_pipe else AudioReader(path)
+    with reader, pytest.warns(AudioWarning, match=r"cut short: it ends after \d\.\d+ s, and its header p"):
+        samples = np.concatenate(list(reader.blocks(700)), axis=1)
+    seconds = samples.shape[1] / 16000
+    assert abs(seconds - 4 * kept) < 0.15
+    assert abs(reader.missing - (4 - seconds)) < (0.12 if format == "MP3" else 0.01)
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_header_that_does_not_know_is_not_cut_short(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "x.wav"
+    soundfile.write(path, noise(1).T, 16000, "PCM_16")
+    content = bytearray(path.read_bytes())
+    content[40:44] = size.to_bytes(4, "little")
+    path.write_bytes(content)
+    for reader in (AudioReader(path), _piped(path)):
+        with reader, warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert sum(block.shape[1] for block in reader.blocks(700)) == 5000
+            assert reader.missing == 0
+
+
+def _piped(path: Path) -> AudioReader:
+    """What comes through a pipe with a name, which a thread fills with the file's content."""
+    pipe = path.with_suffix(".pipe")
+    os.mkfifo(pipe)
+    threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()), daemon=True).start()
+    return AudioReader(pipe)
+
+
 def test_existing_target(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     path.write_text("precious")
@@ -232,7 +289,7 @@ FULL_DISK = """
 import resource, sys
 import numpy as np
 from zoo.signal.audio import AudioFormat, AudioWriter
-from zoo.errors import AudioError
+from zoo.errors import AudioError, AudioWarning
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     with AudioWriter(sys.argv[1], AudioFormat(16000, 1, sys.argv[2], sys.argv[3])) as writer:

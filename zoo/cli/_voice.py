@@ -6,11 +6,13 @@ import argparse
 import io
 import platform
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
-from typing import TextIO
+from typing import Any, TextIO
 
+from zoo.errors import AudioWarning
 from zoo.version import __version__
 
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "numpy", "soundfile", "torch", "onnx")
@@ -27,9 +29,25 @@ def add_voice(parser: argparse.ArgumentParser, default: object = argparse.SUPPRE
 
 @contextmanager
 def voice(args: argparse.Namespace) -> Iterator[None]:
-    """While it lasts standard error is as loud as the options want it."""
+    """While it lasts standard error is as loud as the options want, and warnings of sound are sentences."""
     if args.verbose:
         print(_versions(), file=sys.stderr)
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if issubclass(category, AudioWarning):
+                print(f"warning: {message}", file=sys.stderr)
+            else:
+                others(message, category, *where)
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        with _loudness(args):
+            yield
+
+
+@contextmanager
+def _loudness(args: argparse.Namespace) -> Iterator[None]:
     if not args.quiet or sys.stderr is None:
         yield
         return

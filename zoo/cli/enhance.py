@@ -42,7 +42,7 @@ from zoo.cli._jobs import Job, find_jobs
 from zoo.cli._model import tell_what_runs, warn_of_weights
 from zoo.cli._ray import add_ray_argument, work_on_ray
 from zoo.cli._signals import Gently
-from zoo.errors import AudioError, SpeechZooError
+from zoo.errors import AudioError, AudioWarning, SpeechZooError
 from zoo.files import atomic
 from zoo.registry import get_spec, list_models
 from zoo.signal.audio import (
@@ -178,7 +178,7 @@ def _attempt(enhancer: Enhancer, job: Job, args: argparse.Namespace) -> dict[str
     """What ``_enhance`` gives; or ``input`` and ``error``."""
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "samples beyond")  # told at the end, with the recording's name
+            warnings.simplefilter("ignore", AudioWarning)  # told at the end, with the recording's name
             return _enhance(enhancer, job, args)
     except AudioError as error:
         source = "standard input" if job.source == PIPE else job.source
@@ -196,6 +196,12 @@ def _tell(job: Job, report: dict[str, Any], args: argparse.Namespace) -> None:
         print(
             f"{source}: its largest sample is {report['peak_in']:.0f}, where 1 is full scale; if these are "
             f"integers in floats, divide them by the integers' largest value",
+            file=sys.stderr,
+        )
+    if report["missing"]:
+        print(
+            f"{source}: cut short: its header promises {report['missing']:.3f} s more than the "
+            f"{report['seconds']:.3f} s that are there; if they should be, get it again",
             file=sys.stderr,
         )
     if report["resets"]:
@@ -277,10 +283,7 @@ def _enhance(enhancer: Enhancer, job: Job, args: argparse.Namespace) -> dict[str
                 after.add(enhanced)
     seconds = count / rate
     if args.plot:
-        if seconds > _PLOT_SECONDS:
-            print(f"{args.plot} shows the first {_PLOT_SECONDS} s of {seconds:.0f} s", file=sys.stderr)
-        signals = [("Before", before.signal()), ("After", after.signal())]
-        plot_spectrograms(args.plot, signals, rate, force=args.force)
+        _plot(args, before, after, rate, seconds)
     return {
         "input": source,
         "output": target,
@@ -294,10 +297,18 @@ def _enhance(enhancer: Enhancer, job: Job, args: argparse.Namespace) -> dict[str
         "peak_in": peak,
         "peak_out": writer.peak,
         "clipped": writer.clipped,
+        "missing": reader.missing,
         "resets": process.resets,
         **({"segments": process.activity.segments()} if process.activity else {}),
         "interrupted": gently and gently.asked,
     }
+
+
+def _plot(args: argparse.Namespace, before: _Sketch, after: _Sketch, rate: int, seconds: float) -> None:
+    if seconds > _PLOT_SECONDS:
+        print(f"{args.plot} shows the first {_PLOT_SECONDS} s of {seconds:.0f} s", file=sys.stderr)
+    signals = [("Before", before.signal()), ("After", after.signal())]
+    plot_spectrograms(args.plot, signals, rate, force=args.force)
 
 
 def _bar(reader: AudioReader) -> tqdm:

@@ -9,6 +9,7 @@ import stat
 import struct
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from zoo.arrays import Array
-from zoo.errors import AudioError
+from zoo.errors import AudioError, AudioWarning
+from zoo.signal.cut_short import SLACK, promised_frames
 from zoo.signal.piped import Layout, PipedSamples, read_wav_header, spool
 from zoo.signal.samples import LARGEST, refusal
 
@@ -32,6 +34,7 @@ _UNREADABLE = {".m4a", ".aac", ".mp4", ".wma", ".amr", ".3gp", ".webm", ".ape", 
 _TAGS = ("title", "artist", "album", "date", "genre", "tracknumber", "comment", "copyright", "license")
 _ABANDONED = 3600  # seconds after which no one writes a temporary file any more
 _NEVER_EMPTY = {"FLAC", "MP3", "OPUS"}  # formats or encodings whose header comes with the first samples
+_ESTIMATED = {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "OPUS", "VORBIS"}  # in length, at times
 _WAV_LIMIT = 2**32 - 2**16  # bytes: the header counts with 32 bits
 
 
@@ -114,6 +117,7 @@ class AudioReader:
         format: how it is stored.
         frames: its length in samples a channel, None on a pipe.
         tags: title, artist and others that the file holds.
+        missing: seconds that its header promises and that it does not have; known when all is read.
     """
 
     frames: int | None
@@ -129,6 +133,8 @@ class AudioReader:
         self.name = "standard input" if os.fspath(source) == PIPE else os.fspath(source)
         self._spooled: IO[bytes] | None = None
         self.tags: dict[str, str] = {}
+        self.missing = 0.0
+        self._promised = 0
         standard = os.fspath(source) == PIPE
         if not standard:
             self._check_path(Path(source))
@@ -156,6 +162,9 @@ class AudioReader:
         )
         self.format = AudioFormat(opened.samplerate, opened.channels, opened.format, opened.subtype)
         self.frames = None if file == 0 else opened.frames
+        exact = opened.subtype not in _ESTIMATED
+        slack = 0 if exact else round(SLACK * opened.samplerate)
+        self._promised = promised_frames(opened.extra_info, opened.frames) - slack
         self.tags = {name: text for name, text in opened.copy_metadata().items() if name in _TAGS}
         if opened.frames == 0 and opened.format == "WAV" and not isinstance(file, int):
             opened.close()
@@ -184,6 +193,7 @@ class AudioReader:
         self._read, self._close = piped.read, piped.close
         container = "WAV" if raw is None else "RAW"
         self.format = AudioFormat(layout.sample_rate, layout.channels, container, layout.subtype)
+        self._promised = (layout.length or 0) // layout.frame
         status = os.fstat(descriptor)
         in_file = raw is None and descriptor and stat.S_ISREG(status.st_mode)
         self.frames = (status.st_size - len(head)) // layout.frame if in_file else None
@@ -218,6 +228,9 @@ class AudioReader:
         Raises:
             AudioError: damaged data, or a sample that is NaN, infinite or beyond ``samples.LARGEST`` (its
                 time in seconds is named), or nothing at all on a pipe.
+
+        Warns:
+            AudioWarning: it ends before its header says.
         """
         position = 0
         while True:
@@ -242,6 +255,19 @@ class AudioReader:
             yield block
         if not position:
             raise AudioError(f"{self.name}: it holds no samples; pass a recording with sound in it")
+        self._check_end(position)
+
+    def _check_end(self, position: int) -> None:
+        """Warn where a header promises more than has come."""
+        if position < self._promised:
+            rate = self.format.sample_rate
+            self.missing = (self._promised - position) / rate
+            warnings.warn(
+                f"{self.name}: cut short: it ends after {position / rate:.3f} s, and its header promises "
+                f"{self._promised / rate:.3f} s; if the rest should be there, get it again",
+                AudioWarning,
+                stacklevel=3,
+            )
 
     def close(self) -> None:
         self._close()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from zoo.arrays import Array
 from zoo.errors import AudioError
+from zoo.signal.cut_short import UNKNOWN
 from zoo.signal.resample import check_rate
 
 BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}  # of a sample
@@ -24,10 +25,21 @@ _WAV = {(1, 8): "PCM_U8", (1, 16): "PCM_16", (1, 24): "PCM_24", (1, 32): "PCM_32
     (3, 64): "DOUBLE",
 }
 _EXTENSIBLE = 0xFFFE  # the code that says: it is further behind
-_UNKNOWN = 0x7FFFF000  # from this length on, as 0, a header was written before the end was known
 _LONGEST_CHUNK = 1 << 24  # bytes of what comes before the samples
 # What libsndfile reads, but not from a pipe: how such files begin.
-_OTHERS = (b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"FORM", b".snd", b"caff", b"RIFF", b"RF64")
+_OTHERS = (
+    b"fLaC",
+    b"OggS",
+    b"ID3",
+    b"\xff\xfb",
+    b"\xff\xf3",
+    b"FORM",
+    b".snd",
+    b"caff",
+    b"RIFF",
+    b"RF64",
+    b"riff",
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +118,7 @@ def read_wav_header(descriptor: int) -> tuple[Layout | None, bytes]:
     Returns:
         how its samples lie, or None where this is not a WAV file of plain samples; and all that was read.
     """
-    head, layout = read_bytes(descriptor, 12), None
+    head, layout, long = read_bytes(descriptor, 12), None, 0
     if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
         return None, head
     while True:
@@ -118,14 +130,16 @@ def read_wav_header(descriptor: int) -> tuple[Layout | None, bytes]:
         if name == b"data":
             if layout is None:
                 return None, head
-            known = 0 < size < _UNKNOWN
-            return Layout(*layout, length=size if known else None), head
+            size = size if size < UNKNOWN else long
+            return Layout(*layout, length=size or None), head
         if size > _LONGEST_CHUNK:
             return None, head
         chunk = read_bytes(descriptor, size + size % 2)
         head += chunk
         if name == b"fmt ":
             layout = _read_format(chunk)
+        elif name == b"ds64" and len(chunk) >= 16:  # of RF64, whose samples may be more than 32 bits count
+            (long,) = struct.unpack("<Q", chunk[8:16])
 
 
 def spool(descriptor: int, head: bytes) -> IO[bytes] | None:

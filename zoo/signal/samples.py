@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zoo.arrays import Array
-from zoo.errors import AudioError
+from zoo.errors import AudioError, AudioWarning
 
 SUSPECT = 100.0  # magnitude: 40 dB above full scale, which floats that were integers exceed
 _MOST_SQUARES = 8192  # with more, BLAS may start threads
@@ -74,6 +74,7 @@ def check_samples(block: ArrayLike, position: int = 0) -> Array:
         warnings.warn(
             f"samples beyond {SUSPECT:g}, where [-1, 1] is expected: if these are integers turned into "
             f"floats, divide them by the integers' largest value, 32768 for 16 bits",
+            AudioWarning,
             stacklevel=2,
         )
     return samples[None]
