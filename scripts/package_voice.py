@@ -14,7 +14,7 @@ import zoo
 from converters import export_synthesis
 from scripts.package_weights import describe, keep_record
 from scripts.voice.card import Made, card, metrics, read_figures
-from scripts.voice.teachers import FLITE, TEACHERS, read_record
+from scripts.voice.teachers import TEACHERS, read_record
 from scripts.voice.training import MODEL, fill_in
 from zoo.builtin import TAG, folder
 from zoo.checkpoint import digest, write_parameters
@@ -27,7 +27,8 @@ under zoo/models/fastspeech/packaged: the parameters in 16 bits, one graph that 
 a record with hashes, and a card. Figures come from scripts.evaluate_voice:
 
   python -m scripts.package_voice --run voice/run
-  python -m scripts.evaluate_voice --recognise --json voice.json
+  python -m scripts.evaluate_voice --data voice/data --json voice.json --listeners whisper pocketsphinx \
+      --beside hibari flite espeak-ng
   python -m scripts.package_voice --run voice/run --figures voice.json
 
 Parameters and graph hold the same numbers, of which the package needs one copy; in the end,
@@ -36,8 +37,7 @@ Parameters and graph hold the same numbers, of which the package needs one copy;
 
 What the card was written from stays in docs/weights; package_weights --card fastspeech_small writes it again.
 """
-BUCKET = (128, 1024)  # tokens and frames of the graph
-SENTENCES = 9940  # of Flite's that a run without a record is trained on; the others judge it
+TOKENS = 128  # of a text at most
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,25 +76,32 @@ def package(run: Path, figures: dict[str, Any]) -> list[Path]:
     spec = model.spec
     steps = int(newest_checkpoint(run).stem.rpartition("_")[2])
     found = read_record(run)
-    fill_in(model, found.symbols if found else ())
+    fill_in(model, found.symbols)
     model.half().float()  # all that is stored has 16 bits, so all forms are equal
-    name, sentences, hours = (found.teacher, found.sentences, found.hours) if found else (FLITE, SENTENCES, 7)
-    teacher = TEACHERS[name]
-    data = teacher.training_data.format(sentences=f"{sentences:,}", hours=f"{hours:g}")
+    teacher = TEACHERS[found.teacher]
+    data = teacher.training_data.format(sentences=f"{found.sentences:,}", hours=f"{found.hours:g}")
     model.provenance = {"source": TAG, "licence": teacher.licence, "training_data": data}
     target = folder(spec)
     target.mkdir(exist_ok=True)
-    tokens, frames = BUCKET
     with tempfile.TemporaryDirectory(dir=target) as beside:
         graph, parameters, record, text = (
             Path(beside, f"{spec.name}{ending}") for ending in (".onnx", ".safetensors", ".json", ".md")
         )
-        report = export_synthesis(model, graph, tokens=tokens, frames=frames, half_weights=True)
+        report = export_synthesis(model, graph, tokens=TOKENS, free=True, half_weights=True)
         write_parameters(model, spec, model.provenance, parameters, half=True)
         weights = describe(model.provenance, parameters, graph, target, metrics=metrics(figures))
         record.write_text(json.dumps(asdict(weights), indent=2) + "\n")
-        parity = report.snr_db, report.max_error
-        made = Made(BUCKET, figures, digest(model.state_dict()), *parity, sentences, steps, name, hours)
+        made = Made(
+            bucket=(TOKENS, model.longest),
+            figures=figures,
+            parameters=digest(model.state_dict()),
+            snr_db=report.snr_db,
+            max_error=report.max_error,
+            sentences=found.sentences,
+            steps=steps,
+            teacher=found.teacher,
+            hours=found.hours,
+        )
         text.write_text(card(spec, weights, made))
         files = [path.replace(target / path.name) for path in (graph, parameters, record, text)]
     keep_record(spec.name, made.to_json())

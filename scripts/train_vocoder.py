@@ -41,10 +41,15 @@ def main(argv: list[str] | None = None) -> int:
         "--adversarial", type=int, default=default.adversarial, metavar="STEP",
         help=f"from which a discriminator takes part (default {default.adversarial})",
     )  # fmt: skip
+    parser.add_argument(
+        "--half", type=int, default=default.half, metavar="STEPS",
+        help=f"in which the learning rate halves (default {default.half})",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, help="of the CPU (default: PyTorch's choice)")
     arguments = parser.parse_args(argv)
     try:
-        _train(arguments, Settings(steps=arguments.steps, adversarial=arguments.adversarial))
+        settings = Settings(steps=arguments.steps, adversarial=arguments.adversarial, half=arguments.half)
+        _train(arguments, settings)
     except (SpeechZooError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

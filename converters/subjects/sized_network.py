@@ -1,4 +1,4 @@
-"""A network for text to speech as its graphs have it: one size, options as inputs."""
+"""A network for text to speech as its graphs have it: of one size or of any, options as inputs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from zoo.networks.synthesis import Prediction, SynthesisNetwork
 
 
 class SizedNetwork(nn.Module):
-    """A network at a fixed number of frames, its options as inputs."""
+    """A network at a fixed number of frames, or as many as the speech has, its options as inputs."""
 
-    def __init__(self, model: SynthesisNetwork, frames: int) -> None:
+    def __init__(self, model: SynthesisNetwork, frames: int | None) -> None:
         super().__init__()
         self.model, self.frames = model, frames
 

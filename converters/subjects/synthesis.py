@@ -1,8 +1,8 @@
-"""Exports networks from text to frames at fixed sizes, one file for each.
+"""Exports networks from text to frames: one file for texts of any size, or one for each of several sizes.
 
-Shapes are fixed, since engines are fastest so; a text goes into the smallest size that holds it. Padding
-reaches into the last frames through the convolutions, so what a file must reproduce is the training form
-padded to the same size.
+Engines want fixed sizes; a text goes into the smallest that holds it. Padding reaches into the last frames
+through the convolutions, so what such a file must reproduce is the training form padded to the same size. A
+graph of free size has no padding and computes no more than the speech needs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from converters.subjects.sized_network import SizedNetwork
 from converters.subjects.subject import Calls, Exportable, Planned, Progress, Subject, Traceable
 from zoo.arrays import Array
-from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
+from zoo.artifact.manifest import FREE, GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport, compare
 from zoo.checkpoint import digest
 from zoo.errors import ParityError
@@ -34,6 +34,8 @@ from zoo.tasks.synthesis.graph import synthesis_manifest
 from zoo.tasks.synthesis.session import Frames, Utterance, inputs
 from zoo.version import __version__
 
+FREE_TOKENS = 128  # of a text at most where the size is free: what trained networks have seen
+
 
 @dataclass(frozen=True)
 class SynthesisOptions:
@@ -42,11 +44,14 @@ class SynthesisOptions:
     Attributes:
         tokens, frames: the longest text and the longest speech.
         batch: texts of a call; "batch" leaves it free.
+        free: a call is as long as its text and its speech, up to these tokens and to all frames that the
+            network has positions for.
     """
 
     tokens: int = 128
     frames: int = 1024
     batch: int | Literal["batch"] = 1
+    free: bool = False
 
     def check(self, longest: int) -> None:
         """Refuse what does not fit a network that has positions for ``longest`` tokens or frames.
@@ -54,11 +59,16 @@ class SynthesisOptions:
         Raises:
             ValueError: that.
         """
-        tokens, frames, batch = self.tokens, self.frames, self.batch
+        tokens, batch = self.tokens, self.batch
+        frames = longest if self.free else self.frames
         if min(tokens, frames) < 1 or max(tokens, frames) > longest:
             raise ValueError(f"{tokens} tokens and {frames} frames: each must be from 1 to {longest}")
         if batch != "batch" and not (type(batch) is int and batch > 0):
             raise ValueError(f'batch is a number from 1, or "batch" to leave it free, not {batch!r}')
+
+    def width(self, texts: Sequence[Utterance]) -> int:
+        """Tokens of a call with these texts."""
+        return max(len(text.ids) for text in texts) if self.free else self.tokens
 
 
 def default_buckets(model: SynthesisNetwork) -> list[tuple[int, int]]:
@@ -76,13 +86,19 @@ def default_buckets(model: SynthesisNetwork) -> list[tuple[int, int]]:
     return sizes
 
 
-def file_name(model: SynthesisNetwork, tokens: int, frames: int) -> str:
+def file_name(model: SynthesisNetwork, tokens: int, frames: int, free: bool = False) -> str:
     """The name of a graph's file, as the public implementation names its engines."""
-    return f"{model.spec.name}.i{tokens}.o{frames}.onnx"
+    return f"{model.spec.name}.{FREE if free else f'i{tokens}.o{frames}'}.onnx"
 
 
 def is_export_of(
-    path: Path, model: SynthesisNetwork, *, tokens: int, frames: int, batch: int | Literal["batch"]
+    path: Path,
+    model: SynthesisNetwork,
+    *,
+    tokens: int,
+    frames: int,
+    batch: int | Literal["batch"],
+    free: bool = False,
 ) -> bool:
     """Whether a file is what ``export_synthesis`` would make, of these weights and in this version.
 
@@ -90,8 +106,8 @@ def is_export_of(
         ArtifactError: it is no artifact of ours for synthesis.
     """
     manifest = synthesis_manifest(load(path))
-    asked = (tokens, frames, batch, digest(model.state_dict()), __version__)
-    found = (manifest.tokens, manifest.frames, manifest.batch)
+    asked = (tokens, model.longest if free else frames, batch, free, digest(model.state_dict()), __version__)
+    found = (manifest.tokens, manifest.frames, manifest.batch, manifest.free)
     return asked == (*found, manifest.weights.get("sha256"), manifest.toolchain.get("speechzoo"))
 
 
@@ -106,9 +122,12 @@ class SynthesisGraph(Exportable):
     def __init__(self, model: SynthesisNetwork, options: SynthesisOptions) -> None:
         options.check(model.longest)
         self.training: SynthesisNetwork = model
-        self.kind = f"{options.tokens}/{options.frames}"
+        if options.free:
+            options = replace(options, frames=model.longest)
+        self.kind = FREE if options.free else f"{options.tokens}/{options.frames}"
         self.name = f"{model.spec.name} {self.kind}"
-        self._options, self._sized = options, SizedNetwork(model, options.frames)
+        self._options = options
+        self._sized = SizedNetwork(model, None if options.free else options.frames)
 
     def prepare(self, say: Progress) -> Traceable:
         return traceable(self.training, self._options)
@@ -123,6 +142,7 @@ class SynthesisGraph(Exportable):
             tokens=options.tokens,
             frames=options.frames,
             batch=options.batch,
+            free=options.free,
             inputs=inputs,
             outputs=outputs,
             **common,
@@ -138,7 +158,7 @@ class SynthesisGraph(Exportable):
         """
         reports = []
         for call in _checked(self.training.spec, self._options):
-            values = inputs(call, self._options.tokens)
+            values = inputs(call, self._options.width(call))
             mel, lengths, durations = map(as_array, graph(*values))
             expected = [as_array(value) for value in self._sized(*map(torch.from_numpy, values))]
             check_durations(expected[2], durations, tolerance)
@@ -157,31 +177,48 @@ class SynthesisGraph(Exportable):
         tokens, frames = self._options.tokens, self._options.frames
         ids = parity_ids(self.training.spec.symbols)[: min(tokens, frames, 20)]
         text = Utterance(ids, forced=(float(min(4, frames // len(ids))),) * len(ids))
-        mel, lengths, durations = self._sized(*map(torch.from_numpy, inputs([text], tokens)))
+        values = inputs([text], self._options.width([text]))
+        mel, lengths, durations = self._sized(*map(torch.from_numpy, values))
         wanted = int(lengths[0])
         return pack(text, Frames(as_array(mel[0, :wanted]), as_array(durations[0, : len(ids)]), wanted))
+
+
+def _free_file(model: SynthesisNetwork, out: Path, ending: str, buckets: Sequence[Any]) -> Path:
+    """Where the graph of free size goes: the file that is named, or one in the folder.
+
+    Raises:
+        ValueError: other sizes beside it, or files of this kind have fixed ones.
+    """
+    if len(buckets) > 1:
+        raise ValueError(f"sizes {buckets}: a graph of free size takes all texts; name no others beside it")
+    if ending != ".onnx":
+        raise ValueError(f"{out}: free sizes are for ONNX; name sizes for {ending}, as --buckets 128/1024")
+    named = out.suffix and not out.is_dir()
+    return out if named else out / file_name(model, 0, 0, free=True)
 
 
 def traceable(model: SynthesisNetwork, options: SynthesisOptions) -> Traceable:
     """A network at one size, with an example."""
     tokens, frames, batch = options.tokens, options.frames, options.batch
     texts = parity_texts(model.spec.symbols, 2 if isinstance(batch, str) else batch, tokens, frames)
-    free = {0: torch.export.Dim("batch")} if isinstance(batch, str) else None
+    rows: dict[int, Any] = {0: torch.export.Dim("batch")} if isinstance(batch, str) else {}
+    both = {**rows, 1: torch.export.Dim("tokens", max=model.longest)} if options.free else rows
+    wide, long = (batch, "tokens" if options.free else tokens), "frames" if options.free else frames
     return Traceable(
         model.spec.name,
-        SizedNetwork(model, frames).eval(),
+        SizedNetwork(model, None if options.free else frames).eval(),
         tuple(map(torch.from_numpy, inputs(texts, tokens))),
-        (free,) * 4,
+        (both or None, rows or None, rows or None, both or None),
         (
-            TensorSpec("ids", (batch, tokens), "int64"),
+            TensorSpec("ids", wide, "int64"),
             TensorSpec("lengths", (batch,), "int64"),
             TensorSpec("alpha", (batch,)),
-            TensorSpec("forced", (batch, tokens)),
+            TensorSpec("forced", wide),
         ),
         (
-            TensorSpec("mel", (batch, frames, model.spec.front_end.mels)),
+            TensorSpec("mel", (batch, long, model.spec.front_end.mels)),
             TensorSpec("mel_lengths", (batch,), "int64"),
-            TensorSpec("durations", (batch, tokens)),
+            TensorSpec("durations", wide),
         ),
     )
 
@@ -231,6 +268,9 @@ class Synthesis(Subject[SynthesisNetwork, SynthesisOptions]):
             sizes, batch = dict(zip(paths, config.buckets, strict=True)), config.batch
         else:
             buckets = words.get("buckets") or default_buckets(model)
+            if FREE in buckets:
+                path = _free_file(model, out, ending, buckets)
+                return {path: {"tokens": FREE_TOKENS, "batch": batch or "batch", "free": True}}
             sizes = {(out / file_name(model, *size)).with_suffix(ending): size for size in buckets}
             if out.suffix and not out.is_dir():  # the name of one file
                 if len(buckets) > 1:

@@ -119,11 +119,12 @@ def export_synthesis(
     tokens: int = 128,
     frames: int = 1024,
     batch: int | Literal["batch"] = 1,
+    free: bool = False,
     opset: int | None = None,
     half_weights: bool = False,
     progress: Progress | None = None,
 ) -> ParityReport:
-    """Export a network at one size to one ONNX file.
+    """Export a network at one size, or for any up to one, to one ONNX file.
 
     Its inputs and outputs are those that ``SynthesisManifest`` tells.
 
@@ -132,6 +133,8 @@ def export_synthesis(
         out: the file to write; its folder is made.
         tokens, frames: the longest text and the longest speech.
         batch: texts of a call; "batch" leaves it free.
+        free: let a call be as long as its text and its speech, up to these tokens and to all frames that the
+            network has positions for.
         opset: of ONNX, 18 to 23; by default the lowest.
         half_weights: store those parameters in 16 bits that lose nothing so; the arithmetic stays in 32.
         progress: called with a line for each step.
@@ -145,7 +148,7 @@ def export_synthesis(
             training mode, or one for another task.
     """
     synthesis.SUBJECT.check_model(model)
-    size: dict[str, Any] = {"tokens": tokens, "frames": frames, "batch": batch}
+    size: dict[str, Any] = {"tokens": tokens, "frames": frames, "batch": batch, "free": free}
     return export_onnx(model, out, opset=opset, half_weights=half_weights, progress=progress, **size)
 
 
@@ -220,6 +223,7 @@ class Onnx(Target[onnx.ModelProto]):
         opset = _choose_operators(given.module, self._opset)
         inputs, outputs = ([spec.name for spec in specs] for specs in (given.inputs, given.outputs))
         proto = tracing.trace(given.module, given.arguments, inputs, outputs, given.shapes, opset)
+        tracing.name_dimensions(proto.graph.output, given.outputs)
         if self._half_weights:
             store_in_half(proto.graph)
         return proto

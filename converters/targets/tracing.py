@@ -83,6 +83,15 @@ def tensor_specs(values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...
     )
 
 
+def name_dimensions(values: Iterable[onnx.ValueInfoProto], specs: Sequence[TensorSpec]) -> None:
+    """Give free dimensions the names that they are declared with: the exporter has its own where data decides
+    them."""
+    for value, spec in zip(values, specs, strict=True):
+        for size, wanted in zip(value.type.tensor_type.shape.dim, spec.shape, strict=True):
+            if size.dim_param and isinstance(wanted, str):
+                size.dim_param = wanted
+
+
 def toolchain(proto: onnx.ModelProto) -> Mapping[str, str]:
     """Versions of what made a graph, besides PyTorch and this package."""
     return {

@@ -100,7 +100,7 @@ def _prepare(
         )
 
 
-def _is_export_of(graph: Path, model: SynthesisNetwork, size: Mapping[str, int]) -> bool:
+def _is_export_of(graph: Path, model: SynthesisNetwork, size: Mapping[str, Any]) -> bool:
     try:
         return is_export_of(graph, model, **size)
     except ArtifactError:

@@ -1,102 +1,93 @@
-"""How near a voice comes to its teacher, and how well either is understood."""
+"""How near a voice comes to its teacher, and how well it is understood."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
-from scripts.voice.corpus import Example, sentences, speak
-from scripts.voice.teacher import Flite
+from scripts.voice.corpus import Example
+from scripts.voice.listeners import Listener, normaliser, word_errors
+from scripts.voice.speakers import Speaker
 from zoo.arrays import Array
-from zoo.errors import MissingExtraError
-from zoo.signal.resample import resample
 from zoo.tasks.synthesis.session import Utterance
 from zoo.tasks.synthesis.synthesizer import Synthesizer
-
-UNSEEN = 1_000_000  # a seed that no file of the training data has
-_RECOGNISER_RATE = 16000
-_PEAK = 0.6
-_SILENCE = 0.2  # seconds before and behind
 
 
 @dataclass(frozen=True)
 class Distance:
-    """Means over the unseen utterances.
+    """Means over utterances of the teacher that no training saw.
 
     Attributes:
         utterances: how many.
         mel: difference of log-mel frames, as many for each token as the teacher has.
-        half_frame: the same between the teacher and itself half a frame later: about what the rounding of
-            durations to frames costs, and so where a voice cannot come nearer.
         mean_frame: the same between the teacher and the mean of its frames: what no voice at all gives.
         durations: difference of predicted durations, in frames a token.
     """
 
     utterances: int
     mel: float
-    half_frame: float
     mean_frame: float
     durations: float
 
 
-def distance(voice: Synthesizer, teacher: Flite, words: list[str], count: int) -> Distance:
-    """Compare a voice with its teacher on sentences that no training saw."""
-    spoken = ((speak(teacher, s), speak(teacher, s, later=0.5)) for s in sentences(words, UNSEEN))
-    pairs = list(islice(((a, b) for a, b in spoken if a is not None and b is not None), count))
-    own = [example for example, _ in pairs]
-    everything = np.concatenate([example.mel for example in own])
-    found = voice.frames([Utterance(e.ids, forced=tuple(map(float, e.durations))) for e in own])
+def distance(voice: Synthesizer, unseen: list[Example]) -> Distance:
+    """Compare a voice with its teacher."""
+    everything = np.concatenate([example.mel for example in unseen])
+    found = voice.frames([Utterance(e.ids, forced=tuple(map(float, e.durations))) for e in unseen])
+    pairs = list(zip(found, unseen, strict=True))
     return Distance(
-        utterances=len(own),
-        mel=_mean(np.abs(f.mel - e.mel) for f, e in zip(found, own, strict=True)),
-        half_frame=_mean(np.abs(a.mel[: len(b.mel)] - b.mel[: len(a.mel)]) for a, b in pairs),
+        utterances=len(unseen),
+        mel=_mean(np.abs(f.mel - e.mel) for f, e in pairs),
         mean_frame=float(np.abs(everything - everything.mean(0)).mean()),
-        durations=_mean(np.abs(f.durations - _array(e)) for f, e in zip(found, own, strict=True)),
+        durations=_mean(np.abs(f.durations - np.array(e.durations, np.float32)) for f, e in pairs),
     )
-
-
-def _array(example: Example) -> Array:
-    return np.array(example.durations, np.float32)
 
 
 def _mean(parts: Iterable[Array]) -> float:
     return float(np.concatenate([part.ravel() for part in parts]).mean())
 
 
-def recogniser() -> Callable[[Array, int], str]:
-    """PocketSphinx with the English model that comes with it: (N,) and its rate -> words.
+@dataclass(frozen=True)
+class Heard:
+    """How one speaker was understood.
 
-    Raises:
-        MissingExtraError: it is not installed.
+    Attributes:
+        words: that were said.
+        wrong: by each listener.
+        cpu_seconds: for all sentences, with what the speaker's programs took.
+        texts: by each listener, what was heard where it was not what was said.
     """
-    try:
-        from pocketsphinx import Decoder
-    except ImportError as error:
-        raise MissingExtraError("speech recognition needs pocketsphinx: pip install pocketsphinx") from error
-    decoder = Decoder(loglevel="FATAL", samprate=_RECOGNISER_RATE)
 
-    def words(wave: Array, rate: int) -> str:
-        wave = resample(wave, rate, _RECOGNISER_RATE)
-        wave = np.pad(wave * (_PEAK / np.abs(wave).max()), round(_SILENCE * _RECOGNISER_RATE))
-        decoder.start_utt()
-        decoder.process_raw((32767 * wave).astype("<i2").tobytes(), full_utt=True)
-        decoder.end_utt()
-        found = decoder.hyp()
-        return re.sub(r"\(\d+\)", "", found.hypstr) if found else ""
-
-    return words
+    words: int
+    wrong: dict[str, int]
+    cpu_seconds: float
+    texts: dict[str, list[str]]
 
 
-def word_errors(said: str, heard: str) -> tuple[int, int]:
-    """Words replaced, left out or put in, and words that were said."""
-    a, b = (re.sub(r"[^a-z' ]", "", text.lower()).split() for text in (said, heard))
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        before, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (x != y))
-    return row[-1], len(a)
+def hear(speaker: Speaker, said: Mapping[str, str], listeners: Mapping[str, Listener]) -> Heard:
+    """Let one speak sentences, and others write them down.
+
+    Args:
+        speaker: who speaks.
+        said: each sentence, and how it is written as it is heard.
+        listeners: who writes down, by name.
+    """
+    speaker("Hello.")  # what is loaded at first is not counted
+    before = sum(os.times()[:4])
+    spoken = [speaker(sentence) for sentence in said]
+    seconds = sum(os.times()[:4]) - before
+    plain = normaliser()
+    words, wrong = 0, dict.fromkeys(listeners, 0)
+    texts: dict[str, list[str]] = {name: [] for name in listeners}
+    for written, (wave, rate) in zip(said.values(), spoken, strict=True):
+        expected = plain(written)
+        for name, listener in listeners.items():
+            heard = listener(wave, rate)
+            missed = word_errors(expected, plain(heard))
+            wrong[name] += missed
+            texts[name] += [f"{written} | {heard.strip()}"] if missed else []
+        words += len(expected.split())
+    return Heard(words, wrong, round(seconds, 3), texts)

@@ -11,7 +11,7 @@ from zoo.files import atomic
 from zoo.limits import check_fields
 
 RECORD = "run.json"  # in the folder of a training
-FLITE, HIBARI = "flite", "hibari"
+HIBARI = "hibari"
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,6 @@ class Teacher:
 
 
 TEACHERS = {
-    FLITE: Teacher(
-        licence="MIT",
-        training_data="10,000 sentences of random English words, 7 hours, spoken by Flite with its voice "
-        "cmu_us_slt",
-        told="Words from a list of 45,000, common ones more often, with commas and end marks; phonemes and "
-        "their times are Flite's own.",
-        terms="The teacher's terms are free of conditions on what it says",
-        made_by="apt install libflite1 wamerican-small\n"
-        "python -m scripts.train_voice --data voice/data --words /usr/share/dict/american-english-small \\\n"
-        "    --sentences {sentences} --output voice/run --steps {steps}",
-    ),
     HIBARI: Teacher(
         licence="Apache-2.0",
         training_data="{sentences} English sentences, {hours} hours, spoken by hibari-tts 0.2.1 "
@@ -57,7 +46,7 @@ TEACHERS = {
         terms="The teacher, and the teacher's teacher, are under Apache-2.0, and so are these weights",
         made_by="pip install hibari-tts==0.2.1 onnx\n"
         "python -m scripts.make_voice_data --hours {hours} --output voice/data --text ...  # its --help\n"
-        "python -m scripts.train_voice --data voice/data --output voice/run --steps {steps}",
+        "python -m scripts.train_voice --data voice/data --output voice/run --steps {steps} --bfloat16",
     ),
 }
 
@@ -84,21 +73,19 @@ class RunRecord:
             temporary.write_text(json.dumps(asdict(self)) + "\n")
 
 
-def read_record(folder: Path) -> RunRecord | None:
-    """The record of a training's folder; None where it has none, as those had that learned from Flite first.
+def read_record(folder: Path) -> RunRecord:
+    """The record of a training's folder.
 
     Raises:
-        ArtifactError: it is damaged.
+        ArtifactError: it has none, or it is damaged.
     """
     path = folder / RECORD
-    if not path.is_file():
-        return None
     try:
         data = json.loads(path.read_text())
         found = RunRecord(**{**data, "symbols": tuple(data["symbols"])})
         if found.teacher not in TEACHERS:
             raise ValueError(f"no teacher {found.teacher!r}")
         check_fields(found)
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path}: expected the record of scripts.train_voice ({error})") from error
     return found

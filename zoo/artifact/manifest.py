@@ -21,6 +21,7 @@ METADATA_KEY = "speechzoo"
 VERSION = 1
 RANDOM = "random"  # the source of weights that nobody trained
 _DTYPES = ("float32", "float16", "int64", "int32", "bool")
+FREE = "free"  # the form of a graph of any size
 _SIZE = re.compile(r"[1-9]\d*/[1-9]\d*")  # TOKENS/FRAMES
 
 Form = Literal["spec2spec", "wav2wav"]
@@ -417,7 +418,7 @@ class GoldenSpeech:
 
 @dataclass(frozen=True, kw_only=True)
 class SynthesisManifest(Manifest):
-    """The record of a graph from tokens to log-mel frames, of one size.
+    """The record of a graph from tokens to log-mel frames, of one size or of all up to one.
 
     Inputs: ``ids`` (B, tokens) int64; ``lengths`` (B,) int64, tokens of each row; ``alpha`` (B,), how slowly
     to speak; ``forced`` (B, tokens), frames of each token, or a negative number for the predicted ones.
@@ -427,7 +428,8 @@ class SynthesisManifest(Manifest):
     Attributes:
         front_end: the frames' geometry.
         symbols: what the ids stand for; 0 is padding.
-        tokens, frames: the graph's size.
+        tokens, frames: the graph's size; where that is free, the most.
+        free: a call is as long as its text, and gives as many frames as the speech has.
         batch: texts of a call, or "batch" where that is free.
         golden: text for ``verify``; None only while an artifact is being made.
     """
@@ -441,9 +443,12 @@ class SynthesisManifest(Manifest):
     tokens: int
     frames: int
     batch: int | str
+    free: bool = False
     golden: GoldenSpeech | None = None
 
     def __post_init__(self) -> None:
+        if type(self.free) is not bool:
+            raise ValueError(f"free {self.free!r}")
         for name in ("tokens", "frames"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)!r}")
@@ -454,20 +459,25 @@ class SynthesisManifest(Manifest):
     def ranges(self) -> Mapping[str, tuple[int, int, int]]:
         return {"batch": (1, 4, 16)}
 
+    def width(self, longest: int) -> int:
+        """The tokens of a call whose longest text has so many."""
+        return longest if self.free else self.tokens
+
     @classmethod
     def has_form(cls, form: str) -> bool:
-        return _SIZE.fullmatch(form) is not None
+        return form == FREE or _SIZE.fullmatch(form) is not None
 
     @property
     def form(self) -> str:
-        """The size, as repositories name it: ``32/256``."""
-        return f"{self.tokens}/{self.frames}"
+        """The size, as repositories name it: ``32/256``, or ``free``."""
+        return FREE if self.free else f"{self.tokens}/{self.frames}"
 
     def contradiction(self) -> str:
-        batch, wide = self.batch, (self.batch, self.tokens)
+        tokens, frames = ("tokens", "frames") if self.free else (self.tokens, self.frames)
+        batch, wide = self.batch, (self.batch, tokens)
         expected = {
             "ids": wide, "lengths": (batch,), "alpha": (batch,), "forced": wide,
-            "mel": (batch, self.frames, self.front_end.mels), "mel_lengths": (batch,), "durations": wide,
+            "mel": (batch, frames, self.front_end.mels), "mel_lengths": (batch,), "durations": wide,
         }  # fmt: skip
         found = {spec.name: spec for spec in (*self.inputs, *self.outputs)}
         if found.keys() == expected.keys() and all(found[n].fits(s) for n, s in expected.items()):

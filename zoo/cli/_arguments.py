@@ -7,6 +7,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+from zoo.artifact.manifest import FREE
 from zoo.errors import SpeechZooError
 from zoo.hub import client
 from zoo.runtime.artifact import MOST_THREADS
@@ -103,6 +104,11 @@ def bucket(text: str) -> tuple[int, int]:
         return int(tokens), int(frames)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected TOKENS/FRAMES such as 32/256, got {text!r}") from None
+
+
+def bucket_or_free(text: str) -> tuple[int, int] | str:
+    """Read a size as ``bucket`` does, or ``free``."""
+    return FREE if text == FREE else bucket(text)
 
 
 def add_offline(parser: argparse._ActionsContainer) -> None:

@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING, Any
 
 from converters.targets import TARGETS, get_target, target_for
 from zoo.artifact.manifest import METADATA_KEY
-from zoo.cli._arguments import Misuse, bucket, one_sentence, positive
+from zoo.cli._arguments import Misuse, bucket_or_free, one_sentence, positive
 from zoo.cli._model import add_model_arguments, load_model, named_model
 from zoo.extras import extra
 from zoo.files import atomic
@@ -117,7 +117,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     more("--mean-vec", type=Path, metavar="NPY", help="vector to subtract in the graph")
     more("--language", metavar="NAME", help="of the training data, for sherpa-onnx")
     more = parser.add_argument_group("text to speech").add_argument
-    more("--buckets", type=bucket, nargs="+", metavar="TOKENS/FRAMES", help="sizes (default: the model's)")
+    more(
+        "--buckets", type=bucket_or_free, nargs="+", metavar="TOKENS/FRAMES",
+        help="sizes (default: the model's); free: one ONNX file for texts of any size",
+    )  # fmt: skip
     more("--batch", type=int, metavar="N", help=f"texts of a call{FREE}")
     more("--config", type=Path, metavar="YAML", help="sizes, batch and paths from such a file")
     more("--force", action="store_true", default=None, help="replace files that exist")

@@ -1,7 +1,7 @@
 """Layers between sequences of two lengths: masks, position codes, and the length regulator.
 
-Everything is in operators that ONNX and TensorRT have natively, with shapes known beforehand: no loop, no
-shape that depends on data, no scatter.
+Everything is in operators that ONNX and TensorRT have natively: no loop, no scatter, and where a width is
+given no shape that depends on data.
 """
 
 from __future__ import annotations
@@ -22,6 +22,19 @@ def length_mask(lengths: Tensor, width: int) -> Tensor:
         (B, width) bool.
     """
     return torch.arange(width, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def longest_of(lengths: Tensor, most: int) -> int:
+    """The longest of sequences, from 1 to ``most``: a number that exporters follow, though data decides it.
+
+    Args:
+        lengths: (B,) integers.
+        most: what is given where one is longer.
+    """
+    longest = int(lengths.max().clamp(1, most).item())
+    torch._check(longest >= 1)
+    torch._check(longest <= most)
+    return longest
 
 
 class AddPositions(nn.Module):

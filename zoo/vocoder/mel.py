@@ -90,6 +90,19 @@ def _to_mel(hz: float) -> float:
     return float(_LINEAR_BELOW / _HZ_PER_MEL + np.log(hz / _LINEAR_BELOW) / _LOG_STEP)
 
 
+def spread(front_end: MelSpectrum) -> Array:
+    """What brings mel bands back to bins, about: (mels, bins), none negative.
+
+    A band goes to the bins under its filter by their weights, so that a filter's own shape gives one; bins
+    that no filter reaches are as the nearest that one does.
+    """
+    matrix = filters(front_end)
+    shares = (matrix / np.maximum((matrix**2).sum(0), 1e-12)).T
+    reached = np.flatnonzero(matrix.sum(1))
+    nearest = np.clip(np.arange(len(matrix)), reached[0], reached[-1])
+    return np.ascontiguousarray(shares[:, nearest])
+
+
 def _to_hz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
     above = _LINEAR_BELOW * np.exp(_LOG_STEP * (mels - _LINEAR_BELOW / _HZ_PER_MEL))
     return np.where(mels < _LINEAR_BELOW / _HZ_PER_MEL, mels * _HZ_PER_MEL, above)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import CheckpointError
-from zoo.layers.length import AddPositions, Repeat, length_mask, repeat_counts
+from zoo.layers.length import AddPositions, Repeat, length_mask, longest_of, repeat_counts
 from zoo.networks.synthesis import Prediction, SynthesisNetwork
 from zoo.spec import SynthesisSpec
 
@@ -92,7 +92,7 @@ class FastSpeech(SynthesisNetwork):
         repeats = repeat_counts(wanted, alpha)
         mel_lengths = repeats.sum(1).long()
         if frames is None:
-            frames = min(max(1, int(mel_lengths.max())), self.longest)
+            frames = longest_of(mel_lengths, self.longest)
         x = self.length_regulator(x, repeats, frames)
         x = self.mel_side(x, length_mask(mel_lengths, frames))
         return Prediction(self.mel_linear(x), mel_lengths, predicted, log_durations)

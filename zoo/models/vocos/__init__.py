@@ -3,7 +3,7 @@
 from functools import partial
 
 from zoo.models.vocos.weights import WEIGHTS
-from zoo.spec import MelSpectrum, VocoderSpec
+from zoo.spec import MelSpectrum, Tolerance, VocoderSpec
 
 _vocos = partial(
     VocoderSpec,
@@ -14,6 +14,7 @@ _vocos = partial(
     licence="MIT",
     front_end=MelSpectrum(),
     network="zoo.models.vocos.model:Vocos",
+    tolerance=Tolerance(snr_db=100.0, max_error=2e-5),  # see "Precision" in README.md
 )
 
 SPECS = (
@@ -29,9 +30,16 @@ SPECS = (
     _vocos(
         name="vocos_small",
         title="Vocos, small",
-        options={"channels": 128, "hidden": 384, "blocks": 6, "kernel": 7, "future": 3},
+        options={
+            "channels": 128,
+            "hidden": 384,
+            "blocks": 6,
+            "kernel": 7,
+            "future": 3,
+            "envelope": True,
+        },
         look_ahead=21,
         parameters=806_018,
-        macs_per_second=68_800_000,
+        macs_per_second=72_300_000,
     ),
 )

@@ -14,9 +14,10 @@ from torch.nn import functional
 
 from zoo.layers.conv import CausalConv2d, with_past
 from zoo.layers.stft import ISTFT
-from zoo.networks.streaming import State
+from zoo.networks.streaming import State, Stateful
 from zoo.networks.vocoder import VocoderNetwork
-from zoo.spec import VocoderSpec
+from zoo.spec import MelSpectrum, VocoderSpec
+from zoo.vocoder.mel import spread
 
 Params = dict[str, Tensor]
 LOUDEST = 100.0  # magnitude of a bin at most, as in the public implementation
@@ -35,10 +36,20 @@ class Vocos(VocoderNetwork):
         blocks: ConvNeXt blocks.
         kernel: frames of a convolution.
         future: those behind the present one among them.
+        envelope: multiply magnitudes by what the frames alone tell of them, so that the network gives the
+            difference. The paper has no such thing; a small network is better and learns faster with it.
     """
 
     def __init__(
-        self, spec: VocoderSpec, *, channels: int, hidden: int, blocks: int, kernel: int, future: int
+        self,
+        spec: VocoderSpec,
+        *,
+        channels: int,
+        hidden: int,
+        blocks: int,
+        kernel: int,
+        future: int,
+        envelope: bool = False,
     ) -> None:
         super().__init__()
         self.spec = spec
@@ -48,6 +59,7 @@ class Vocos(VocoderNetwork):
         self.blocks = nn.ModuleList(Block(channels, hidden, blocks, kernel, future) for _ in range(blocks))
         self.final_norm = nn.LayerNorm(channels, eps=1e-6)
         self.head = nn.Linear(channels, 2 * spec.inverse.bins)
+        self.envelope = Envelope(spec.front_end, spec.look_ahead) if envelope else None
         self.istft = ISTFT(spec.inverse)
         self.name_states()
 
@@ -58,14 +70,47 @@ class Vocos(VocoderNetwork):
 
     def spectrum(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, T, mels) -> (B, F, T, 2), ``spec.look_ahead`` frames late"""
-        x = (x - self.silence).transpose(1, 2).unsqueeze(3)  # (B, mels, T, 1)
-        x, _, state = self.embed(x, state)
+        mel = x - self.silence
+        x, _, state = self.embed(mel.transpose(1, 2).unsqueeze(3), state)  # of (B, mels, T, 1)
         x = self.norm(x)
         for block in self.blocks:
             x, state = block(x, state)
         magnitude, phase = self.head(self.final_norm(x)).transpose(1, 2).chunk(2, dim=1)  # (B, F, T)
         magnitude = magnitude.exp().clamp_max(LOUDEST)
+        if self.envelope is not None:
+            expected, state = self.envelope(mel, state)
+            magnitude = magnitude * expected
         return torch.stack([magnitude * phase.cos(), magnitude * phase.sin()], dim=3), state
+
+
+class Envelope(nn.Module, Stateful):
+    """Magnitudes of bins as far as log-mel frames tell them: each filter's share of them, frames late.
+
+    Bins beyond the filters are as the nearest within. No parameters.
+
+    Args:
+        front_end: of the frames.
+        late: frames.
+    """
+
+    shares: Tensor
+
+    def __init__(self, front_end: MelSpectrum, late: int) -> None:
+        super().__init__()
+        self.late, self.silence = late, math.log(front_end.floor)
+        self.mels = front_end.mels
+        self.register_buffer("shares", torch.from_numpy(spread(front_end)), persistent=False)
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"past": (self.late, self.mels)}
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, T, mels), 0 in silence -> (B, F, T)"""
+        name = self.state_name("past")
+        joined = torch.cat([state[name], x], dim=1)
+        present, past = joined.narrow(1, 0, x.shape[1]), joined.narrow(1, x.shape[1], self.late)
+        magnitude = (present + self.silence).exp() @ self.shares
+        return magnitude.transpose(1, 2), {**state, name: past}
 
 
 class Block(nn.Module):

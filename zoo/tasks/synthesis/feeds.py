@@ -35,5 +35,6 @@ def make_feeds(
         call = [texts[(start + row) % len(texts)] for row in range(rows)]
         predicted = [] if exact else [[replace(text, forced=()) for text in call]]
         for each in (call, *predicted):
-            feeds.append(dict(zip(names, inputs(each, manifest.tokens), strict=True)))
+            width = manifest.width(max(len(text.ids) for text in each))
+            feeds.append(dict(zip(names, inputs(each, width), strict=True)))
     return feeds

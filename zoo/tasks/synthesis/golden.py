@@ -84,7 +84,8 @@ def verify_synthesis(
         if not all(token in range(len(manifest.symbols)) for token in golden.ids):
             raise ValueError(f"its ids are not from 0 to {len(manifest.symbols) - 1}")
         values = inputs(
-            [utterance] * (1 if isinstance(manifest.batch, str) else manifest.batch), manifest.tokens
+            [utterance] * (1 if isinstance(manifest.batch, str) else manifest.batch),
+            manifest.width(len(golden.ids)),
         )
     except (ValueError, TypeError) as error:
         raise ArtifactError(f"{where}: its golden text is damaged ({error}); export it again") from error

@@ -55,6 +55,7 @@ class GraphSynthesis:
         found.sort(key=lambda pair: (pair[0].tokens, pair[0].frames))
         _check_together([(graph.path, manifest) for manifest, graph in found])
         self._graphs = [graph for _, graph in found]
+        self._manifests = [manifest for manifest, _ in found]
         self._batches = [_batches(manifest, records.get(graph.path)) for manifest, graph in found]
         first, where = found[0][0], found[0][1].path
         self.backend = found[0][1].backend
@@ -71,7 +72,8 @@ class GraphSynthesis:
         for start in range(0, len(utterances), step):
             part = list(utterances[start : start + step])
             rows = part + [part[-1]] * (least - len(part))  # a graph of fixed batch is filled up
-            mel, lengths, durations = map(as_array, graph(*inputs(rows, self.buckets[bucket][0])))
+            width = self._manifests[bucket].width(max(len(row.ids) for row in rows))
+            mel, lengths, durations = map(as_array, graph(*inputs(rows, width)))
             for row, utterance in enumerate(part):
                 wanted = int(lengths[row])
                 results.append(
