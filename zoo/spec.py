@@ -408,6 +408,8 @@ class SynthesisSpec(ModelSpec):
         front_end: the frames' geometry.
         symbols: what the token ids stand for; index 0 is padding.
         buckets: sizes of the graphs that are exported by default: tokens and frames, ascending.
+        vocoder: what makes its frames audible where the caller does not say: a vocoder of ours that learned
+            the same voice, or ``griffin-lim``.
     """
 
     task = "synthesis"
@@ -416,6 +418,7 @@ class SynthesisSpec(ModelSpec):
     front_end: MelSpectrum
     symbols: tuple[str, ...]
     buckets: tuple[tuple[int, int], ...]
+    vocoder: str = "griffin-lim"
 
 
 @dataclass(frozen=True, kw_only=True)

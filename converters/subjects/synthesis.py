@@ -270,7 +270,8 @@ class Synthesis(Subject[SynthesisNetwork, SynthesisOptions]):
             buckets = words.get("buckets") or default_buckets(model)
             if FREE in buckets:
                 path = _free_file(model, out, ending, buckets)
-                return {path: {"tokens": FREE_TOKENS, "batch": batch or "batch", "free": True}}
+                size = {"tokens": min(FREE_TOKENS, model.longest), "frames": model.longest, "free": True}
+                return {path: {**size, "batch": batch or "batch"}}
             sizes = {(out / file_name(model, *size)).with_suffix(ending): size for size in buckets}
             if out.suffix and not out.is_dir():  # the name of one file
                 if len(buckets) > 1:
@@ -297,7 +298,7 @@ class Synthesis(Subject[SynthesisNetwork, SynthesisOptions]):
     def purpose(self, spec: SynthesisSpec) -> str:
         return (
             f"Turns English text into log-mel frames of speech at {spec.front_end.sample_rate} Hz, which a "
-            f"vocoder makes audible; Griffin-Lim's comes with speechzoo."
+            f"vocoder makes audible; speechzoo has some."
         )
 
     def use(self, name: str, repo: str, graph: str) -> str:

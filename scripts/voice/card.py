@@ -118,8 +118,8 @@ def card(spec: SynthesisSpec, weights: Weights, made: Made) -> str:
                 f"- **Licence**: {weights.licence}. {teacher.terms}; the dictionary's are in "
                 f"`zoo/text/english.dict.txt`.",
                 f"- **Graph**: texts of any size up to {made.bucket[0]} tokens and {made.bucket[1]} frames; "
-                f"against the training form, SNR {made.snr_db:.1f} dB, largest difference {made.max_error:.1e} "
-                f"of the peak. Parameters are stored in 16 bits and computed with in 32.",
+                f"against the training form, SNR {made.snr_db:.1f} dB, largest difference "
+                f"{made.max_error:.1e} of the peak. Parameters are stored in 16 bits and used in 32.",
                 f"- **SHA-256**: `{weights.sha256}` ({spec.name}.safetensors), `{weights.artifact_sha256}` "
                 f"({spec.name}.onnx), `{made.parameters}` (parameters).",
             )

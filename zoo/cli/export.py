@@ -12,7 +12,8 @@ Without --target the ending of --output decides:
 of a streaming .onnx file in place of a model, without PyTorch. If an export does not compute what the
 training form computes, no file is left.
 
-Text to speech has one file a size, in the folder --output. --config takes sizes, batch and paths from a
+Text to speech has one file a size, in the folder --output; with --buckets free it has one ONNX file for texts
+of any size, which computes no more than a text needs. --config takes sizes, batch and paths from a
 configuration file like the public trt.yaml; each graph is then written beside its engine, with the ending
 .onnx. A graph that is there already is kept if it has these weights and this size.
 
@@ -28,6 +29,7 @@ examples:
   speechzoo export --model fastenhancer_t --weights mine.safetensors --compiled -o mine.pt2
   speechzoo export --folder exp/resnet --mean-vec mean_vec.npy --form wav -o resnet34.onnx
   speechzoo export --model fastspeech --weights checkpoint_012000.pt --buckets 32/256 64/512 -o graphs/
+  speechzoo export --model fastspeech --weights checkpoint_012000.pt --buckets free -o fastspeech.onnx
 """
 
 from __future__ import annotations

@@ -83,7 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exported .onnx graphs or engines, their folder, or a trt.yaml, instead",
     )
     model.add_argument(
-        "--vocoder", metavar="NAME|FILE", help="a vocoder's name, or .onnx file (default: Griffin-Lim)"
+        "--vocoder",
+        metavar="NAME|FILE",
+        help="a vocoder's name, griffin-lim, or .onnx file (default: the model's own)",
     )
     model.add_argument("--dictionary", metavar="FILE", help="more words as phonemes, in the format of CMU's")
     model.add_argument(

@@ -191,3 +191,39 @@ def test_what_cannot_be_exported(
 def test_default_sizes(small_fastspeech: FastSpeech) -> None:
     assert default_buckets(small_fastspeech) == [(32, 256)]  # it has positions for 256
     assert default_buckets(zoo.create_model("fastspeech")) == [(32, 256), (64, 512), (96, 768), (128, 1024)]
+
+
+@pytest.mark.parametrize("batch", [1, "batch"])
+def test_free_size(small_fastspeech: FastSpeech, tmp_path: Path, batch: int | str) -> None:
+    """A graph for texts of any size gives what the network gives without padding, frame for frame."""
+    path = tmp_path / "x.onnx"
+    export_synthesis(small_fastspeech, path, tokens=64, batch=batch, free=True)
+    manifest, graph = manifest_of(path), OnnxGraph(path)
+    assert (manifest.form, manifest.tokens, manifest.frames) == ("free", 64, small_fastspeech.longest)
+    assert graph.inputs[0].shape == (batch, "tokens") and graph.outputs[0].shape == (batch, "frames", 80)
+    assert zoo.verify(path).passed
+    random = np.random.default_rng(3)
+    for length, alpha in ((64, 1.0), (20, 1.3), (1, 0.5)):
+        texts = [Utterance(tuple(random.integers(0, 148, length).tolist()), alpha)]
+        texts += [Utterance((5, 6, 7))] * (batch == "batch")
+        values = inputs(texts, max(length, 3 if len(texts) > 1 else 1))
+        mel, lengths, durations = graph(*values)
+        ids, counts, alphas, forced = map(torch.from_numpy, values)
+        with torch.inference_mode():
+            expected = small_fastspeech(ids, counts, alpha=alphas, durations=forced)
+        assert mel.shape == expected.mel.shape and lengths.tolist() == expected.mel_lengths.tolist()
+        np.testing.assert_allclose(mel, expected.mel, atol=1e-4)
+        np.testing.assert_allclose(durations, expected.durations, atol=1e-4)
+    own, network = zoo.Synthesizer(path), zoo.Synthesizer(small_fastspeech)
+    np.testing.assert_allclose(own("Hello there.").mel, network("Hello there.").mel, atol=1e-4)
+
+
+def test_free_size_that_does_not_fit(small_fastspeech: FastSpeech, tmp_path: Path) -> None:
+    """More frames than there are positions for: the graph cuts them off and tells how many there are."""
+    path = tmp_path / "x.onnx"
+    export_synthesis(small_fastspeech, path, tokens=64, free=True)
+    text = Utterance(tuple(range(1, 41)), 1.0, (10.0,) * 40)
+    mel, lengths, _ = OnnxGraph(path)(*inputs([text], 40))
+    assert mel.shape == (1, small_fastspeech.longest, 80) and lengths.tolist() == [400]
+    with pytest.raises(ValueError, match="300 tokens and 256 frames: each must be from 1 to 256"):
+        export_synthesis(small_fastspeech, tmp_path / "y.onnx", tokens=300, free=True)

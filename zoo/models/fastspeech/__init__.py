@@ -52,6 +52,7 @@ SPECS = (
         },
         parameters=3_607_121,
         symbols=PHONEMES,
+        vocoder="vocos_small",
         macs_per_second=266_000_000,
     ),
 )

@@ -60,6 +60,7 @@ class GraphSynthesis:
         first, where = found[0][0], found[0][1].path
         self.backend = found[0][1].backend
         self.name = where.name if len(found) == 1 else where.parent.name
+        self.model = first.model
         self.front_end, self.symbols = first.front_end, first.symbols
         self.buckets = tuple((manifest.tokens, manifest.frames) for manifest, _ in found)
         self.at_once = min(most or _AT_ONCE for _, most in self._batches)

@@ -50,6 +50,7 @@ class SynthesisSession(Protocol):
 
     Attributes:
         name: the model or file, for messages.
+        model: the registered model that it is.
         backend: what computes: ``onnxruntime``, ``tensorrt``, ``torch``, ...
         front_end: the frames' geometry.
         symbols: what the ids stand for.
@@ -58,6 +59,7 @@ class SynthesisSession(Protocol):
     """
 
     name: str
+    model: str
     backend: str
     front_end: MelSpectrum
     symbols: tuple[str, ...]

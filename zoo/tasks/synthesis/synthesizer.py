@@ -14,7 +14,8 @@ import numpy as np
 
 from zoo.arrays import Array
 from zoo.errors import ArtifactError, TextError
-from zoo.registry import list_models
+from zoo.registry import get_spec, list_models
+from zoo.spec import SynthesisSpec
 from zoo.tasks.copies import Reopenable
 from zoo.tasks.open import open_source
 from zoo.tasks.synthesis.engine_config import EngineConfig, read_engine_config
@@ -129,7 +130,8 @@ class Synthesizer(Reopenable):
                 which run in ONNX Runtime.
             vocoder: ``griffin-lim``, a vocoder's name (``vocos``, ``vocos:TAG``), the path of its ONNX file,
                 or a ``zoo.vocoder.Vocoder``. By default the ONNX file that a configuration file names as
-                its vocoder, else Griffin-Lim, with a warning if the file names an engine of a vocoder.
+                its vocoder, with a warning if it names an engine; else the one in the package that learned
+                the same voice (that of ``fastspeech_small``), else Griffin-Lim.
             dictionary: a pronouncing dictionary in the format of CMU's, asked before the package's own, for
                 a network that learned phonemes. Without one, words stay in letters; if the network reads
                 phonemes only, they become those of the package's own dictionary.
@@ -162,7 +164,7 @@ class Synthesizer(Reopenable):
         self._reader = Reader(self.session.symbols, self.session.buckets[-1][0], own, _rules(g2p))
         if config is not None:
             _check_sizes(config, self.session)
-        vocoder = _vocoder_of(config) if vocoder is None else vocoder
+        vocoder = _vocoder_of(config, self.session) if vocoder is None else vocoder
         if isinstance(vocoder, (str, os.PathLike)):
             vocoder = find_vocoder(vocoder, self.session.front_end, threads=threads)
         self.vocoder = vocoder
@@ -364,18 +366,24 @@ def _check_sizes(config: EngineConfig, session: SynthesisSession) -> None:
         )
 
 
-def _vocoder_of(config: EngineConfig | None) -> str:
+def _vocoder_of(config: EngineConfig | None, session: SynthesisSession) -> str:
     """What makes frames audible where the caller does not say."""
     named = "" if config is None else config.vocoder
     if named.endswith(".onnx"):
         return named
+    model = getattr(session, "model", "")
+    own = (
+        get_spec(model, SynthesisSpec).vocoder
+        if model in list_models(SynthesisSpec.task)
+        else GriffinLim.name
+    )
     if config is not None and named:
         warnings.warn(
             f"{config.source}: the vocoder {named} is not used, since a vocoder is run from an ONNX file "
-            f"only; speech is made by {GriffinLim.name}",
+            f"only; speech is made by {own}",
             stacklevel=3,
         )
-    return GriffinLim.name
+    return own
 
 
 def _rules(g2p: str | Callable[[str], str | None] | None) -> Callable[[str], str | None] | None:

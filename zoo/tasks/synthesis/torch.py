@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from zoo.artifact.golden import read_golden
-from zoo.artifact.manifest import GoldenSpeech, SynthesisManifest
+from zoo.artifact.manifest import FREE, GoldenSpeech, SynthesisManifest
 from zoo.artifact.parity import ParityReport
 from zoo.errors import ArtifactError
 from zoo.networks.base import Network
@@ -33,7 +33,7 @@ class TorchSynthesis:
     def __init__(self, model: SynthesisNetwork) -> None:
         if model.training:
             raise ValueError(f"this {model.spec.name} is in training mode; call model.eval() first")
-        self._model, self.name = model, model.spec.name
+        self._model, self.name, self.model = model, model.spec.name, model.spec.name
         self.front_end, self.symbols = model.spec.front_end, model.spec.symbols
         self.buckets: tuple[tuple[int, int], ...] = ((model.longest, model.longest),)
 
@@ -57,13 +57,15 @@ def open_network(model: Network) -> TorchSynthesis | None:
 
 @torch.inference_mode()
 def verify_parameters(model: SynthesisNetwork, golden: Path, form: str, where: str) -> ParityReport:
-    """Run a network on the text of a graph, padded to its size, since padding reaches into the last frames.
+    """Run a network on the text of a graph, padded to its size if it has one, since padding reaches into the
+    last frames.
 
     See ``Task.verify_parameters``.
     """
     if not SynthesisManifest.has_form(form):
         raise ArtifactError(f"{where}: the index does not say of which size it is; publish it again")
-    tokens, frames = map(int, form.split("/"))
+    free = form == FREE
+    tokens, frames = (model.longest, model.longest) if free else map(int, form.split("/"))
     manifest = SynthesisManifest(
         model=model.spec.name,
         inputs=(),
@@ -74,12 +76,13 @@ def verify_parameters(model: SynthesisNetwork, golden: Path, form: str, where: s
         tokens=tokens,
         frames=frames,
         batch=1,
+        free=free,
         golden=read_golden(golden, GoldenSpeech, where),
     )
 
-    def fixed(*values: NDArray[Any]) -> list[NDArray[np.float32]]:
+    def sized(*values: NDArray[Any]) -> list[NDArray[np.float32]]:
         ids, lengths, alpha, forced = map(torch.from_numpy, values)
-        result = model(ids, lengths, alpha=alpha, durations=forced, frames=frames)
+        result = model(ids, lengths, alpha=alpha, durations=forced, frames=None if free else frames)
         return [value.numpy() for value in (result.mel, result.mel_lengths, result.durations)]
 
-    return verify_synthesis(fixed, manifest, where)
+    return verify_synthesis(sized, manifest, where)
