@@ -17,7 +17,7 @@ from zoo.arrays import Array
 from zoo.cli import main
 from zoo.create import build
 from zoo.errors import ArtifactError, ParityError, ShapeError, UnknownModelError
-from zoo.models.vocos.model import Vocos
+from zoo.models.vocos.model import Envelope, Vocos
 from zoo.registry import get_spec, list_models
 from zoo.runtime.compiler import build as compile_library
 from zoo.runtime.native import NativeGraph
@@ -28,7 +28,7 @@ from zoo.tasks.vocoder.feeds import speech_frames
 from zoo.tasks.vocoder.graph import GraphVocoder, vocoder_manifest
 from zoo.tasks.vocoder.open import find_vocoder
 from zoo.tasks.vocoder.torch import TorchVocoder
-from zoo.vocoder.mel import istft, stft
+from zoo.vocoder.mel import istft, stft, to_log_mel
 
 NAME = "vocos_small"
 FRONT_END = MelSpectrum()
@@ -72,8 +72,10 @@ def test_sizes(name: str) -> None:
     spec = get_spec(name, VocoderSpec)
     with torch.device("meta"):
         model = build(spec)
+    assert isinstance(model, Vocos)
     assert sum(value.numel() for value in model.parameters()) == spec.parameters
     weights = sum(value.numel() for name, value in model.named_parameters() if value.ndim > 1)
+    weights += model.envelope.shares.numel() if model.envelope else 0
     rate = spec.front_end.sample_rate / spec.front_end.hop_length
     assert weights * rate == pytest.approx(spec.macs_per_second, rel=0.01)
     assert spec.look_ahead == spec.options["future"] * (spec.options["blocks"] + 1)
@@ -87,6 +89,19 @@ def test_it_looks_as_far_ahead_as_it_says(model: Vocos, mel: Array) -> None:
     first = int(np.flatnonzero(one != other)[0])
     assert first >= 100 * 256 - model.spec.latency
     assert first < 100 * 256 - model.spec.latency + 256
+
+
+def test_the_envelope_follows_the_frames(mel: Array) -> None:
+    """From the frames of speech come its magnitudes, near enough to have those frames again."""
+    state = {"past": torch.zeros(1, 2, 80)}
+    silence = float(np.log(FRONT_END.floor))
+    found, _ = Envelope(FRONT_END, 2)(torch.from_numpy(mel)[None] - silence, state)
+    assert found.shape == (1, 513, len(mel))
+    again = to_log_mel(found[0].T.numpy(), FRONT_END)
+    np.testing.assert_allclose(again[:2], np.log(FRONT_END.floor), atol=0.6)  # two frames late
+    assert np.abs(again[2:] - mel[:-2]).mean() < 0.6
+    above = found[0, 400:]  # where no filter is, it is as at 8 kHz
+    assert torch.equal(above[0], above[-1]) and (found > 0).all()
 
 
 def test_pieces_give_what_the_whole_gives(graph: Path, model: Vocos, mel: Array) -> None:
