@@ -24,7 +24,8 @@ EXAMPLES = """example:
 
 Each makes speech of the log-mel frames of the same stretches of three seconds. Told are, as means: how far
 log-mel frames of that are from those that went in; the distance of spectra from those of the speech itself,
-at five resolutions (scripts/vocoder/loss.py); and CPU seconds a second of speech.
+at five resolutions, with how differently phases turn (scripts/vocoder/loss.py); PESQ and STOI to the speech
+itself; and CPU seconds a second of speech.
 """
 SECONDS = 3.0
 
@@ -66,10 +67,11 @@ def measure(vocoder: Vocoder, speech: Sequence[Array]) -> dict[str, float]:
     import torch
 
     from scripts.vocoder.loss import SpectralLoss
+    from zoo.evaluation.metrics import pesq_wide, stoi
     from zoo.vocoder.mel import log_mel
 
     loss, front_end = SpectralLoss(vocoder.front_end), vocoder.front_end
-    mels, spectra, seconds = [], [], 0.0
+    mels, spectra, judged, seconds = [], [], [], 0.0
     vocoder(log_mel(speech[0], front_end))  # what is made once is no part of the time
     for wave in speech:
         mel = log_mel(wave, front_end)
@@ -77,11 +79,16 @@ def measure(vocoder: Vocoder, speech: Sequence[Array]) -> dict[str, float]:
         made = vocoder(mel)
         seconds += time.process_time() - began
         mels.append(np.abs(log_mel(made, front_end)[: len(mel)] - mel).mean())
-        pair = (torch.from_numpy(np.ascontiguousarray(one[: len(wave)]))[None] for one in (made, wave))
-        spectra.append(loss(*pair)[0].item())
+        tensors = (torch.from_numpy(np.ascontiguousarray(one[: len(wave)]))[None] for one in (made, wave))
+        spectra.append(loss(*tensors)[0].item())
+        pair = made[: len(wave)], wave, front_end.sample_rate
+        judged.append((pesq_wide(*pair), stoi(*pair)))
+    pesq, intelligible = np.nanmean(judged, axis=0)
     return {
         "log-mel L1": float(np.mean(mels)),
         "spectral distance": float(np.mean(spectra)),
+        "PESQ": float(pesq),
+        "STOI": float(intelligible),
         "CPU seconds a second": seconds * front_end.sample_rate / sum(map(len, speech)),
     }
 

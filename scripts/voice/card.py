@@ -51,6 +51,8 @@ def metrics(figures: dict[str, Any]) -> dict[str, float]:
     }
     for kind, heard in figures.get("sentences", {}).items():
         own = heard[OWN]
+        if own.get("dnsmos") is not None:
+            found[f"DNSMOS, {SETS[kind]}"] = own["dnsmos"]
         for listener, wrong in own["wrong"].items():
             name = f"word errors by {LISTENERS[listener]} (%), {SETS[kind]}"
             found[name] = round(100 * wrong / own["words"], 1)
@@ -153,12 +155,14 @@ def _figures(figures: dict[str, Any]) -> str:
 def _table(kind: str, heard: dict[str, Any]) -> str:
     """What recognisers get wrong of some sentences, whoever says them."""
     listeners = list(heard[OWN]["wrong"])
+    asked = heard[OWN].get("dnsmos") is not None
     head = ["", *(f"{LISTENERS[name]}, words wrong" for name in listeners), "CPU seconds"]
+    head += ["DNSMOS"] * asked
     rows = [head, ["---"] * len(head)]
     for speaker, told in heard.items():
         wrong = (told["wrong"][name] for name in listeners)
         shares = [f"{count} ({100 * count / told['words']:.1f} %)" for count in wrong]
-        rows.append([speaker, *shares, f"{told['cpu_seconds']:.2f}"])
+        rows.append([speaker, *shares, f"{told['cpu_seconds']:.2f}", *([f"{told['dnsmos']:.2f}"] * asked)])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"Of {SETS[kind]} ({heard[OWN]['words']} words), which go in as text:\n\n{table}"
 

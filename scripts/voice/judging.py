@@ -12,6 +12,7 @@ from scripts.voice.corpus import Example
 from scripts.voice.listeners import Listener, normaliser, word_errors
 from scripts.voice.speakers import Speaker
 from zoo.arrays import Array
+from zoo.evaluation.metrics import dnsmos
 from zoo.tasks.synthesis.session import Utterance
 from zoo.tasks.synthesis.synthesizer import Synthesizer
 
@@ -58,22 +59,27 @@ class Heard:
         words: that were said.
         wrong: by each listener.
         cpu_seconds: for all sentences, with what the speaker's programs took.
+        dnsmos: what listeners would say of the sound, from 1 to 5, as DNSMOS estimates it; None: not asked.
         texts: by each listener, what was heard where it was not what was said.
     """
 
     words: int
     wrong: dict[str, int]
     cpu_seconds: float
+    dnsmos: float | None
     texts: dict[str, list[str]]
 
 
-def hear(speaker: Speaker, said: Mapping[str, str], listeners: Mapping[str, Listener]) -> Heard:
+def hear(
+    speaker: Speaker, said: Mapping[str, str], listeners: Mapping[str, Listener], *, mos: bool = False
+) -> Heard:
     """Let one speak sentences, and others write them down.
 
     Args:
         speaker: who speaks.
         said: each sentence, and how it is written as it is heard.
         listeners: who writes down, by name.
+        mos: ask DNSMOS.
     """
     speaker("Hello.")  # what is loaded at first is not counted
     before = sum(os.times()[:4])
@@ -90,4 +96,6 @@ def hear(speaker: Speaker, said: Mapping[str, str], listeners: Mapping[str, List
             wrong[name] += missed
             texts[name] += [f"{written} | {heard.strip()}"] if missed else []
         words += len(expected.split())
-    return Heard(words, wrong, round(seconds, 3), texts)
+    opinions = [dnsmos(wave, rate)["dnsmos_ovrl"] for wave, rate in spoken] if mos else []
+    opinion = round(float(np.mean(opinions)), 2) if opinions else None
+    return Heard(words, wrong, round(seconds, 3), opinion, texts)

@@ -55,7 +55,6 @@ def magnitudes(mel: Array, front_end: MelSpectrum) -> Array:
     matrix = filters(front_end)
     guess = bands @ (matrix / np.maximum((matrix**2).sum(0), 1e-12)).T
     target = bands @ matrix.T
-    squared = matrix @ matrix.T
     for _ in range(_MAGNITUDE_STEPS):
-        guess = guess * (target / np.maximum(guess @ squared, 1e-12))
+        guess = guess * (target / np.maximum((guess @ matrix) @ matrix.T, 1e-12))
     return cast(Array, guess)
