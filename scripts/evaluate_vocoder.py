@@ -54,8 +54,8 @@ def _evaluate(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
 
     front_end = MelSpectrum()
     samples = round(SECONDS * front_end.sample_rate)
-    stream = segments(read_speech(arguments.speech, front_end.sample_rate), samples, 1, UNSEEN)
-    speech = [next(stream)[0].numpy() for _ in range(arguments.count)]
+    stream = segments(read_speech(arguments.speech, front_end.sample_rate), samples, 1, UNSEEN, front_end)
+    speech = [next(stream)[0][0].numpy() for _ in range(arguments.count)]
     vocoders = {name: find_vocoder(name, front_end) for name in arguments.vocoders}
     if arguments.pictures:
         _draw(vocoders, speech[0], arguments.pictures)

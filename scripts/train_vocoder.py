@@ -13,6 +13,11 @@ scripts.make_voice_data lets a teacher say.
 
   python -m scripts.train_vocoder --speech voice/data --unseen voice/unseen --output vocoder/run
 
+At the end it learns from what a voice makes of the teacher's texts, with the teacher's own times, since that
+is what it will be given:
+  python -m scripts.train_vocoder --speech voice/data/001?.npz --said-by fastspeech_small \\
+      --unseen voice/unseen --output vocoder/run --steps 16000
+
 Stopped, it goes on with the last checkpoint when it is started again. vocoder.pt in the folder loads as any
 checkpoint:
   speechzoo export vocos_small --weights vocoder/run/vocoder.pt -o vocoder.onnx
@@ -33,6 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     default = Settings()
     parser.add_argument(
         "--speech", type=Path, nargs="+", required=True, help="files or folders to learn from"
+    )
+    parser.add_argument(
+        "--said-by", metavar="VOICE", help="a model's name or graph: its frames of the teacher's utterances"
     )
     parser.add_argument("--unseen", type=Path, nargs="+", required=True, help="files or folders to judge by")
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoints")
@@ -59,11 +67,13 @@ def main(argv: list[str] | None = None) -> int:
 def _train(arguments: argparse.Namespace, settings: object) -> None:
     import torch
 
-    from scripts.vocoder.speech import read_speech
+    from scripts.vocoder.speech import as_said_by, read_speech
     from scripts.vocoder.training import train
     from zoo.create import build
     from zoo.networks.vocoder import VocoderNetwork
     from zoo.registry import get_spec
+    from zoo.tasks.synthesis.synthesizer import Synthesizer
+    from zoo.vocoder import GriffinLim
 
     torch.set_flush_denormal(True)
     if arguments.threads:
@@ -73,7 +83,11 @@ def _train(arguments: argparse.Namespace, settings: object) -> None:
     assert isinstance(model, VocoderNetwork)
     rate = model.spec.front_end.sample_rate
     unseen = read_speech(arguments.unseen, rate)
-    speech = read_speech(arguments.speech, rate)
+    if arguments.said_by:
+        voice = Synthesizer(arguments.said_by, vocoder=GriffinLim.name)
+        speech = [as_said_by(voice, path) for path in arguments.speech]
+    else:
+        speech = read_speech(arguments.speech, rate)
     train(
         model, speech, unseen, arguments.output, settings,  # type: ignore[arg-type]
         say=lambda line: print(line, file=sys.stderr, flush=True),

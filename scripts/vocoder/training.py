@@ -14,8 +14,7 @@ from torch import Tensor
 
 from scripts.vocoder.discriminator import Discriminator, deceiver_loss, judge_loss
 from scripts.vocoder.loss import MEL_WEIGHT, SpectralLoss
-from scripts.vocoder.speech import LogMel, lengths, segments
-from zoo.arrays import Array
+from scripts.vocoder.speech import Recording, lengths, segments
 from zoo.files import atomic
 from zoo.networks.vocoder import VocoderNetwork
 
@@ -49,8 +48,8 @@ class Settings:
 
 def train(
     model: VocoderNetwork,
-    speech: Sequence[Array],
-    unseen: Sequence[Array],
+    speech: Sequence[Recording],
+    unseen: Sequence[Recording],
     folder: Path,
     settings: Settings,
     say: Callable[[str], None] = print,
@@ -60,7 +59,7 @@ def train(
 
     Args:
         model: with random weights.
-        speech, unseen: recordings, int16, at the model's rate: to learn from, and to judge by.
+        speech, unseen: recordings at the model's rate: to learn from, and to judge by.
         folder: for ``last.pt`` and ``vocoder.pt``, the mean of the parameters alone.
         settings: of the training.
         say: called with a line at each checkpoint.
@@ -68,12 +67,12 @@ def train(
     run = _Run(model, settings)
     run.load(folder / LAST)
     samples, first_made, first_real = lengths(model.spec, settings.frames, WARM)
-    stream = segments(speech, samples, settings.batch, seed=run.step)
+    stream = segments(speech, samples, settings.batch, run.step, model.spec.front_end)
     started, told = time.monotonic(), [0.0, 0.0, 0.0]
     count = settings.frames * model.spec.front_end.hop_length
     while run.step < settings.steps:
-        wave = next(stream)
-        found = run.learn(wave, wave[:, first_real:][:, :count], first_made)
+        wave, frames = next(stream)
+        found = run.learn(frames, wave[:, first_real:][:, :count], first_made)
         told = [0.98 * a + 0.02 * b for a, b in zip(told, found, strict=True)]
         if run.step % settings.every == 0 or run.step == settings.steps:
             spectra, mel = run.judge(unseen)
@@ -98,15 +97,15 @@ class _Run:
         options: dict[str, Any] = {"lr": settings.rate, "betas": (0.8, 0.98), "weight_decay": 0.01}
         self.optimiser = torch.optim.AdamW(model.parameters(), **options)
         self.judging = torch.optim.AdamW(self.discriminator.parameters(), **options)
-        self.log_mel, self.loss = LogMel(model.spec.front_end), SpectralLoss(model.spec.front_end)
+        self.loss = SpectralLoss(model.spec.front_end)
 
-    def learn(self, wave: Tensor, real: Tensor, first: int) -> tuple[float, float, float]:
+    def learn(self, frames: Tensor, real: Tensor, first: int) -> tuple[float, float, float]:
         """One step; gives what was minimised: spectra, frames, and how the discriminator was deceived."""
         self.model.train()
         for optimiser in (self.optimiser, self.judging):
             for group in optimiser.param_groups:
                 group["lr"] = self._rate()
-        made, _ = self.model(self.log_mel(wave))
+        made, _ = self.model(frames)
         made = made[:, first:][:, : real.shape[1]]
         spectra, mel = self.loss(made, real)
         total, deceiving = spectra + MEL_WEIGHT * mel, made.new_zeros(())
@@ -138,12 +137,11 @@ class _Run:
         return own.rate * min(1.0, (self.step + 1) / own.warm_up) * 0.5 ** (self.step / own.half)
 
     @torch.inference_mode()
-    def judge(self, unseen: Sequence[Array]) -> tuple[float, float]:
+    def judge(self, unseen: Sequence[Recording]) -> tuple[float, float]:
         """Both distances of the mean parameters on the same stretches of unseen speech every time."""
         samples, first_made, first_real = lengths(self.model.spec, self.settings.frames, WARM)
-        stream = segments(unseen, samples, 16, UNSEEN)
-        real = next(stream)
-        made, _ = self.mean(self.log_mel(real))
+        real, frames = next(segments(unseen, samples, 16, UNSEEN, self.model.spec.front_end))
+        made, _ = self.mean(frames)
         count = self.settings.frames * self.model.spec.front_end.hop_length
         spectra, mel = self.loss(made[:, first_made:][:, :count], real[:, first_real:][:, :count])
         return spectra.item(), mel.item()

@@ -14,8 +14,9 @@ import zoo
 from scripts import package_vocoder, train_vocoder
 from scripts.vocoder.discriminator import Discriminator, deceiver_loss, judge_loss
 from scripts.vocoder.loss import SpectralLoss
-from scripts.vocoder.speech import LogMel, lengths, read_speech, segments
+from scripts.vocoder.speech import LogMel, Recording, as_said_by, lengths, read_speech, segments
 from scripts.vocoder.training import LAST, Settings, train
+from scripts.voice.corpus import Example, save
 from zoo import builtin as packaged
 from zoo.arrays import Array
 from zoo.create import build
@@ -25,6 +26,7 @@ from zoo.registry import get_spec
 from zoo.spec import VocoderSpec, Weights
 from zoo.tasks.vocoder.open import find_vocoder
 from zoo.tasks.vocoder.torch import TorchVocoder
+from zoo.text.symbols import PHONEMES, encode
 from zoo.vocoder.mel import log_mel
 
 SPEC = get_spec(train_vocoder.MODEL, VocoderSpec)
@@ -54,11 +56,38 @@ def test_frames_are_those_of_the_voice() -> None:
 def test_what_is_compared_lies_at_one_time() -> None:
     """A network that gives each frame back in its place: the segment is where the speech has it."""
     samples, first_made, first_real = lengths(SPEC, 16, 4)
-    wave = next(segments([tone()], samples, 1, seed=1))
-    frames = LogMel(SPEC.front_end)(wave).shape[1]
+    wave, mel = next(segments([Recording(tone())], samples, 1, 1, SPEC.front_end))
+    frames = mel.shape[1]
+    assert torch.equal(mel, LogMel(SPEC.front_end)(wave))
     assert first_made + 16 * 256 == frames * 256 and first_real + 16 * 256 <= samples
     # Sample n of what is made is late by the latency, counted from the middle of the first frame.
     assert first_made - SPEC.latency + SPEC.front_end.n_fft // 2 == first_real
+
+
+def test_frames_of_a_voice_lie_where_the_speech_has_them() -> None:
+    """Given frames are cut where those of the wave itself are, and as loud."""
+    wave = tone()
+    frames = log_mel((wave / 32768).astype(np.float32), SPEC.front_end)[: len(wave) // 256]
+    one, other = (
+        next(segments([recording], 8192, 3, 5, SPEC.front_end))
+        for recording in (Recording(wave), Recording(wave, frames.astype(np.float16)))
+    )
+    assert torch.equal(one[0], other[0]) and one[1].shape == other[1].shape
+    assert (one[1] - other[1]).abs().mean() < 0.02
+
+
+def test_a_vocoder_learns_from_what_a_voice_says(tmp_path: Path) -> None:
+    """Frames of the voice, with the teacher's durations, beside the teacher's speech."""
+    ids = encode("{HH AH0 L OW1} {W ER1 L D}.", PHONEMES).ids
+    example = Example(ids, (9,) * len(ids), np.zeros((9 * len(ids), 80), np.float32))
+    save([example] * 3, tmp_path / "x.npz")
+    np.save(tmp_path / "x.wave.npy", np.resize(tone(), 3 * 9 * len(ids) * 256))
+    found = as_said_by(zoo.Synthesizer(vocoder="griffin-lim"), tmp_path / "x.npz")
+    assert found.frames is not None and len(found.frames) * 256 == len(found.wave)
+    words = ["--speech", str(tmp_path / "x.npz"), "--said-by", "fastspeech_small", "--steps", "1"]
+    words += ["--unseen", str(tmp_path / "x.wave.npy"), "--output", str(tmp_path / "run")]
+    (tmp_path / "run").mkdir()
+    assert train_vocoder.main(words) == 0 and (tmp_path / "run/vocoder.pt").is_file()
 
 
 def test_distances() -> None:
@@ -89,9 +118,9 @@ def test_it_learns_and_goes_on(tmp_path: Path) -> None:
     """Over the step where the judge comes in; what is kept is the mean, and loads as any checkpoint."""
     told: list[str] = []
     model = small()
-    train(model, [tone()], [tone(1.0)], tmp_path, FAST, told.append)
+    train(model, [Recording(tone())], [Recording(tone(1.0))], tmp_path, FAST, told.append)
     assert [line.split(":")[0] for line in told] == ["step 3", "step 6"] and not model.training
-    train(small(), [tone()], [tone(1.0)], tmp_path, replace(FAST, steps=9), told.append)
+    train(small(), [Recording(tone())], [Recording(tone(1.0))], tmp_path, replace(FAST, steps=9), told.append)
     assert [line.split(":")[0] for line in told[2:]] == ["step 9"]
     content = torch.load(tmp_path / "vocoder.pt", weights_only=True)
     assert content["step"] == 9 and torch.load(tmp_path / LAST, weights_only=True)["step"] == 9
@@ -101,16 +130,16 @@ def test_it_learns_and_goes_on(tmp_path: Path) -> None:
 def test_less_is_wrong_after_some_steps(tmp_path: Path) -> None:
     told: list[str] = []
     settings = replace(FAST, steps=80, every=20, adversarial=1000, batch=4, rate=3e-3)
-    train(small(), [tone()], [tone(1.0)], tmp_path, settings, told.append)
+    train(small(), [Recording(tone())], [Recording(tone(1.0))], tmp_path, settings, told.append)
     first, *_, last = (float(line.rpartition("mel L1 ")[2].split(";")[0]) for line in told)
     assert last < 0.9 * first
 
 
 def test_speech_is_read_from_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "0000.wave.npy", tone(1.0))
-    assert [wave.dtype for wave in read_speech([tmp_path], 22050)] == [np.int16]
+    assert [found.wave.dtype for found in read_speech([tmp_path], 22050)] == [np.int16]
     examples = read_speech([Path(zoo.__file__).parents[1] / "examples"], 22050)
-    assert examples and all(wave.dtype == np.int16 and len(wave) > 22050 for wave in examples)
+    assert examples and all(e.wave.dtype == np.int16 and len(e.wave) > 22050 for e in examples)
     words = ["--speech", str(tmp_path / "no"), "--unseen", str(tmp_path), "--output", str(tmp_path / "run")]
     assert train_vocoder.main(words) == 1 and "no" in capsys.readouterr().err
 
