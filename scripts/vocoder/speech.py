@@ -88,7 +88,7 @@ def segments(
             waves.append(one.wave[first * hop :][:samples] * (gain / 32768))
             if one.frames is not None:
                 frames = one.frames[first + ahead :][:count].astype(np.float32) + np.log(gain)
-                given.append(np.maximum(frames, np.log(front_end.floor)))
+                given.append(np.maximum(frames, np.float32(np.log(front_end.floor))))
         wave = torch.from_numpy(np.stack(waves)).clamp(-1, 1)
         yield wave, torch.from_numpy(np.stack(given)) if given else log_mel(wave)
 
