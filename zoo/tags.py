@@ -186,3 +186,10 @@ class vocos(Tag):
 
     VOCOS_22KHZ_UNIV = "vocos-22khz-univ"
     DEFAULT = VOCOS_22KHZ_UNIV
+
+
+class vocos_small(Tag):
+    """Weights of Vocos, small."""
+
+    SPEECHZOO = "speechzoo"
+    DEFAULT = SPEECHZOO

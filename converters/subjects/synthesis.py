@@ -286,7 +286,10 @@ class Synthesis(Subject[SynthesisNetwork, SynthesisOptions]):
         return is_export_of(path, model, **options)
 
     def planned(self, model: SynthesisNetwork, also: Sequence[str]) -> Iterator[Planned]:
-        """One of each size; parameters in ONNX files are in 16 bits where they lose nothing so."""
+        """One ONNX file of free size, and one of each kind and size; parameters in ONNX files are in 16 bits
+        where they lose nothing so."""
+        free = {"tokens": min(FREE_TOKENS, model.longest), "free": True, "half_weights": True}
+        yield Planned(f"onnx/{file_name(model, 0, 0, free=True)}", "onnx", FREE, None, free)
         for tokens, frames in default_buckets(model):
             for format in ("onnx", *also):
                 name = Path(file_name(model, tokens, frames)).with_suffix(ENDINGS[format])
@@ -313,9 +316,8 @@ import zoo
 speak = zoo.Synthesizer(zoo.pull("{name}", repo="{repo}"))
 ```
 
-That is the largest size, tokens and frames, which takes the longest sentences whole; what is longer is cut. \
-The others, as `--form 32/256`, are faster for short sentences: pull several into a folder, and `--artifact \
-FOLDER` takes the smallest that fits."""
+That graph takes texts of any size and computes no more than they need; sentences that are too long are \
+divided. The others, as `--form 32/256`, have a fixed size, tokens and frames: engines are built from them."""
 
     def calls(  # type: ignore[override]  # by its own options
         self,

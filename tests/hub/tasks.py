@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 SPEAKER, VOICE = "resnet18", "fastspeech"
-FORMS = {SPEAKER: ("wav", "feats"), VOICE: ("32/256", "64/512")}
+FORMS = {SPEAKER: ("wav", "feats"), VOICE: ("free", "32/256", "64/512")}
 GRAPHS = {
     SPEAKER: ("onnx/resnet18.wav.onnx", "onnx/resnet18.feats.onnx"),
-    VOICE: ("onnx/fastspeech.i32.o256.onnx", "onnx/fastspeech.i64.o512.onnx"),
+    VOICE: ("onnx/fastspeech.free.onnx", "onnx/fastspeech.i32.o256.onnx", "onnx/fastspeech.i64.o512.onnx"),
 }
-USUAL = {SPEAKER: GRAPHS[SPEAKER][0], VOICE: GRAPHS[VOICE][1]}  # where no form is named
+USUAL = {SPEAKER: GRAPHS[SPEAKER][0], VOICE: GRAPHS[VOICE][0]}  # where no form is named
 OPTIONS = {  # of a voice that exports in seconds; its positions end with the second of the sizes
     SPEAKER: {},
     VOICE: {

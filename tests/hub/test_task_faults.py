@@ -195,7 +195,7 @@ NONE, DAMAGED = (
     "it is no golden recording",
     "(its golden (recording|text) is damaged|it is no golden recording) ",
 )
-FEATS, SHORT = GRAPHS[SPEAKER][1], GRAPHS[VOICE][0]
+FEATS, SHORT = GRAPHS[SPEAKER][1], GRAPHS[VOICE][1]
 FAULTS = [
     *faults_of_both(SPEAKER, "embs: SNR"),
     *faults_of_both(VOICE, "mel: SNR"),
@@ -205,6 +205,7 @@ FAULTS = [
     ),
     Fault(
         "another size", VOICE, entry(SHORT, form="64/512"), ArtifactError, SHORT, ".*'32/256', the index",
+        {"form": "64/512"},
     ),
     *(
         Fault(f"golden {what}", SPEAKER, golden(**fields), error, where, says, PULLED)

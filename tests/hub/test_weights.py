@@ -189,7 +189,7 @@ def test_one_that_fails_does_not_stop_the_others(
 def test_all_that_was_tried_is_tried_here() -> None:
     tried = {f"{n}:{w.tag}" for n in list_models() for w in get_spec(n).weights if w.seen}
     assert tried - set(HAD) == {
-        f"{n}:speechzoo" for n in ("fastenhancer_t", "gtcrn", "ulunas", "fastspeech_small")
+        f"{n}:speechzoo" for n in ("fastenhancer_t", "gtcrn", "ulunas", "fastspeech_small", "vocos_small")
     }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from zoo.artifact.manifest import Manifest
+from zoo.artifact.manifest import FREE, Manifest
 from zoo.artifact.target import FLAVOURS, EngineTarget
 from zoo.errors import ArtifactError
 from zoo.limits import check_fields, parse_json
@@ -161,7 +161,7 @@ class Index:
         Raises:
             ArtifactError: there is none; the message lists what there is.
         """
-        wanted = form or self.usual_form()
+        wanted = form or self.usual_form(format)
         found = [
             file
             for file in self.files
@@ -178,14 +178,16 @@ class Index:
             )
         return sorted(found, key=lambda file: (not file.streaming, file.path))
 
-    def usual_form(self) -> str:
-        """The form that is meant where none is named: the task's first, or the largest size.
+    def usual_form(self, format: str = "onnx") -> str:
+        """The form that is meant where none is named: the task's first, or the free size, or the largest.
 
         The largest alone takes the longest sentences whole; smaller ones only save time on short ones.
         """
         if forms := Manifest.of_task(self.task).forms:
             return forms[0]
-        sizes = [file.form for file in self.files if file.format == "onnx" and file.form]
+        sizes = {file.form for file in self.files if file.format == format and file.form}
+        if FREE in sizes:
+            return FREE
         return max(sizes, key=lambda size: [int(number) for number in size.split("/")], default="")
 
     def beside(self, file: File) -> File | None:

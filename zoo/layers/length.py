@@ -6,6 +6,8 @@ given no shape that depends on data.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -31,7 +33,7 @@ def longest_of(lengths: Tensor, most: int) -> int:
         lengths: (B,) integers.
         most: what is given where one is longer.
     """
-    longest = int(lengths.max().clamp(1, most).item())
+    longest = cast(int, lengths.max().clamp(1, most).item())  # int() would ask for a number while exporting
     torch._check(longest >= 1)
     torch._check(longest <= most)
     return longest

@@ -22,7 +22,7 @@ class GraphSynthesis:
     """Graphs or engines of one network at several sizes.
 
     Args:
-        paths: the files, in any order: artifacts of one kind.
+        paths: the files, in any order: artifacts of one kind. One of free size makes the others needless.
         threads: of one call, in ONNX Runtime.
         providers: of ONNX Runtime.
         trust: as of ``load_artifact``.
@@ -54,6 +54,7 @@ class GraphSynthesis:
         found = [(synthesis_manifest(graph), graph) for graph in loaded]
         found.sort(key=lambda pair: (pair[0].tokens, pair[0].frames))
         _check_together([(graph.path, manifest) for manifest, graph in found])
+        found = [pair for pair in found if pair[0].free][-1:] or found
         self._graphs = [graph for _, graph in found]
         self._manifests = [manifest for manifest, _ in found]
         self._batches = [_batches(manifest, records.get(graph.path)) for manifest, graph in found]
@@ -130,9 +131,9 @@ def _check_together(found: Sequence[tuple[Path, SynthesisManifest]]) -> None:
                 raise ArtifactError(
                     f"{path}: it does not go with {where}: another {name}; export all sizes together"
                 )
-    sizes = [(manifest.tokens, manifest.frames) for _, manifest in found]
+    sizes = [manifest.form for _, manifest in found]
     if len(set(sizes)) < len(sizes):
-        raise ArtifactError(f"{where}: two files are of one size; the sizes are {sizes}")
+        raise ArtifactError(f"{where}: two files are of one size; the sizes are {', '.join(sizes)}")
 
 
 def _batches(manifest: SynthesisManifest, record: EngineRecord | None) -> tuple[int, int | None]:
