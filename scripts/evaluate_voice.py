@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   python -m scripts.evaluate_voice --data voice/data --json voice.json --mos \\
-      --listeners whisper pocketsphinx --beside hibari flite espeak-ng
-  python -m scripts.evaluate_voice --weights voice/run --vocoder griffin-lim --vocoder vocos_small \\
-      --listeners whisper
+      --vocoder griffin-lim --listeners whisper pocketsphinx --beside hibari flite espeak-ng
+  python -m scripts.evaluate_voice --weights voice/run --vocoder griffin-lim --listeners whisper
   python -m scripts.evaluate_voice --weights voice/run --pictures out/voice --count 2
 
 With --data it measures, with the teacher's durations, how far the log-mel frames are from the teacher's, on
@@ -49,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--weights", help="tag, checkpoint or training folder (default: those that come with the package)")
-    add("--vocoder", action="append", help="as of speechzoo speak; several times, for a row each")
+    add("--vocoder", action="append", default=[], help="another, as of speechzoo speak, for a row of its own")
     add("--data", type=Path, help="folder of the teacher's utterances, as of scripts.train_voice")
     add("--listeners", nargs="+", choices=tuple(LISTENERS), default=(), help="who writes sentences down")
     add("--mos", action="store_true", help="estimate what listeners would say of the sound, by DNSMOS")
@@ -64,17 +63,16 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
     from zoo.tasks.synthesis.synthesizer import Synthesizer
 
+    vocoders = {OWN: None} | {f"{OWN}, {name}": name for name in arguments.vocoder}
     voices = {
-        f"{OWN}, {vocoder}" if vocoder else OWN: Synthesizer(
-            DEFAULT_MODEL, arguments.weights, vocoder=vocoder
-        )
-        for vocoder in arguments.vocoder or [None]
+        name: Synthesizer(DEFAULT_MODEL, arguments.weights, vocoder=vocoder)
+        for name, vocoder in vocoders.items()
     }
     speakers = {name: _speaker(voice) for name, voice in voices.items()}
     speakers |= {name: other(name) for name in arguments.beside}
     figures: dict[str, Any] = {}
     if arguments.data:
-        figures["unseen"] = _distance(next(iter(voices.values())), arguments.data)
+        figures["unseen"] = _distance(voices[OWN], arguments.data)
     if arguments.listeners:
         figures["sentences"] = _heard(speakers, arguments.listeners, arguments.mos)
     if arguments.pictures:

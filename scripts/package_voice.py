@@ -28,7 +28,7 @@ a record with hashes, and a card. Figures come from scripts.evaluate_voice:
 
   python -m scripts.package_voice --run voice/run
   python -m scripts.evaluate_voice --data voice/data --json voice.json --mos \\
-      --listeners whisper pocketsphinx --beside hibari flite espeak-ng
+      --vocoder griffin-lim --listeners whisper pocketsphinx --beside hibari flite espeak-ng
   python -m scripts.package_voice --run voice/run --figures voice.json
 
 Parameters and graph hold the same numbers, of which the package needs one copy; in the end,
