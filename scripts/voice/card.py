@@ -162,7 +162,8 @@ def _table(kind: str, heard: dict[str, Any]) -> str:
     for speaker, told in heard.items():
         wrong = (told["wrong"][name] for name in listeners)
         shares = [f"{count} ({100 * count / told['words']:.1f} %)" for count in wrong]
-        rows.append([speaker, *shares, f"{told['cpu_seconds']:.2f}", *([f"{told['dnsmos']:.2f}"] * asked)])
+        opinion = [f"{told['dnsmos']:.2f}"] if asked else []
+        rows.append([speaker, *shares, f"{told['cpu_seconds']:.2f}", *opinion])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"Of {SETS[kind]} ({heard[OWN]['words']} words), which go in as text:\n\n{table}"
 

@@ -76,7 +76,7 @@ def _prepared(wave: Array, rate: int) -> Array:
 def normaliser() -> Callable[[str], str]:
     """What writes a text as Whisper's authors do before they count words: numbers in digits, no marks.
 
-    Letters that stand alone, as of FBI, become one word, and 7.45 a.m. and 7:45am are one time.
+    Letters that stand alone, as of FBI, become one word, 7.45 a.m. and 7:45am are one time, & is "and".
 
     Raises:
         MissingExtraError: whisper-normalizer is not installed.
@@ -89,7 +89,8 @@ def normaliser() -> Callable[[str], str]:
 
     def plain(text: str) -> str:
         text = re.sub(r"(\d{1,2})[.:](\d\d) ?([ap])\.?m\b\.?", r"\1 \2 \3m", text)
-        return re.sub(r"\b([a-z]) (?=[a-z]\b)", r"\1", normalise(text.replace("-", " ")))
+        text = normalise(text.replace("-", " ").replace("&", " and "))
+        return re.sub(r"\b([a-z]) (?=[a-z]\b)", r"\1", text)
 
     return plain
 
