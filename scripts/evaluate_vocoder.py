@@ -82,7 +82,7 @@ def measure(vocoder: Vocoder, speech: Sequence[tuple[Array, Array]]) -> dict[str
 
     from scripts.vocoder.loss import SpectralLoss
     from zoo.evaluation.metrics import pesq_wide, stoi
-    from zoo.vocoder.mel import log_mel
+    from zoo.signal.mel import log_mel
 
     loss, front_end = SpectralLoss(vocoder.front_end), vocoder.front_end
     mels, spectra, judged, seconds = [], [], [], 0.0

@@ -21,12 +21,12 @@ from zoo.errors import CheckpointError, TextError
 from zoo.registry import find_weights, get_spec
 from zoo.runtime.graph import as_array
 from zoo.runtime.onnx import OnnxGraph
+from zoo.signal.mel import log_mel
 from zoo.tasks.synthesis.golden import parity_ids
 from zoo.tasks.synthesis.session import Utterance, inputs
 from zoo.tasks.synthesis.synthesizer import DEFAULT_MODEL
 from zoo.text.dictionary import english
 from zoo.text.symbols import PHONEMES, SYMBOLS, VOWELS, decode, encode, reads_letters
-from zoo.vocoder.mel import log_mel
 
 TEACHER = Path(__file__).with_name("voice_teacher.npz")  # a sentence of it that no training saw
 

@@ -19,12 +19,12 @@ from zoo.artifact.parity import ParityReport, compare
 from zoo.hub.index import ENDINGS
 from zoo.networks.vocoder import VocoderNetwork
 from zoo.runtime.graph import Graph
+from zoo.signal.mel import log_mel
 from zoo.spec import TensorSpec, Tolerance, VocoderSpec
 from zoo.streaming.conversion import to_streaming
 from zoo.tasks.vocoder.feeds import speech_frames
 from zoo.tasks.vocoder.graph import GraphVocoder, vocoder_manifest
 from zoo.tasks.vocoder.torch import TorchVocoder
-from zoo.vocoder.mel import log_mel
 
 SPOKEN = 40  # calls whose layers are compared
 

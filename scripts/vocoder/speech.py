@@ -12,18 +12,18 @@ from torch import Tensor
 
 from scripts.voice.corpus import load
 from zoo.arrays import Array
+from zoo.signal.mel import filters
 from zoo.signal.recordings import recordings_in
 from zoo.spec import MelSpectrum, VocoderSpec
 from zoo.tasks.synthesis.session import Utterance
 from zoo.tasks.synthesis.synthesizer import Synthesizer
-from zoo.vocoder.mel import filters
 
 GAIN = 6.0  # decibels, louder or softer
 KEPT = "*.wave.npy"  # at the rate of the voice
 
 
 class LogMel:
-    """Log-mel frames in PyTorch: ``zoo.vocoder.mel.log_mel`` without the mirrored ends."""
+    """Log-mel frames in PyTorch: ``zoo.signal.mel.log_mel`` without the mirrored ends."""
 
     def __init__(self, front_end: MelSpectrum) -> None:
         self._front_end = front_end

@@ -18,9 +18,9 @@ from scripts.voice.corpus import FRONT_END, Example
 from scripts.voice.reading import Token, as_package
 from zoo.arrays import Array
 from zoo.errors import MissingExtraError
+from zoo.signal.mel import log_mel
 from zoo.signal.resample import resample
 from zoo.text.symbols import PHONEMES, VOWELS, encode
-from zoo.vocoder.mel import log_mel
 
 VOICE = "hibari-tts 0.2.1, voice heart"
 _DURATIONS = "/Clip_output_0"  # in the graph of 0.2.1: units of each symbol, those of padding at the ends too

@@ -23,11 +23,11 @@ from zoo.create import build
 from zoo.files import sha256_of
 from zoo.models.vocos.model import Vocos
 from zoo.registry import get_spec
+from zoo.signal.mel import log_mel
 from zoo.spec import VocoderSpec, Weights
 from zoo.tasks.vocoder.open import find_vocoder
 from zoo.tasks.vocoder.torch import TorchVocoder
 from zoo.text.symbols import PHONEMES, encode
-from zoo.vocoder.mel import log_mel
 
 SPEC = get_spec(train_vocoder.MODEL, VocoderSpec)
 FAST = Settings(steps=6, batch=2, frames=16, warm_up=2, adversarial=4, every=3)

@@ -21,8 +21,8 @@ from scripts.voice.training import MODEL, fill_in
 from zoo.create import build
 from zoo.models.fastspeech.model import FastSpeech
 from zoo.registry import get_spec
+from zoo.signal.mel import log_mel
 from zoo.text.symbols import PHONEMES, encode
-from zoo.vocoder.mel import log_mel
 
 Capture = pytest.CaptureFixture[str]
 

@@ -12,11 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.data import Speech
 from zoo.errors import ArtifactError, AudioError
+from zoo.signal.mel import filters, istft, log_mel, stft, to_log_mel
 from zoo.signal.resample import resample
 from zoo.spec import MelSpectrum
 from zoo.vocoder import open_vocoder
 from zoo.vocoder.griffin_lim import GriffinLim, magnitudes
-from zoo.vocoder.mel import filters, istft, log_mel, stft, to_log_mel
 
 FRONT_END = MelSpectrum()
 

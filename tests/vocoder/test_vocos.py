@@ -21,6 +21,7 @@ from zoo.models.vocos.model import Envelope, Vocos
 from zoo.registry import get_spec, list_models
 from zoo.runtime.compiler import build as compile_library
 from zoo.runtime.native import NativeGraph
+from zoo.signal.mel import istft, stft, to_log_mel
 from zoo.spec import MelSpectrum, VocoderSpec
 from zoo.streaming.conversion import to_streaming
 from zoo.tasks import load
@@ -28,7 +29,6 @@ from zoo.tasks.vocoder.feeds import speech_frames
 from zoo.tasks.vocoder.graph import GraphVocoder, vocoder_manifest
 from zoo.tasks.vocoder.open import find_vocoder
 from zoo.tasks.vocoder.torch import TorchVocoder
-from zoo.vocoder.mel import istft, stft, to_log_mel
 
 NAME = "vocos_small"
 FRONT_END = MelSpectrum()

@@ -119,10 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     more("--mean-vec", type=Path, metavar="NPY", help="vector to subtract in the graph")
     more("--language", metavar="NAME", help="of the training data, for sherpa-onnx")
     more = parser.add_argument_group("text to speech").add_argument
-    more(
-        "--buckets", type=bucket_or_free, nargs="+", metavar="TOKENS/FRAMES",
-        help="sizes (default: the model's); free: one ONNX file for texts of any size",
-    )  # fmt: skip
+    more("--buckets", type=bucket_or_free, nargs="+", metavar="TOKENS/FRAMES", help="sizes, or: free")
     more("--batch", type=int, metavar="N", help=f"texts of a call{FREE}")
     more("--config", type=Path, metavar="YAML", help="sizes, batch and paths from such a file")
     more("--force", action="store_true", default=None, help="replace files that exist")

@@ -7,8 +7,8 @@ from typing import cast
 import numpy as np
 
 from zoo.arrays import Array
+from zoo.signal.mel import filters, istft, stft
 from zoo.spec import MelSpectrum
-from zoo.vocoder.mel import filters, istft, stft
 
 MOMENTUM = 0.99  # of N. Perraudin et al.: A Fast Griffin-Lim Algorithm, WASPAA 2013
 _MAGNITUDE_STEPS = 60

@@ -10,8 +10,8 @@ from zoo.arrays import Array
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import Graph
 from zoo.runtime.onnx import OnnxGraph
+from zoo.signal.mel import istft
 from zoo.spec import MelSpectrum
-from zoo.vocoder.mel import istft
 
 _PARTS = 3  # outputs of a graph that leaves the inverse transform to others: magnitude, cosine and sine
 

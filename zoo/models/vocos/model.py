@@ -16,8 +16,8 @@ from zoo.layers.conv import CausalConv2d, with_past
 from zoo.layers.stft import ISTFT
 from zoo.networks.streaming import State, Stateful
 from zoo.networks.vocoder import VocoderNetwork
+from zoo.signal.mel import spread
 from zoo.spec import MelSpectrum, VocoderSpec
-from zoo.vocoder.mel import spread
 
 Params = dict[str, Tensor]
 LOUDEST = 100.0  # magnitude of a bin at most, as in the public implementation

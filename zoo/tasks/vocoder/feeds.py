@@ -13,9 +13,9 @@ from zoo.artifact.golden import parity_speech
 from zoo.artifact.parity import ParityReport, compare
 from zoo.runtime.comparison import Recorder
 from zoo.runtime.graph import Graph
+from zoo.signal.mel import log_mel
 from zoo.spec import MelSpectrum, Tolerance
 from zoo.tasks.vocoder.graph import GraphVocoder, vocoder_manifest
-from zoo.vocoder.mel import log_mel
 
 _HOPS = 16  # of a call where their number is free
 

@@ -6,8 +6,8 @@ from zoo.artifact import golden
 from zoo.artifact.parity import ParityReport, compare
 from zoo.errors import ArtifactError
 from zoo.runtime.graph import Graph
+from zoo.signal.mel import log_mel
 from zoo.tasks.vocoder.graph import GraphVocoder, vocoder_manifest
-from zoo.vocoder.mel import log_mel
 
 
 def verify_graph(graph: Graph) -> ParityReport:

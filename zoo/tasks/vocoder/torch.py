@@ -12,9 +12,9 @@ from zoo.artifact.manifest import Golden
 from zoo.artifact.parity import ParityReport, compare
 from zoo.networks.base import Network
 from zoo.networks.vocoder import VocoderNetwork
+from zoo.signal.mel import log_mel
 from zoo.streaming.conversion import to_streaming
 from zoo.tasks.vocoder.session import State, StreamingVocoder
-from zoo.vocoder.mel import log_mel
 
 
 class TorchVocoder(StreamingVocoder):
