@@ -87,6 +87,8 @@ def test_it_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert main(["speak", "Hello.", "-o", "c.wav"]) == 0
     slow, fast = (soundfile.info(f"{name}.wav").frames for name in "bc")
     assert 1.8 < slow / fast < 2.2
+    assert main(["speak", "Hello.", "-o", "d.opus"]) == 0  # which has no rate of 22.05 kHz
+    assert soundfile.info("d.opus").duration == pytest.approx(fast / rate, abs=0.05)
 
 
 def test_it_has_a_vocoder_of_its_own(voice: zoo.Synthesizer) -> None:

@@ -181,6 +181,31 @@ def test_damaged_flac(tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "rate", "stored"),
+    [
+        ("x.opus", 22050, 24000),
+        ("x.opus", 44100, 48000),
+        ("x.opus", 96000, 48000),
+        ("x.mp3", 96000, 48000),
+        ("x.mp3", 20000, 22050),
+        ("x.mp3", 44100, 44100),
+    ],
+)
+def test_encodings_with_rates_of_their_own(tmp_path: Path, name: str, rate: int, stored: int) -> None:
+    """What they cannot hold is converted to the next rate that they can, whole and at the same times."""
+    time = np.arange(rate) / rate
+    wave = (0.5 * np.sin(2 * np.pi * 440 * time) * (time > 0.5)).astype(np.float32)[None].repeat(2, 0)
+    format = new_format(tmp_path / name, rate)
+    writer = write(tmp_path / name, AudioFormat(rate, 2, format.format, format.subtype), wave)
+    assert writer.frames == rate
+    found, found_rate = soundfile.read(tmp_path / name)
+    assert found_rate == stored and abs(len(found) / stored - 1) < 0.06 and found.shape[1] == 2
+    begin = np.flatnonzero(np.abs(found[:, 0]) > 0.25)[0] / stored
+    assert abs(begin - 0.5) < 0.01
+    assert np.abs(found[int(0.6 * stored) : int(0.9 * stored)]).max() == pytest.approx(0.5, abs=0.05)
+
+
 @pytest.mark.parametrize("kept", [0.4, 0.999])
 @pytest.mark.parametrize("through_pipe", [False, True])
 @pytest.mark.parametrize(
@@ -255,8 +280,8 @@ def test_unwritable_targets(tmp_path: Path) -> None:
         AudioWriter(os.devnull, MONO, force=True)
     with pytest.raises(AudioError, match=r"cannot be written: "):
         AudioWriter(tmp_path / ("x" * 300 + ".wav"), MONO)
-    with pytest.raises(AudioError, match=r"mp3 \(mpeg_layer_iii\) cannot hold 1 channel\(s\) at 96000 Hz"):
-        AudioWriter(tmp_path / "x.mp3", AudioFormat(96000, 1, "MP3", "MPEG_LAYER_III"))
+    with pytest.raises(AudioError, match=r"mp3 \(mpeg_layer_iii\) cannot hold 5 channel\(s\) at 96000 Hz"):
+        AudioWriter(tmp_path / "x.mp3", AudioFormat(96000, 5, "MP3", "MPEG_LAYER_III"))
     assert os.listdir(tmp_path) == []
 
 

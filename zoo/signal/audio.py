@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -24,6 +24,7 @@ from zoo.arrays import Array
 from zoo.errors import AudioError, AudioWarning
 from zoo.signal.cut_short import SLACK, promised_frames
 from zoo.signal.piped import Layout, PipedSamples, read_wav_header, spool
+from zoo.signal.resample import Resampler
 from zoo.signal.samples import LARGEST, refusal
 
 PIPE = "-"  # in place of a path: standard input or output
@@ -35,6 +36,10 @@ _TAGS = ("title", "artist", "album", "date", "genre", "tracknumber", "comment", 
 _ABANDONED = 3600  # seconds after which no one writes a temporary file any more
 _NEVER_EMPTY = {"FLAC", "MP3", "OPUS"}  # formats or encodings whose header comes with the first samples
 _ESTIMATED = {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "OPUS", "VORBIS"}  # in length, at times
+_RATES = {  # in Hz, of encodings that have rates of their own; others are converted to the next
+    "OPUS": (8000, 12000, 16000, 24000, 48000),
+    "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+}
 _WAV_LIMIT = 2**32 - 2**16  # bytes: the header counts with 32 bits
 
 
@@ -359,6 +364,8 @@ def new_format(target: str | os.PathLike[str], sample_rate: int) -> AudioFormat:
 class AudioWriter:
     """A file, a pipe or standard output, written in blocks. A context manager.
 
+    Opus and MP3 have few rates: what comes at another is converted to the next of theirs.
+
     A file is written under a temporary name beside the target and moved there when the ``with`` block
     ends; when it ends in an exception, nothing is left behind.
 
@@ -388,6 +395,7 @@ class AudioWriter:
         """
         self.format, self.frames, self.peak, self.clipped = format, 0, 0.0, 0
         self._file: _Sequential | None = None
+        self._convert: Resampler | None = None
         if is_pipe(target):
             standard = os.fspath(target) == PIPE
             self.name = "standard output" if standard else os.fspath(target)
@@ -407,7 +415,10 @@ class AudioWriter:
                 raise AudioError(f"{self.name} exists; pass another name, or --force to replace it")
             self._part = _new_beside(self._target)
             options = {"endian": "LITTLE"} if format.format == "RAW" else {}
-            self._file = _Sequential(_encoded(os.fspath(self._part)), "w", **_options(format), **options)
+            stored = replace(format, sample_rate=_stored_rate(format))
+            if stored != format:
+                self._convert = Resampler(format.sample_rate, stored.sample_rate, format.channels)
+            self._file = _Sequential(_encoded(os.fspath(self._part)), "w", **_options(stored), **options)
             for tag, text in (tags or {}).items():
                 with contextlib.suppress(RuntimeError):  # the format has no place for it
                     setattr(self._file, tag, text)
@@ -430,11 +441,17 @@ class AudioWriter:
             AudioError: the device is full, or the format can hold no more.
             BrokenPipeError: nobody reads standard output any more.
         """
+        if not block.size:
+            return
+        self.peak = max(self.peak, float(np.abs(block).max()))
+        self.frames += block.shape[1]
+        self._store(block if self._convert is None else self._convert.push(block))
+
+    def _store(self, block: Array) -> None:
+        """Append samples at the file's own rate."""
         samples = np.ascontiguousarray(block.T)
         if not samples.size:
             return
-        self.peak = max(self.peak, float(np.abs(samples).max()))
-        self.frames += len(samples)
         encoded: Array | NDArray[np.int32]
         if self.format.subtype in _BITS:
             encoded = self._quantise(samples, _BITS[self.format.subtype])
@@ -499,6 +516,8 @@ class AudioWriter:
                     self._file.close()
                 return
             try:
+                if self._convert is not None and self.frames:
+                    self._store(self._convert.flush())
                 self._file.close()
                 if not self.frames and {self.format.format, self.format.subtype} & _NEVER_EMPTY:
                     raise AudioError(
@@ -506,13 +525,22 @@ class AudioWriter:
                         f"nothing was left behind"
                     )
                 part = _encoded(os.fspath(self._part))
-                if self.format.format != "RAW" and soundfile.info(part).frames < self.frames:
+                share = _stored_rate(self.format) / self.format.sample_rate
+                if self.format.format != "RAW" and soundfile.info(part).frames < int(self.frames * share):
                     raise self._failure("the file came out too short")
                 os.replace(self._part, self._target)
             except (RuntimeError, OSError) as failure:
                 raise self._failure(_reason(failure)) from failure
         finally:
             self._part.unlink(missing_ok=True)
+
+
+def _stored_rate(format: AudioFormat) -> int:
+    """The rate at which an encoding holds what comes at another."""
+    rates = _RATES.get(format.subtype, ())
+    return next(
+        (rate for rate in rates if rate >= format.sample_rate), max(rates, default=format.sample_rate)
+    )
 
 
 def _new_beside(target: Path) -> Path:
