@@ -115,8 +115,8 @@ def card(spec: SynthesisSpec, weights: Weights, made: Made) -> str:
                 f"{count(spec.macs_per_second)} multiply-adds a second of speech. [The model](../README.md).",
                 f'- **Use**: `speechzoo speak "Hello." -o hello.wav`, or `zoo.Synthesizer()`, without '
                 f'PyTorch; `zoo.create_model("{spec.name}", "{TAG}")` for the network. It reads phonemes: '
-                f"words become those by the package's dictionary, and what that lacks is spelled, or said by "
-                f"rule with `--g2p espeak`.",
+                f"words become those by the package's dictionary, and what that lacks is put together of its "
+                f"parts, said by rule, or spelled. [Text to speech](../../../../docs/speech.md).",
                 f"- **Licence**: {weights.licence}. {teacher.terms}; the dictionary's are in "
                 f"`zoo/text/english.dict.txt`.",
                 f"- **Graph**: texts of any size up to {made.bucket[0]} tokens and {made.bucket[1]} frames; "
@@ -186,5 +186,5 @@ def _limits(made: Made, spec: SynthesisSpec) -> str:
             if told["wrong"].get("whisper", 0) < own["wrong"].get("whisper", 0)
         ]
         if better:
-            lines.append(f"Of {SETS[kind]}, Whisper understands {', '.join(better)} better.")
+            lines.append(f"Of {SETS[kind]}, Whisper understands better: {'; '.join(better)}.")
     return "\n".join(f"- {line}" for line in lines)

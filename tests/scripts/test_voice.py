@@ -120,7 +120,7 @@ def test_packaged_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Monkey
     assert weights.metrics["word errors by Whisper (%), 60 plain sentences"] == 24.0
     text = (target / f"{training.MODEL}.md").read_text()
     assert "| the voice | 12 (24.0 %) | 1.50 |" in text and "--steps 7" in text
-    assert "Whisper understands hibari better" in text and "1,234 English sentences, 5.5 hours" in text
+    assert "Whisper understands better: hibari." in text and "1,234 English sentences, 5.5 hours" in text
     found = zoo.Synthesizer(target / f"{training.MODEL}.onnx", vocoder="griffin-lim")
     assert found.session.buckets == ((16, 128),)
     for path in made:
