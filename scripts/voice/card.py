@@ -52,7 +52,7 @@ def metrics(figures: dict[str, Any]) -> dict[str, float]:
     for kind, heard in figures.get("sentences", {}).items():
         own = heard[OWN]
         if own.get("dnsmos") is not None:
-            found[f"DNSMOS, {SETS[kind]}"] = own["dnsmos"]
+            found[f"DNSMOS OVRL, {SETS[kind]}"] = own["dnsmos"]
         for listener, wrong in own["wrong"].items():
             name = f"word errors by {LISTENERS[listener]} (%), {SETS[kind]}"
             found[name] = round(100 * wrong / own["words"], 1)
