@@ -31,7 +31,7 @@ EXPLAINED = {
     "different ones; lower is better",
     "word errors": "words of the synthetic speech that a recogniser gets wrong; lower is better",
     "log-mel L1": "mean distance between spectra, in natural logarithms; lower is better",
-    "spectral distance": "how far spectra at five resolutions, phases among them, are from those of the speech; "
+    "spectral distance": "how far spectra at five resolutions, with their phases, are from the speech's; "
     "lower is better",
     "CPU seconds a second": "processor time for a second of speech, with one thread",
     "durations off": "mean error of a phoneme's length, in frames; lower is better",
