@@ -40,7 +40,6 @@ from zoo.artifact.engine import (
     Shapes,
     record_path,
 )
-from zoo.artifact.manifest import SynthesisManifest
 from zoo.artifact.parity import ParityReport
 from zoo.artifact.target import system
 from zoo.errors import ArtifactError, MissingExtraError
@@ -330,10 +329,8 @@ def describe(
         ArtifactError, MissingExtraError, ValueError: as ``build_engine``.
     """
     graph, ahead = OnnxGraph(onnx), flavour == "tensorrt_rtx"
-    if isinstance(graph.manifest, SynthesisManifest) and graph.manifest.free:
-        raise ArtifactError(
-            f"{onnx}: its sizes are free, and engines have fixed ones; export it with --buckets 128/1024"
-        )
+    if graph.manifest is not None and graph.manifest.no_engine:
+        raise ArtifactError(f"{onnx}: {graph.manifest.no_engine}")
     given = parse_profiles(profiles) if isinstance(profiles, str) else profiles or {}
     flags = {"refit": refit, "version_compatible": version_compatible, "no_tf32": not tf32}
     _check_flavour(ahead, targets, plugins, version_compatible)

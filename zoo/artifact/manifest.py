@@ -116,6 +116,11 @@ class Manifest:
         """Least, best and most of every free dimension, for compilers that want to know."""
         return {}
 
+    @property
+    def no_engine(self) -> str:
+        """Why no engine can be built of the graph, and the way out; empty if one can."""
+        return ""
+
     def contradiction(self) -> str:
         """What in the record cannot be true at once; empty if there is nothing."""
         return ""
@@ -458,6 +463,12 @@ class SynthesisManifest(Manifest):
     @property
     def ranges(self) -> Mapping[str, tuple[int, int, int]]:
         return {"batch": (1, 4, 16)}
+
+    @property
+    def no_engine(self) -> str:
+        return (
+            "its sizes are free, and engines have fixed ones: export it with --buckets" if self.free else ""
+        )
 
     def width(self, longest: int) -> int:
         """The tokens of a call whose longest text has so many."""

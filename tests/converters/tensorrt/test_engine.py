@@ -124,6 +124,13 @@ def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cached_engine(graph, progress=lines.append, **FAST) != first and len(lines) == 3
 
 
+def test_no_engine_of_a_free_size() -> None:
+    with pytest.raises(
+        ArtifactError, match="its sizes are free, and engines have fixed ones: export it with"
+    ):
+        describe(packaged("fastspeech_small"), **FAST)
+
+
 def test_the_same_by_nvidias_own_program(tmp_path: Path) -> None:
     record = describe(packaged("gtcrn"), **FAST)
     assert command_line(record, Path("a.onnx"), Path("a.engine")) == (
