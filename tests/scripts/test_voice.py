@@ -12,7 +12,7 @@ import torch
 
 import zoo
 from scripts import evaluate_voice, package_voice, package_weights
-from scripts.voice import training
+from scripts.voice import judging, training
 from scripts.voice.corpus import Example, load, save, sentences
 from scripts.voice.judging import distance, hear
 from scripts.voice.listeners import word_errors
@@ -189,6 +189,15 @@ def test_speakers_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(zoo.errors.MissingExtraError, match="flite is not installed: apt install flite"):
         other("flite")
+
+
+def test_who_hears_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each listener's errors are counted apart, and what was heard wrongly is kept."""
+    monkeypatch.setattr(judging, "normaliser", lambda: str.lower)
+    listeners = {"good": lambda wave, rate: "A B", "bad": lambda wave, rate: " a c "}
+    found = hear(lambda text: (np.ones(9, np.float32), 16000), {"1": "a b", "2": "a b"}, listeners)
+    assert found.words == 4 and found.wrong == {"good": 0, "bad": 2} and found.dnsmos is None
+    assert found.texts == {"good": [], "bad": ["a b | a c", "a b | a c"]}
 
 
 def test_listening() -> None:

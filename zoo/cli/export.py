@@ -12,10 +12,11 @@ Without --target the ending of --output decides:
 of a streaming .onnx file in place of a model, without PyTorch. If an export does not compute what the
 training form computes, no file is left.
 
-Text to speech has one file a size, in the folder --output; with --buckets free it has one ONNX file for texts
-of any size, which computes no more than a text needs. --config takes sizes, batch and paths from a
-configuration file like the public trt.yaml; each graph is then written beside its engine, with the ending
-.onnx. A graph that is there already is kept if it has these weights and this size.
+Text to speech has one file a size, of the model's sizes or of those that --buckets names, in the folder
+--output; with --buckets free it has one ONNX file for texts of any size, which computes no more than a text
+needs. --config takes sizes, batch and paths from a configuration file like the public trt.yaml; each graph is
+then written beside its engine, with the ending .onnx. A graph that is there already is kept if it has these
+weights and this size.
 
 examples:
   speechzoo export --model gtcrn --weights dns3 -o gtcrn.onnx
